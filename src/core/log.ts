@@ -1,0 +1,43 @@
+/** A log line for people and for journald, which reads the priority from a `<n>` prefix (sd-daemon(3)). */
+
+export type Level = "error" | "warning" | "notice" | "info" | "debug";
+
+const PRIORITY: Record<Level, number> = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 };
+
+export interface Log {
+  error(message: string): void;
+  warning(message: string): void;
+  notice(message: string): void;
+  info(message: string): void;
+  debug(message: string): void;
+  /** A log whose lines begin with `scope: `. */
+  scope(scope: string): Log;
+}
+
+export interface LogOptions {
+  readonly write: (line: string) => void;
+  /** Levels less urgent than this are dropped. */
+  readonly level: Level;
+  /** Prefix each line with its journald priority. */
+  readonly journald: boolean;
+}
+
+export function createLog(options: LogOptions, scope = ""): Log {
+  const emit = (level: Level) => (message: string) => {
+    if (PRIORITY[level] > PRIORITY[options.level]) return;
+    const prefix = options.journald ? `<${PRIORITY[level]}>` : level === "info" ? "" : `${level}: `;
+    // A log line is one line: what arrives from outside must not be able to forge a second one.
+    options.write(`${prefix}${scope === "" ? "" : `${scope}: `}${message.replace(/[\r\n]+/g, " ")}\n`);
+  };
+  return {
+    error: emit("error"),
+    warning: emit("warning"),
+    notice: emit("notice"),
+    info: emit("info"),
+    debug: emit("debug"),
+    scope: (inner) => createLog(options, scope === "" ? inner : `${scope} ${inner}`),
+  };
+}
+
+/** For tests and tools that want silence. */
+export const silentLog: Log = createLog({ write: () => undefined, level: "error", journald: false });

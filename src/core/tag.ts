@@ -1,0 +1,71 @@
+/** Tags: the named points inside the gateway. A tag's id is `device/name`. */
+
+/**
+ * One value. 64-bit integers are bigint, always; everything else numeric is number.
+ * `null` means that there is no value to show.
+ */
+export type Value = boolean | number | bigint | string | null;
+
+/** Type of a value on its way out. A tag with scale or offset is float64 here, whatever its registers hold. */
+export type ValueType =
+  | "bool"
+  | "int16"
+  | "uint16"
+  | "int32"
+  | "uint32"
+  | "int64"
+  | "uint64"
+  | "float32"
+  | "float64"
+  | "string";
+
+/** The value types in a fixed order, for codecs that store an index. Append only. */
+export const VALUE_TYPES: readonly ValueType[] = Object.freeze([
+  "bool",
+  "int16",
+  "uint16",
+  "int32",
+  "uint32",
+  "int64",
+  "uint64",
+  "float32",
+  "float64",
+  "string",
+]);
+
+export type Priority = "low" | "normal" | "high";
+
+/** Lowest first: the order in which stored samples are given up at a limit. Append only. */
+export const PRIORITIES: readonly Priority[] = Object.freeze(["low", "normal", "high"]);
+
+/** What a stored sample still knows of its tag, also when the tag is no longer configured. */
+export interface TagRef {
+  /** `device/name`, unique without regard to case. */
+  readonly id: string;
+  readonly device: string;
+  readonly name: string;
+  readonly type: ValueType;
+  readonly priority: Priority;
+}
+
+/** A configured tag, with all defaults filled in. */
+export interface Tag extends TagRef {
+  readonly units?: string;
+  /** Engineering range; outside it a value is UncertainEngineeringUnitsExceeded. */
+  readonly min?: number;
+  readonly max?: number;
+  /** Absolute, in engineering units; 0 reports every change. */
+  readonly deadband: number;
+  readonly scanRateMs: number;
+  /** Without a good read for this long the value is told as old. */
+  readonly staleMs: number;
+  /** A value that does not change is reported again after this long. */
+  readonly maxIntervalMs: number;
+  readonly writable: boolean;
+  /** False: never read, BadOutOfService. */
+  readonly enabled: boolean;
+}
+
+export function tagId(device: string, name: string): string {
+  return `${device}/${name}`;
+}

@@ -1,0 +1,278 @@
+/**
+ * The way of the data, as types. Stages know this file and core/, never each other; gateway.ts joins them.
+ *
+ *     sources ──Reading[]──► tags ──Sample[]──► outbox ──Batch──► uplinks ──Message──► transport
+ *     (modbus, gpio)      (authority)        (numbers them)    (one per broker, each with its own progress)
+ *                              └──── snapshot() on every (re)connect ────┘
+ *
+ * There is one path, in an outage and out of it: every sample goes through the outbox, and being online only
+ * means that the uplinks drain it at once.
+ *
+ * Words: a *reading* is what a source found out, a value or a failure to get one. The tag table stamps it; where it
+ * must be reported it becomes a *sample* and is *taken in*. The outbox gives it a *number*. An uplink's *progress*
+ * is the set of numbers that its broker has not acknowledged.
+ */
+import type { Status } from "./core/quality.ts";
+import type { Tag, TagRef, Value } from "./core/tag.ts";
+
+// ── sources → tags ──────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What a source found out about one tag. Failure is data: a read that failed is a Reading with a Bad status. */
+export interface Reading {
+  readonly tag: Tag;
+  /** In engineering units. `undefined`: nothing new, keep the last value for information. `null`: there is none. */
+  readonly value: Value | undefined;
+  readonly status: Status;
+}
+
+/** `lost`: every tag turns BadNoCommunication at once. `outOfService`: disabled, or its line is lent to a tool. */
+export type Presence = "online" | "lost" | "outOfService";
+
+export interface TagSink {
+  /** All readings of one reply, or of one failure, with the monotonic time at which it came. */
+  read(readings: readonly Reading[], monotonicMs: number): void;
+  presence(device: string, presence: Presence, monotonicMs: number): void;
+}
+
+/** A line with its devices, or the inputs. It turns every fault of its world into readings and never throws. */
+export interface Source {
+  start(): void;
+  /** Resolves when nothing more will be read and every file is closed. */
+  stop(): Promise<void>;
+}
+
+// ── tags → outbox, tags → uplinks ───────────────────────────────────────────────────────────────────────────────
+
+/** Identity is (epoch, tag, sourceTimestampMs); within an epoch a tag's stamps strictly increase. */
+export interface Sample {
+  readonly tag: TagRef;
+  readonly value: Value;
+  readonly status: Status;
+  /** When the device answered: milliseconds since the Unix epoch, UTC, whole. */
+  readonly sourceTimestampMs: number;
+  readonly epoch: number;
+  /** The suppressed read before a jump, sent so that slopes are true. It belongs into the message of the next sample. */
+  readonly readBefore?: true;
+}
+
+export interface Device {
+  readonly name: string;
+  readonly tags: readonly Tag[];
+}
+
+/** The authority: what is true now. */
+export interface CurrentValues {
+  epoch(): number;
+  devices(): readonly Device[];
+  /** The last read of every tag of the device, taken in or not, in the order of Device.tags. */
+  snapshot(device: string): readonly Sample[];
+  /** Rises with every read or change of any tag of the device. */
+  revision(device: string): number;
+}
+
+// ── outbox → uplinks ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Whole numbers from `from` to `to`, both inclusive; `to` may be Infinity. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface NumberedSample extends Sample {
+  readonly number: number;
+  /** Monotonic time of being taken in; absent once the sample comes from the file. */
+  readonly takenInMs?: number;
+}
+
+/**
+ * The samples with numbers in `covers`, by number. Acknowledge `covers`, not the samples' own numbers:
+ * a number without a sample was given up (and declared as a Loss) or never stored.
+ */
+export interface Batch {
+  readonly covers: Range;
+  readonly samples: readonly NumberedSample[];
+}
+
+/** Why samples are missing; on the wire as the `reason` of BadDataLost. */
+export type LossReason = "unclean stop" | "outbox full" | "too old" | "damaged file" | "type changed";
+
+/** Samples an uplink did not and will not get. Kept until that uplink's broker has acknowledged it. */
+export interface Loss {
+  readonly id: number;
+  readonly reason: LossReason;
+  readonly epoch: number;
+  /** First and last possible sourceTimestampMs, both inclusive. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** count null: not known, possibly none. */
+  readonly tags: readonly { readonly tag: TagRef; readonly count: number | null }[];
+}
+
+/** What the tag table sees of the outbox. */
+export interface Intake {
+  /** Takes samples in, numbering them in order. Never throws, never waits, never refuses the newest. */
+  append(samples: readonly Sample[]): void;
+}
+
+/** What one uplink sees of the outbox: its own progress, and nobody else's. */
+export interface UplinkQueue {
+  /** The newest number an uplink may send; the cut of a snapshot. 0 before the first sample. */
+  newest(): number;
+  /** Not acknowledged, ascending, disjoint, the last one open (`to` Infinity). At most 64. */
+  pending(): readonly Range[];
+  /** Samples waiting. */
+  depth(): number;
+  /** Source time of the oldest waiting sample, UTC ms; undefined when none waits or it is not known. */
+  oldestMs(): number | undefined;
+  /**
+   * The next pending samples with numbers in [from, to], lowest first, at most `maxSamples` of them.
+   * Removes nothing. `covers` reaches as far as is certain; an empty batch with covers.to === to means there is none.
+   */
+  read(from: number, to: number, maxSamples: number): Promise<Batch>;
+  /** Everything in the range has been acknowledged by this uplink's broker. */
+  acknowledge(range: Range): void;
+  /** Takes back acknowledgements (a Sparkplug host that lost data): numbers from here on, as far as still held. */
+  rewind(from: number): void;
+  losses(): readonly Loss[];
+  acknowledgeLoss(id: number): void;
+  /** Called after each append, once per append; returns the way to stop it. */
+  onAppend(listener: () => void): () => void;
+}
+
+export type OutboxHealth = "ok" | "slow" | "full" | "failing";
+
+export interface OutboxReport {
+  /** Samples taken in since the start. */
+  readonly takenIn: number;
+  readonly newest: number;
+  /** Below this number every uplink has passed. */
+  readonly released: number;
+  readonly committed: number;
+  readonly memorySamples: number;
+  readonly fileBytes: number;
+  readonly writtenBytes: number;
+  readonly dropped: number;
+  readonly health: OutboxHealth;
+  readonly healthReason: string;
+}
+
+export interface Outbox extends Intake {
+  /** The queue of one uplink; a new name starts now, or with the oldest sample held. */
+  uplink(name: string, startAt: "now" | "oldest"): UplinkQueue;
+  report(): OutboxReport;
+  /** Commits what is not acknowledged and marks the stop as clean. */
+  close(): Promise<void>;
+}
+
+// ── state kept apart from the outbox ────────────────────────────────────────────────────────────────────────────
+
+/** Small facts that must survive: state.db. All writes are on the card when the promise resolves. */
+export interface StateStore {
+  /** The epoch of this start. Rises at every start. */
+  epoch(): number;
+  /** The next epoch, after a backward clock step. Never given twice, not even after a crash. */
+  raiseEpoch(): number;
+  /** A session number above all before it, stored before it is returned. */
+  nextSession(uplink: string): Promise<number>;
+  /** Retained topics this uplink has published on this server. */
+  retained(uplink: string, server: string): readonly string[];
+  setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void>;
+}
+
+// ── uplinks → brokers ───────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Message {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+}
+
+export interface ConnectRequest {
+  /** mqtts://host:port or wss://host:port/path */
+  readonly server: string;
+  readonly clientId: string;
+  readonly keepAliveMs: number;
+  readonly will: Message;
+}
+
+/** What the broker allows, from its CONNACK, with the protocol's defaults where it says nothing. */
+export interface BrokerLimits {
+  readonly maxPacketBytes: number;
+  readonly maxQos: 0 | 1 | 2;
+  readonly retainAvailable: boolean;
+}
+
+/**
+ * One MQTT connection over TLS, from CONNACK to its end. It never reconnects.
+ * Publishing on a closed connection rejects; nothing is queued for later.
+ */
+export interface Connection {
+  readonly limits: BrokerLimits;
+  /** Resolves at a PUBACK that tells success (QoS 1) or when handed to the socket (QoS 0). Rejects with a reason in words. */
+  publish(message: Message): Promise<void>;
+  /** Bytes handed over and not yet taken by the kernel. */
+  bufferedBytes(): number;
+  /** Resolves once, with the reason in words, when the connection has ended for whatever cause. */
+  readonly closed: Promise<string>;
+  /** DISCONNECT (the broker drops the will), then closes. Resolves when the socket is gone. */
+  close(): Promise<void>;
+  /** Cuts the socket without a word, as the gateway does when the link is frozen; the broker sends the will. */
+  destroy(): void;
+}
+
+export interface Transport {
+  /** TLS, then MQTT. Rejects with a ConnectFailure. */
+  connect(request: ConnectRequest): Promise<Connection>;
+}
+
+/** Why a connection could not be made, in words that a technician understands and can act on. */
+export class ConnectFailure extends Error {
+  constructor(reason: string) {
+    super(reason);
+    this.name = "ConnectFailure";
+  }
+}
+
+// ── reports: what the stages tell about themselves ──────────────────────────────────────────────────────────────
+
+export interface UplinkReport {
+  readonly name: string;
+  /** connected, connecting, waiting-for-host, or `failed: reason`. */
+  readonly state: string;
+  readonly server: string;
+  readonly session: number;
+  readonly depth: number;
+  readonly oldestMs: number | undefined;
+  /** Samples acknowledged as live and as history, since the start. */
+  readonly live: number;
+  readonly replayed: number;
+  /** Samples this uplink was told it lost, since the start. */
+  readonly dropped: number;
+  readonly certificateDays: number | undefined;
+}
+
+export interface DeviceReport {
+  readonly name: string;
+  readonly requests: number;
+  readonly replies: number;
+  readonly timeouts: number;
+  readonly crcErrors: number;
+  readonly framingErrors: number;
+  readonly foreignFrames: number;
+  readonly lateFrames: number;
+  readonly exceptions: number;
+  readonly responseTimeMs: number;
+  readonly lost: boolean;
+}
+
+export interface LineReport {
+  readonly name: string;
+  readonly path: string;
+  /** Empty while the port is open, else why it is not. */
+  readonly fault: string;
+  /** Share of the time the line is busy, percent. */
+  readonly utilisation: number;
+  readonly missedPeriods: number;
+  readonly devices: readonly DeviceReport[];
+}
