@@ -1,0 +1,18 @@
+/**
+ * A line as a stream of bytes: all that the bus knows of the port behind it. The real one is serialport-line.ts,
+ * the simulated one lives with the simulators; one contract suite holds both to the same behaviour.
+ */
+export interface SerialLine {
+  /** Opens the port with its settings, locked. Rejects with the reason in words; may be called again after an end. */
+  open(): Promise<void>;
+  /** Resolves when every byte has left for the wire. Rejects when the port is closed or vanishes. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Throws away what was received and not yet delivered. */
+  discardInput(): Promise<void>;
+  /** Closes the file. Closing a closed line does nothing. */
+  close(): Promise<void>;
+  /** The one listener; set before open. Chunks have no meaning, only their order. */
+  onData: (bytes: Uint8Array) => void;
+  /** The port ended without close() having been called: adapter unplugged, file gone. Called once per open. */
+  onLost: (reason: string) => void;
+}
