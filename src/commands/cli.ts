@@ -1,0 +1,88 @@
+import { ConfigurationError, EXIT, UserError } from "../core/errors.ts";
+import type { CommandIo } from "./io.ts";
+
+/** A command: its arguments without its own name in, an exit code of sysexits out. */
+type Command = (args: string[], io: CommandIo) => Promise<number>;
+
+interface CommandEntry {
+  readonly summary: string;
+  /** Loaded when called, so that `check` does not pay for SQLite, nor `run` for the demo. Absent: not in this version. */
+  readonly load?: () => Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  run: { summary: "run the gateway: the service", load: async () => (await import("./run.ts")).run },
+  check: {
+    summary: "check gateway.yaml; needs no hardware",
+    load: async () => (await import("./check.ts")).check,
+  },
+  demo: {
+    summary: "see it work: simulated devices, a broker, outages",
+    load: async () => (await import("./demo/demo.ts")).demo,
+  },
+  scan: { summary: "find the devices and settings of a line" },
+  read: { summary: "read registers of one device" },
+  write: { summary: "write a register of one device, at the bench" },
+  listen: { summary: "watch a line without sending" },
+  watch: { summary: "live values of the running service" },
+  doctor: { summary: "find out what is wrong with this board" },
+  "hw-test": { summary: "test a board's lines, pins, flash and clock" },
+  outbox: { summary: "what waits for which broker" },
+  export: { summary: "stored samples as CSV or JSON lines" },
+  simulate: { summary: "play a site's devices at a desk" },
+  init: { summary: "write a first gateway.yaml" },
+  models: { summary: "list and show device models" },
+  keygen: { summary: "make a key for remote commands" },
+  command: { summary: "sign a remote command" },
+};
+
+/** Runs one command line. Never throws what a user caused. */
+export async function runCommandLine(args: readonly string[], io: CommandIo): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    io.out(helpText());
+    return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
+    io.err(`sallyport: there is no command "${name}"; sallyport --help lists them\n`);
+    return EXIT.usage;
+  }
+  if (entry.load === undefined) {
+    io.err(`sallyport ${name}: planned, not in this version (${entry.summary})\n`);
+    return EXIT.unavailable;
+  }
+  try {
+    return await (await entry.load())(rest, io);
+  } catch (error) {
+    if (error instanceof ConfigurationError) {
+      const count = error.problems.length;
+      io.err(`${error.message}\n${count === 1 ? "1 mistake" : `${count} mistakes`}; nothing was started\n`);
+      return error.exitCode;
+    }
+    if (error instanceof UserError) {
+      io.err(`sallyport ${name}: ${error.message}\n`);
+      return error.exitCode;
+    }
+    throw error;
+  }
+}
+
+function helpText(): string {
+  const lines = (ready: boolean) =>
+    Object.entries(COMMANDS)
+      .filter(([, entry]) => (entry.load !== undefined) === ready)
+      .map(([name, entry]) => `  ${name.padEnd(10)} ${entry.summary}\n`)
+      .join("");
+  return `Sallyport: reads Modbus RTU devices and inputs, keeps what the broker has
+not acknowledged, and sends it outward over MQTT on TLS. Nothing can
+connect to it.
+
+usage: sallyport COMMAND [options]      sallyport COMMAND --help
+
+${lines(true)}
+planned:
+${lines(false)}
+Begin with:  sallyport demo
+`;
+}

@@ -1,0 +1,18 @@
+/** What a command knows of the terminal and the process around it. main.ts makes the real one, tests their own. */
+export interface CommandIo {
+  /** Standard output, for results. */
+  out(text: string): void;
+  /** Standard error, for complaints and progress. */
+  err(text: string): void;
+  /** Standard output is a terminal. */
+  readonly isTerminal: boolean;
+  readonly columns: number;
+  readonly rows: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by SIGTERM and SIGINT: end cleanly and soon. */
+  readonly signal: AbortSignal;
+  /** Calls back for each key pressed, unechoed, until the returned function is called. Nothing comes without a terminal. */
+  onKey(listener: (key: string) => void): () => void;
+  /** Exactly this program as an argument list for a child process: runtime, its flags, main file. */
+  readonly self: readonly string[];
+}

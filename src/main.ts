@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** argv, signals, exit codes: the only file that touches `process`. */
+import { runCommandLine } from "./commands/cli.ts";
+import type { CommandIo } from "./commands/io.ts";
+import { EXIT } from "./core/errors.ts";
+
+const COLUMNS_DEFAULT = 80;
+const ROWS_DEFAULT = 24;
+
+const stopping = new AbortController();
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
+
+// A reader that went away (`sallyport check … | head`) is no bug.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
+// What nobody expected is our bug: say so with its trace and end; the service manager starts us again.
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (thrown: unknown) => {
+    process.stderr.write(`sallyport: a bug, please report it: ${thrown instanceof Error ? thrown.stack : thrown}\n`);
+    process.exit(EXIT.software);
+  });
+}
+
+function onKey(listener: (key: string) => void): () => void {
+  const { stdin } = process;
+  if (!stdin.isTTY) return () => undefined;
+  const onData = (data: Buffer) => {
+    // In raw mode the terminal no longer turns Ctrl-C into a signal.
+    if (data.includes(3)) stopping.abort();
+    else listener(data.toString("utf8"));
+  };
+  stdin.setRawMode(true);
+  stdin.on("data", onData);
+  return () => {
+    stdin.off("data", onData);
+    stdin.setRawMode(false);
+    stdin.pause();
+  };
+}
+
+const io: CommandIo = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  isTerminal: process.stdout.isTTY === true,
+  get columns() {
+    return process.stdout.columns ?? COLUMNS_DEFAULT;
+  },
+  get rows() {
+    return process.stdout.rows ?? ROWS_DEFAULT;
+  },
+  env: process.env,
+  signal: stopping.signal,
+  onKey,
+  self: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
+};
+
+// Written output must reach a pipe before the exit; a leaked handle must not keep the process.
+const code = await runCommandLine(process.argv.slice(2), io);
+process.exitCode = code;
+await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
+process.exit(code);
