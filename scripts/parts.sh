@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Makes sure of the programs and headers that the tests run against, and says which they are.
+# What is missing comes from Debian where this user may install; else one line says what to type, and nothing runs.
+#
+#   scripts/parts.sh [part...]      without a part: all that `npm test` needs
+set -euo pipefail
+
+readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus socat systemd-analyze)
+readonly APT_LOCK_WAIT_S=120
+readonly EXIT_UNAVAILABLE=69
+readonly POLICY=/usr/sbin/policy-rc.d
+
+# Debian keeps daemons out of an ordinary user's path.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+packages_of() {
+  case $1 in
+    cc) echo gcc libc6-dev ;;
+    libmodbus) echo libmodbus-dev ;;
+    systemd-analyze) echo systemd ;;
+    *) echo "$1" ;;
+  esac
+}
+
+# A compiler without headers, or a library without its .pc file, is not there.
+present() {
+  case $1 in
+    cc) echo '#include <stdio.h>' | cc -xc -fsyntax-only - 2>/dev/null ;;
+    libmodbus) pkg-config --exists libmodbus 2>/dev/null ;;
+    *) command -v "$1" >/dev/null ;;
+  esac
+}
+
+missing_of() {
+  local part
+  for part in "$@"; do present "$part" || echo "$part"; done
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+may_install() {
+  command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
+}
+
+# The mosquitto package starts a broker, now and at every boot. The tests start their own; this one must not run.
+forbid_services() {
+  [ -e "$POLICY" ] && return
+  trap 'as_root rm -f "$POLICY"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
+  as_root chmod 755 "$POLICY"
+}
+
+switch_off_broker() {
+  echo "parts: the mosquitto package's own service is switched off; the tests start their brokers themselves"
+  if command -v systemctl >/dev/null; then as_root systemctl --quiet disable mosquitto.service 2>/dev/null || true; fi
+  if [ -d /run/systemd/system ]; then as_root systemctl --quiet stop mosquitto.service; fi
+  if command -v update-rc.d >/dev/null; then as_root update-rc.d mosquitto disable >/dev/null 2>&1 || true; fi
+}
+
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout="$APT_LOCK_WAIT_S" "$@"
+}
+
+install_parts() {
+  local packages=$1 had_broker=yes
+  command -v mosquitto >/dev/null || had_broker=no
+  echo "parts: installing from Debian: $packages"
+  forbid_services
+  # shellcheck disable=SC2086 # a list of names
+  apt update && apt install --yes --no-install-recommends -o Dpkg::Use-Pty=0 $packages >/dev/null || return
+  hash -r
+  if [ "$had_broker" = no ] && command -v mosquitto >/dev/null; then switch_off_broker; fi
+}
+
+give_up() {
+  echo "parts: $1. Nothing was run. Install them with:" >&2
+  echo "  sudo apt-get update && sudo apt-get install --yes --no-install-recommends $2" >&2
+  exit "$EXIT_UNAVAILABLE"
+}
+
+make_sure() {
+  local missing packages
+  missing=$(missing_of "$@" | tr '\n' ' ')
+  [ -z "$missing" ] && return
+  packages=$(for part in $missing; do packages_of "$part"; done | tr '\n' ' ')
+  may_install || give_up "missing: ${missing% }, and this user may not install packages" "$packages"
+  install_parts "$packages" || give_up "installing failed: ${missing% }" "$packages"
+  missing=$(missing_of "$@" | tr '\n' ' ')
+  [ -z "$missing" ] || give_up "still missing after the installation: ${missing% }" "$packages"
+}
+
+version_of() {
+  local package
+  package=$(packages_of "$1")
+  dpkg-query --show --showformat '${Version}' "${package%% *}" 2>/dev/null || echo "(not from Debian)"
+}
+
+main() {
+  [ $# -gt 0 ] || set -- "${TEST_PARTS[@]}"
+  make_sure "$@"
+  local part
+  for part in "$@"; do echo "parts: $part $(version_of "$part")"; done
+}
+
+main "$@"
