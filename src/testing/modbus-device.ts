@@ -1,0 +1,173 @@
+import type { RegisterRange, RegisterTable } from "../config/config.ts";
+import { type ModbusRequest, word } from "./modbus-wire.ts";
+
+const ADDRESSES = 65_536;
+const BITS_MAX = 2_000;
+const REGISTERS_MAX = 125;
+const BITS_WRITE_MAX = 1_968;
+const REGISTERS_WRITE_MAX = 123;
+
+export const EXCEPTION = { illegalFunction: 1, illegalDataAddress: 2, illegalDataValue: 3 } as const;
+
+/** What goes wrong with a reply. All that is absent goes right. */
+export interface Faults {
+  /** No reply. */
+  readonly silent?: boolean;
+  /** From the end of the request to the begin of the reply. */
+  readonly delayMs?: number;
+  /** Refuses whatever is asked. */
+  readonly exceptionCode?: number;
+  /** The reply speaks for this unit. */
+  readonly replyUnitId?: number;
+  /** Another PDU in place of the right one, in a frame that is whole. */
+  readonly alter?: (pdu: Uint8Array) => Uint8Array;
+  /** Bytes missing at the end of the frame. */
+  readonly truncateBytes?: number;
+  /** Index of a bit of the frame that arrives inverted, taken modulo its length. */
+  readonly flipBit?: number;
+  /** The reply comes a second time, so long after the first. */
+  readonly duplicateAfterMs?: number;
+  /** The request comes back before the reply, as from an adapter that hears itself. */
+  readonly echo?: boolean;
+  /** Comes right before the reply. */
+  readonly noise?: Uint8Array;
+}
+
+/** Any access that touches the range is answered with the exception. */
+export interface Refusal extends RegisterRange {
+  readonly exceptionCode: number;
+}
+
+class ModbusException {
+  readonly code: number;
+  constructor(code: number) {
+    this.code = code;
+  }
+}
+
+/** A Modbus server behind one unit id: four tables to be set from outside, and what is wrong with it. */
+export class ModbusDevice {
+  readonly unitId: number;
+  /** Switch at any time; a function decides for each request anew. */
+  faults: Faults | ((request: ModbusRequest) => Faults) = {};
+  refusals: readonly Refusal[] = [];
+  /** Registers it gives in one reply; more is refused with exception 3. */
+  maxQuantity = REGISTERS_MAX;
+  /** Requests that reached it, answered or not. */
+  requests = 0;
+  readonly #tables: Readonly<Record<RegisterTable, Uint16Array>> = {
+    coil: new Uint16Array(ADDRESSES),
+    discreteInput: new Uint16Array(ADDRESSES),
+    inputRegister: new Uint16Array(ADDRESSES),
+    holdingRegister: new Uint16Array(ADDRESSES),
+  };
+
+  constructor(unitId: number) {
+    this.unitId = unitId;
+  }
+
+  /** Sets consecutive registers; coils and discrete inputs are 0 or 1. */
+  set(table: RegisterTable, address: number, ...values: readonly number[]): void {
+    this.#tables[table].set(values, address);
+  }
+
+  get(table: RegisterTable, address: number): number {
+    return this.#tables[table][address] ?? 0;
+  }
+
+  faultsFor(request: ModbusRequest): Faults {
+    return typeof this.faults === "function" ? this.faults(request) : this.faults;
+  }
+
+  /** The reply's PDU to the request's PDU, as the standard has it. Writes change the tables. */
+  answer(pdu: Uint8Array): Uint8Array {
+    try {
+      return this.#answer(pdu);
+    } catch (thrown) {
+      if (thrown instanceof ModbusException) return exceptionPdu(pdu[0] ?? 0, thrown.code);
+      throw thrown;
+    }
+  }
+
+  #answer(pdu: Uint8Array): Uint8Array {
+    const functionCode = pdu[0] ?? 0;
+    const address = word(pdu, 1);
+    const operand = word(pdu, 3);
+    switch (functionCode) {
+      case 1:
+        return readReply(functionCode, packBits(this.#read("coil", address, operand, BITS_MAX)));
+      case 2:
+        return readReply(functionCode, packBits(this.#read("discreteInput", address, operand, BITS_MAX)));
+      case 3:
+        return readReply(functionCode, packWords(this.#read("holdingRegister", address, operand, this.maxQuantity)));
+      case 4:
+        return readReply(functionCode, packWords(this.#read("inputRegister", address, operand, this.maxQuantity)));
+      case 5:
+        if (operand !== 0 && operand !== 0xff00) throw new ModbusException(EXCEPTION.illegalDataValue);
+        this.#write("coil", address, [operand === 0 ? 0 : 1]);
+        return pdu.slice(0, 5);
+      case 6:
+        this.#write("holdingRegister", address, [operand]);
+        return pdu.slice(0, 5);
+      case 15:
+        checkQuantity(operand, BITS_WRITE_MAX, pdu, Math.ceil(operand / 8));
+        this.#write("coil", address, unpackBits(pdu.subarray(6), operand));
+        return pdu.slice(0, 5);
+      case 16:
+        checkQuantity(operand, REGISTERS_WRITE_MAX, pdu, operand * 2);
+        this.#write("holdingRegister", address, unpackWords(pdu.subarray(6), operand));
+        return pdu.slice(0, 5);
+      default:
+        throw new ModbusException(EXCEPTION.illegalFunction);
+    }
+  }
+
+  #read(table: RegisterTable, address: number, quantity: number, max: number): Uint16Array {
+    if (quantity < 1 || quantity > max) throw new ModbusException(EXCEPTION.illegalDataValue);
+    this.#check(table, address, quantity);
+    return this.#tables[table].slice(address, address + quantity);
+  }
+
+  #write(table: RegisterTable, address: number, values: readonly number[]): void {
+    this.#check(table, address, values.length);
+    this.set(table, address, ...values);
+  }
+
+  #check(table: RegisterTable, address: number, quantity: number): void {
+    const last = address + quantity - 1;
+    if (last >= ADDRESSES) throw new ModbusException(EXCEPTION.illegalDataAddress);
+    const refusal = this.refusals.find((r) => r.table === table && r.from <= last && r.to >= address);
+    if (refusal !== undefined) throw new ModbusException(refusal.exceptionCode);
+  }
+}
+
+export function exceptionPdu(functionCode: number, exceptionCode: number): Uint8Array {
+  return Uint8Array.of(functionCode | 0x80, exceptionCode);
+}
+
+function checkQuantity(quantity: number, max: number, pdu: Uint8Array, bytes: number): void {
+  const whole = pdu[5] === bytes && pdu.length === 6 + bytes;
+  if (quantity < 1 || quantity > max || !whole) throw new ModbusException(EXCEPTION.illegalDataValue);
+}
+
+function readReply(functionCode: number, data: Uint8Array): Uint8Array {
+  return Uint8Array.of(functionCode, data.length, ...data);
+}
+
+function packBits(bits: Uint16Array): Uint8Array {
+  const packed = new Uint8Array(Math.ceil(bits.length / 8));
+  for (const [i, bit] of bits.entries()) if (bit !== 0) packed[i >> 3] = (packed[i >> 3] ?? 0) | (1 << (i & 7));
+  return packed;
+}
+
+function unpackBits(packed: Uint8Array, quantity: number): number[] {
+  return Array.from({ length: quantity }, (_, i) => ((packed[i >> 3] ?? 0) >> (i & 7)) & 1);
+}
+
+function packWords(words: Uint16Array): Uint8Array {
+  return Uint8Array.from([...words].flatMap((w) => [w >>> 8, w & 0xff]));
+}
+
+function unpackWords(packed: Uint8Array, quantity: number): number[] {
+  return Array.from({ length: quantity }, (_, i) => word(packed, i * 2));
+}

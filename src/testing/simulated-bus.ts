@@ -1,0 +1,106 @@
+import type { Duplex } from "node:stream";
+import type { Clock, Timer } from "../core/clock.ts";
+import { exceptionPdu, type Faults, type ModbusDevice } from "./modbus-device.ts";
+import { ADU_MAX_BYTES, type ModbusRequest, rtuFrame, takeRequest } from "./modbus-wire.ts";
+
+/** After a silence this long, half a request is noise. Generous, for pipes and busy machines. */
+const SILENCE_MS = 50;
+
+/** Replies that wait for their time; beyond it new ones are not given. */
+const WAITING_REPLIES_MAX = 1_000;
+
+const BROADCAST = 0;
+
+export interface SimulatedBusOptions {
+  readonly devices: readonly ModbusDevice[];
+  readonly clock: Clock;
+  /** Puts bytes on the wire towards the gateway. */
+  readonly send: (bytes: Uint8Array) => void;
+}
+
+/** The far end of a line: hears all that the gateway sends and answers for its devices, with their faults. */
+export class SimulatedBus {
+  readonly #options: SimulatedBusOptions;
+  readonly #waiting = new Set<Timer>();
+  #input = new Uint8Array(0);
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: SimulatedBusOptions) {
+    this.#options = options;
+  }
+
+  receive(bytes: Uint8Array): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const kept = nowMs - this.#heardAtMs > SILENCE_MS ? [] : this.#input.slice(-ADU_MAX_BYTES);
+    this.#heardAtMs = nowMs;
+    this.#input = Uint8Array.of(...kept, ...bytes);
+    for (let taken = takeRequest(this.#input); taken !== undefined; taken = takeRequest(this.#input)) {
+      this.#input = Uint8Array.from(taken.rest);
+      this.#serve(taken.request);
+    }
+  }
+
+  /** Gives no reply any more, not even those on their way. */
+  stop(): void {
+    for (const timer of this.#waiting) timer.cancel();
+    this.#waiting.clear();
+  }
+
+  #serve(request: ModbusRequest): void {
+    for (const device of this.#options.devices) {
+      if (request.unitId === BROADCAST) device.answer(request.pdu);
+      else if (request.unitId === device.unitId) this.#reply(device, request);
+    }
+  }
+
+  #reply(device: ModbusDevice, request: ModbusRequest): void {
+    device.requests++;
+    const faults = device.faultsFor(request);
+    if (faults.echo) this.#options.send(request.adu);
+    if (faults.silent) return;
+    const delayMs = faults.delayMs ?? 0;
+    const reply = replyBytes(device, request, faults);
+    this.#sendAfter(delayMs, Uint8Array.of(...(faults.noise ?? []), ...reply));
+    if (faults.duplicateAfterMs !== undefined) this.#sendAfter(delayMs + faults.duplicateAfterMs, reply);
+  }
+
+  #sendAfter(delayMs: number, bytes: Uint8Array): void {
+    if (delayMs <= 0) {
+      this.#options.send(bytes);
+      return;
+    }
+    if (this.#waiting.size >= WAITING_REPLIES_MAX) return;
+    const timer = this.#options.clock.after(delayMs, () => {
+      this.#waiting.delete(timer);
+      this.#options.send(bytes);
+    });
+    this.#waiting.add(timer);
+  }
+}
+
+function replyBytes(device: ModbusDevice, request: ModbusRequest, faults: Faults): Uint8Array {
+  const right =
+    faults.exceptionCode === undefined
+      ? device.answer(request.pdu)
+      : exceptionPdu(request.functionCode, faults.exceptionCode);
+  const pdu = faults.alter === undefined ? right : faults.alter(right);
+  const whole = rtuFrame(faults.replyUnitId ?? device.unitId, pdu);
+  if (faults.flipBit !== undefined) flip(whole, faults.flipBit);
+  return whole.subarray(0, Math.max(0, whole.length - (faults.truncateBytes ?? 0)));
+}
+
+function flip(frame: Uint8Array, bit: number): void {
+  const at = bit % (frame.length * 8);
+  frame[at >> 3] = (frame[at >> 3] ?? 0) ^ (1 << (at & 7));
+}
+
+/** Puts devices at the far end of a byte stream: the master of a pseudo-terminal, a socket. Returns the way to stop. */
+export function serveDevices(stream: Duplex, devices: readonly ModbusDevice[], clock: Clock): () => void {
+  const bus = new SimulatedBus({ devices, clock, send: (bytes) => stream.write(bytes) });
+  const onData = (bytes: Uint8Array) => bus.receive(bytes);
+  stream.on("data", onData);
+  return () => {
+    stream.off("data", onData);
+    bus.stop();
+  };
+}
