@@ -66,7 +66,7 @@ apt() {
 install_parts() {
   local packages=$1 had_broker=yes
   command -v mosquitto >/dev/null || had_broker=no
-  echo "parts: installing from Debian: $packages"
+  echo "parts: installing from Debian: ${packages% }"
   forbid_services
   # shellcheck disable=SC2086 # a list of names
   apt update && apt install --yes --no-install-recommends -o Dpkg::Use-Pty=0 $packages >/dev/null || return
@@ -76,7 +76,7 @@ install_parts() {
 
 give_up() {
   echo "parts: $1. Nothing was run. Install them with:" >&2
-  echo "  sudo apt-get update && sudo apt-get install --yes --no-install-recommends $2" >&2
+  echo "  sudo apt-get update && sudo apt-get install --yes --no-install-recommends ${2% }" >&2
   exit "$EXIT_UNAVAILABLE"
 }
 
