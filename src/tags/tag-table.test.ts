@@ -206,8 +206,10 @@ test("P3: all tags of a lost device turn bad at once, one sample each, in one ap
   calls.length = 0;
   await clock.advance(SECOND);
   table.presence("pump-1", "lost", clock.monotonicMs());
+  const picture = table.snapshot("pump-1");
   table.presence("pump-1", "lost", clock.monotonicMs());
   assert.equal(calls.length, 1);
+  assert.deepEqual(table.snapshot("pump-1"), picture, "a second word of the same loss changes nothing");
   assert.deepEqual(
     calls[0]?.map((s) => [s.tag.name, s.value, s.status, s.sourceTimestampMs]),
     // b already said so; off is switched off, not silent.
@@ -328,6 +330,14 @@ test("P9: a backward step is noticed within a second, also when nothing is read"
   await clock.advance(SECOND);
   assert.equal(table.epoch(), 8);
   assert.equal(current(speed).epoch, 7, "a read keeps the epoch it was stamped in");
+});
+
+test("P9: a device lost right after a backward step is told in the new epoch, at the new time", () => {
+  const speed = tagOf("speed");
+  const { clock, table, current } = rig(speed);
+  clock.stepWall(-MINUTE);
+  table.presence("pump-1", "lost", clock.monotonicMs());
+  assert.deepEqual([current(speed).epoch, current(speed).sourceTimestampMs], [8, clock.wallMs()]);
 });
 
 test("reads of one millisecond keep their order, suppressed or not", () => {

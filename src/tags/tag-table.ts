@@ -53,7 +53,8 @@ interface TagState {
   status: Status;
   stampMs: number;
   epoch: number;
-  goodAtMs: number;
+  /** Of the last read, good or not. Where the status is still usable, that was the last good one. */
+  readAtMs: number;
   reportedValue: Value;
   reportedAtMs: number;
   /** The last read was within the deadband and has not been reported. */
@@ -113,9 +114,8 @@ class Table implements TagTable {
     for (const { tag, value, status } of readings) {
       const state = this.#tags.get(tag.id);
       if (state === undefined) throw new AssertionFailure(`reading of unknown tag ${tag.id}`);
-      const judged = judge(tag, value, status);
-      if (isUsable(judged)) state.goodAtMs = monotonicMs;
-      this.#settle(state, judged, keptValue(state, value), stampMs, monotonicMs);
+      state.readAtMs = monotonicMs;
+      this.#settle(state, judge(tag, value, status), keptValue(state, value), stampMs, monotonicMs);
     }
     this.#takeIn();
   }
@@ -162,7 +162,7 @@ class Table implements TagTable {
     this.#stamps.observe();
     const nowMs = this.#clock.monotonicMs();
     for (const state of this.#tags.values()) {
-      if (isUsable(state.status) && isOverdue(state.goodAtMs, state.tag.staleMs, nowMs)) {
+      if (isUsable(state.status) && isOverdue(state.readAtMs, state.tag.staleMs, nowMs)) {
         this.#turn(state, "UncertainLastUsableValue", nowMs);
       }
     }
@@ -212,7 +212,7 @@ function unread(tag: Tag, device: DeviceState, stampMs: number, epoch: number): 
     status: tag.enabled ? "BadWaitingForInitialData" : "BadOutOfService",
     stampMs,
     epoch,
-    goodAtMs: 0,
+    readAtMs: 0,
     reportedValue: null,
     reportedAtMs: 0,
     suppressed: false,
