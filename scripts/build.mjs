@@ -1,0 +1,76 @@
+// Bundles the gateway for a board: dist/sallyport.mjs, its chunks, the storage worker and the device models.
+// Packages with machine code stay outside, in node_modules beside it.
+import { chmod, cp, readFile, rm } from "node:fs/promises";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const src = resolve(root, "src");
+const dist = resolve(root, "dist");
+
+const WITH_MACHINE_CODE = ["better-sqlite3", "serialport", "@serialport/*", "onoff", "epoll"];
+
+/** Files that the source finds by `new URL(…, import.meta.url)`, and where they are in dist, beside every chunk. */
+const FOUND_BY_URL = [
+  [resolve(src, "store/storage-worker.ts"), "./storage-worker.mjs"],
+  [resolve(src, "models"), "./models"],
+];
+
+const filesByUrl = {
+  name: "files by URL",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      const contents = text.replace(/new URL\("([^"]+)", import\.meta\.url\)/g, (_, name) => {
+        return `new URL("${placeInDist(resolve(dirname(path), name), path)}", import.meta.url)`;
+      });
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
+function placeInDist(file, from) {
+  for (const [source, place] of FOUND_BY_URL) {
+    if (file === source || file.startsWith(`${source}/`)) return place + file.slice(source.length);
+  }
+  throw new Error(`${relative(root, from)} finds ${relative(root, file)} by URL; say in build.mjs where it is in dist`);
+}
+
+/** The demo brings a broker, and no gateway has one. */
+const withoutDemo = {
+  name: "without the demo",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/src\/commands\/demo\/demo\.ts$/ }, () => ({
+      contents: `
+        import { EXIT, UserError } from "../../core/errors.ts";
+        export async function demo() {
+          throw new UserError("runs in a checkout of the source, not on a gateway", EXIT.unavailable);
+        }
+      `,
+      loader: "ts",
+    }));
+  },
+};
+
+await rm(dist, { recursive: true, force: true });
+await build({
+  entryPoints: { sallyport: resolve(src, "main.ts"), "storage-worker": resolve(src, "store/storage-worker.ts") },
+  outdir: dist,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  // A command loads its chunk when it is called: `check` does not pay for SQLite.
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  external: WITH_MACHINE_CODE,
+  // CommonJS packages among the bundled ones call require for Node's own modules.
+  banner: {
+    js: 'import { createRequire as requireOf } from "node:module";\nconst require = requireOf(import.meta.url);',
+  },
+  plugins: [withoutDemo, filesByUrl],
+  logLevel: "info",
+});
+await cp(resolve(src, "models"), resolve(dist, "models"), { recursive: true });
+await chmod(resolve(dist, "sallyport.mjs"), 0o755);
