@@ -1,6 +1,42 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { hostClock } from "../core/clock.ts";
-import { lineContract } from "./line-contract.ts";
+import { createSerialportLine } from "../sources/modbus/serialport-line.ts";
+import { type LineRig, lineContract } from "./line-contract.ts";
+import { lineConfig } from "./modbus-config.ts";
+import { openPtyPair, type PtyKind } from "./pty.ts";
 import { simulatedLine } from "./simulated-line.ts";
+
+async function terminalRig(kind: PtyKind): Promise<LineRig> {
+  const pty = await openPtyPair({ kind });
+  return {
+    line: createSerialportLine(lineConfig(pty.path, [])),
+    hear: (listener) => pty.master.on("data", listener),
+    arrive: (bytes) => pty.master.write(bytes),
+    unplug: () => pty.vanish(),
+    plugIn: () => pty.comeBack(),
+    end: () => pty.close(),
+  };
+}
+
+lineContract("serial port on a terminal by socat", () => terminalRig("socat"));
+lineContract("serial port on a terminal by script", () => terminalRig("script"));
+
+test("a serial port in use is refused to a second one, in words, until it is closed", async () => {
+  const pty = await openPtyPair();
+  const [first, second] = [pty, pty].map((p) => createSerialportLine(lineConfig(p.path, [])));
+  assert.ok(first !== undefined && second !== undefined);
+  try {
+    await first.open();
+    await assert.rejects(second.open(), /in use/);
+    await first.close();
+    await second.open();
+  } finally {
+    await first.close();
+    await second.close();
+    await pty.close();
+  }
+});
 
 lineContract("simulated line", async () => {
   const line = simulatedLine({

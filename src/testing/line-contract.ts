@@ -90,7 +90,7 @@ export function lineContract(name: string, makeRig: () => Promise<LineRig>): voi
     const pieces = Array.from({ length: ALL_BYTES.length / PIECE_BYTES }, (_, i) =>
       ALL_BYTES.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
     );
-    await Promise.all(pieces.map((piece) => rig.line.write(piece)));
+    for (const piece of pieces) await rig.line.write(piece);
     await watch.until("all pieces are out", () => watch.written.length >= ALL_BYTES.length);
     assert.deepEqual(watch.written, ALL_BYTES);
   });
