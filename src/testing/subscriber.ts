@@ -1,0 +1,85 @@
+/** A client on the broker's far side, which writes down everything that arrives there. */
+import { readFile } from "node:fs/promises";
+import mqtt from "mqtt";
+import { hostClock } from "../core/clock.ts";
+import type { Message } from "../pipeline.ts";
+import type { Certificates, Identity } from "./certificates.ts";
+import { Condition } from "./condition.ts";
+
+export interface SubscribeOptions {
+  readonly certificates: Certificates;
+  readonly identity?: Identity;
+  /** By default everything. */
+  readonly topics?: readonly string[];
+  readonly clientId?: string;
+  readonly login?: { readonly username: string; readonly password: string };
+  /** By default MQTT 5. */
+  readonly version?: 4 | 5;
+  /** `retain` tells how a message was published, not whether it came from the broker's memory (MQTT 5). */
+  readonly retainAsPublished?: boolean;
+}
+
+export interface Subscriber {
+  /** In the order of arrival. `retain`: it came from the broker's memory. */
+  readonly messages: readonly Message[];
+  /** Rejects with `what` where it does not come true within the limit. */
+  until(what: string, holds: (messages: readonly Message[]) => boolean, limitMs?: number): Promise<void>;
+  /** The first message for which this holds, come or coming. */
+  message(what: string, holds: (message: Message) => boolean, limitMs?: number): Promise<Message>;
+  close(): Promise<void>;
+}
+
+const RECONNECT_MS = 100;
+const SESSION_EXPIRY_S = 3600;
+const SEEN_TOPICS = 20;
+
+/** Resolves when the broker has confirmed the subscription. It comes back by itself, to the same session. */
+export async function subscribe(url: string, options: SubscribeOptions): Promise<Subscriber> {
+  const { certificates } = options;
+  const identity = options.identity ?? certificates.client;
+  const version = options.version ?? 5;
+  const client = await mqtt.connectAsync(url, {
+    ca: await readFile(certificates.ca),
+    cert: await readFile(identity.certificate),
+    key: await readFile(identity.key),
+    protocolVersion: version,
+    clientId: options.clientId ?? "subscriber",
+    clean: false,
+    ...(version === 5 && { properties: { sessionExpiryInterval: SESSION_EXPIRY_S } }),
+    reconnectPeriod: RECONNECT_MS,
+    ...options.login,
+  });
+  const messages: Message[] = [];
+  const condition = new Condition(hostClock);
+  client.on("message", (topic, payload, packet) => {
+    messages.push({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain: packet.retain });
+    condition.changed();
+  });
+  client.on("error", () => undefined);
+  const rap = version === 5 && options.retainAsPublished === true;
+  await client.subscribeAsync([...(options.topics ?? ["#"])], { qos: 1, ...(rap && { rap }) });
+
+  const seen = () => `(${messages.length} messages, the last on ${lastTopics(messages)})`;
+  return {
+    messages,
+    until: (what, holds, limitMs) => condition.until(what, () => holds(messages), limitMs, seen),
+    async message(what, holds, limitMs) {
+      let found: Message | undefined;
+      const come = () => {
+        found = messages.find(holds);
+        return found !== undefined;
+      };
+      await condition.until(what, come, limitMs, seen);
+      if (found === undefined) throw new Error(what);
+      return found;
+    },
+    close: () => client.endAsync(true),
+  };
+}
+
+function lastTopics(messages: readonly Message[]): string {
+  return messages
+    .slice(-SEEN_TOPICS)
+    .map((message) => message.topic)
+    .join(" ");
+}

@@ -1,0 +1,325 @@
+/**
+ * One MQTT session on one secure socket, by mqtt.js, whose own reconnecting, queueing and storing stay unused:
+ * they would send old messages before the session has told what is true now.
+ */
+import { connect, type IClientOptions, MqttClient } from "mqtt";
+import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import { type BrokerLimits, ConnectFailure, type Connection, type Message } from "../pipeline.ts";
+import {
+  connackReason,
+  connectRefusal,
+  publishRefusal,
+  reasonCodeOf,
+  reasonWords,
+  UNSUPPORTED_VERSION,
+} from "./mqtt-reason.ts";
+import type { SecureSocket } from "./secure-socket.ts";
+
+/** As the protocol counts them: 4 is MQTT 3.1.1. */
+export type ProtocolVersion = 4 | 5;
+
+export interface MqttSettings {
+  readonly version: ProtocolVersion;
+  readonly clientId: string;
+  readonly keepAliveMs: number;
+  readonly will: Message;
+  readonly login?: { readonly username: string; readonly password: string };
+  /** Present: MQTT inside a WebSocket to this address. */
+  readonly webSocketUrl?: URL;
+}
+
+/** The broker may be one that does not know this version of MQTT. */
+export class VersionRefusal extends ConnectFailure {}
+
+/** Unsent bytes beyond this mean that nobody minds the link: a publish then fails instead of filling the memory. */
+const UNSENT_MAX_BYTES = 16 * 1024 * 1024;
+/** How long a broker may take to close after DISCONNECT. */
+const CLOSE_TIMEOUT_MS = 3_000;
+const KEEP_ALIVE_MAX_S = 65_535;
+const WEB_SOCKET_MAX_BYTES = 1024 * 1024;
+/** A DISCONNECT packet, the same in both versions. Written by hand: mqtt.js would first wait for acknowledgements. */
+const DISCONNECT = Uint8Array.of(0xe0, 0x00);
+/** What the protocol allows where CONNACK says nothing: four bytes of remaining length after the header. */
+const PACKET_MAX_BYTES = 268_435_455 + 5;
+const RECEIVE_MAXIMUM = 65_535;
+/** What mqtt.js calls it. */
+const KEEP_ALIVE_ERROR = "Keepalive timeout";
+
+/** Sends CONNECT. Rejects with a ConnectFailure, which is a VersionRefusal where the version may be at fault. */
+export async function openMqtt(
+  secure: SecureSocket,
+  settings: MqttSettings,
+  clock: Clock,
+  late: AbortSignal,
+): Promise<Connection> {
+  // With TLS 1.3 a broker's no to the certificate comes after the handshake.
+  const { socket } = secure;
+  if (socket.destroyed) throw new ConnectFailure(secure.explain(socket.errored ?? new Error("ECONNRESET")));
+  const client = startClient(secure, settings);
+  const lifeline = new Lifeline(secure, client, settings);
+  const onLate = () => lifeline.end("the broker does not answer CONNECT; it may be overloaded, or the link frozen");
+  if (late.aborted) onLate();
+  else late.addEventListener("abort", onLate, { once: true });
+  try {
+    return await new Promise((resolve, reject) => {
+      client.once("connect", (connack) => {
+        lifeline.accepted = true;
+        resolve(new MqttConnection(client, secure, lifeline, settings.version, connack.properties ?? {}, clock));
+      });
+      void lifeline.closed.then((reason) => {
+        reject(lifeline.versionSuspect ? new VersionRefusal(reason) : new ConnectFailure(reason));
+      });
+    });
+  } finally {
+    late.removeEventListener("abort", onLate);
+  }
+}
+
+function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
+  const { will, login, webSocketUrl } = settings;
+  const options: IClientOptions = {
+    protocolId: "MQTT",
+    protocolVersion: settings.version,
+    clientId: settings.clientId,
+    clean: true,
+    keepalive: Math.min(Math.max(1, Math.round(settings.keepAliveMs / 1000)), KEEP_ALIVE_MAX_S),
+    reconnectPeriod: 0,
+    queueQoSZero: false,
+    resubscribe: false,
+    timerVariant: "native",
+    will: { topic: will.topic, payload: bufferOf(will.payload), qos: will.qos, retain: will.retain },
+    ...login,
+  };
+  if (webSocketUrl === undefined) return new MqttClient(() => secure.socket, options);
+  return connect({
+    ...options,
+    protocol: "wss",
+    hostname: webSocketUrl.hostname,
+    port: Number(webSocketUrl.port || 443),
+    path: `${webSocketUrl.pathname}${webSocketUrl.search}`,
+    wsOptions: { createConnection: () => secure.socket, perMessageDeflate: false, maxPayload: WEB_SOCKET_MAX_BYTES },
+  });
+}
+
+/** Notices how a connection ends. What was noticed first counts; what follows is its consequence. */
+class Lifeline {
+  accepted = false;
+  /** Set when the end may be an old broker's way to say that it does not know MQTT 5. */
+  versionSuspect = false;
+  reason: string | undefined;
+  readonly closed: Promise<string>;
+  readonly #secure: SecureSocket;
+
+  constructor(secure: SecureSocket, client: MqttClient, settings: MqttSettings) {
+    this.#secure = secure;
+    const { socket } = secure;
+    const socketError = (error: Error) => {
+      if (!this.accepted && this.reason === undefined) this.versionSuspect = reasonIsSilence(error);
+      this.end(secure.explain(error));
+    };
+    socket.on("error", socketError);
+    // The same socket, or the WebSocket on it.
+    client.stream.on("error", socketError);
+    client.on("error", (error) => {
+      if (error === socket.errored) socketError(error);
+      else this.#protocolError(error, settings);
+    });
+    client.on("disconnect", (packet) => {
+      this.end(`the broker ended the connection: ${reasonWords(packet.reasonCode ?? 0x80)}`);
+    });
+    this.closed = new Promise((resolve) => {
+      socket.once("close", () => {
+        if (!this.accepted && this.reason === undefined) this.versionSuspect = true;
+        this.reason ??= this.accepted
+          ? "the broker closed the connection"
+          : "the broker closes the connection instead of answering CONNECT";
+        resolve(this.reason);
+      });
+    });
+  }
+
+  note(reason: string): void {
+    this.reason ??= reason;
+  }
+
+  end(reason: string): void {
+    this.note(reason);
+    this.#secure.socket.destroy();
+  }
+
+  #protocolError(error: Error, settings: MqttSettings): void {
+    const code = reasonCodeOf(error);
+    if (!this.accepted && this.reason === undefined) {
+      this.versionSuspect = code === undefined || connackReason(code) === UNSUPPORTED_VERSION;
+    }
+    this.end(this.#protocolErrorWords(error, code, settings));
+  }
+
+  #protocolErrorWords(error: Error, code: number | undefined, settings: MqttSettings): string {
+    if (!this.accepted) {
+      if (code === undefined) return `what answers there is no MQTT broker: ${messageOf(error)}`;
+      return connectRefusal(code, settings.login?.username);
+    }
+    if (error.message !== KEEP_ALIVE_ERROR) return `the broker does not keep to the protocol: ${messageOf(error)}`;
+    const silentS = (settings.keepAliveMs * 1.5) / 1000;
+    return `the broker has not answered for ${silentS} s: the link is frozen, or the broker stuck`;
+  }
+}
+
+function reasonIsSilence(error: Error): boolean {
+  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}
+
+interface Flight {
+  readonly message: Message;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The part of a CONNACK's properties that limits what may be sent (MQTT 5.0, section 3.2.2.3). */
+interface ServerProperties {
+  readonly receiveMaximum?: number;
+  readonly maximumQoS?: number;
+  readonly retainAvailable?: boolean;
+  readonly maximumPacketSize?: number;
+}
+
+class MqttConnection implements Connection {
+  readonly limits: BrokerLimits;
+  readonly closed: Promise<string>;
+  readonly #client: MqttClient;
+  readonly #secure: SecureSocket;
+  readonly #lifeline: Lifeline;
+  readonly #version: ProtocolVersion;
+  readonly #clock: Clock;
+  /** QoS 1 messages the broker is willing to hold unacknowledged; more wait here, in order. */
+  #receiveMaximum: number;
+  readonly #unacknowledged = new Set<Flight>();
+  readonly #waiting: Flight[] = [];
+  #waitingBytes = 0;
+
+  constructor(
+    client: MqttClient,
+    secure: SecureSocket,
+    lifeline: Lifeline,
+    version: ProtocolVersion,
+    properties: ServerProperties,
+    clock: Clock,
+  ) {
+    this.#client = client;
+    this.#secure = secure;
+    this.#lifeline = lifeline;
+    this.#version = version;
+    this.#clock = clock;
+    this.#receiveMaximum = properties.receiveMaximum ?? RECEIVE_MAXIMUM;
+    this.limits = {
+      maxPacketBytes: properties.maximumPacketSize ?? PACKET_MAX_BYTES,
+      maxQos: properties.maximumQoS === 0 ? 0 : properties.maximumQoS === 1 ? 1 : 2,
+      retainAvailable: properties.retainAvailable ?? true,
+    };
+    this.closed = lifeline.closed;
+    void lifeline.closed.then((reason) => this.#abandon(reason));
+  }
+
+  async publish(message: Message): Promise<void> {
+    const refusal = this.#refusal(message);
+    if (refusal !== undefined) throw new Error(refusal);
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ message, resolve, reject });
+      this.#waitingBytes += message.payload.length;
+      this.#sendWaiting();
+    });
+  }
+
+  bufferedBytes(): number {
+    const { socket } = this.#secure;
+    const { stream } = this.#client;
+    const inWebSocket = stream === socket ? 0 : stream.writableLength;
+    return socket.writableLength + inWebSocket + this.#waitingBytes;
+  }
+
+  async close(): Promise<void> {
+    if (this.#lifeline.reason === undefined) {
+      this.#lifeline.note("closed by the gateway");
+      this.#client.stream.write(DISCONNECT);
+      this.#client.stream.end();
+    }
+    const timer = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#secure.socket.destroy());
+    await this.closed;
+    timer.cancel();
+  }
+
+  destroy(): void {
+    this.#lifeline.end("cut by the gateway");
+  }
+
+  /** Why this message must not be sent: the broker would end the connection over it. */
+  #refusal(message: Message): string | undefined {
+    const { reason } = this.#lifeline;
+    if (reason !== undefined) return `not connected: ${reason}`;
+    const { limits } = this;
+    const bytes = packetBytes(message, this.#version);
+    if (bytes > limits.maxPacketBytes) {
+      return `a message of ${bytes} bytes to ${message.topic} is larger than the broker's limit of ${limits.maxPacketBytes}`;
+    }
+    if (message.qos > limits.maxQos) return `the broker does not offer QoS ${message.qos}`;
+    if (message.retain && !limits.retainAvailable) return "the broker does not keep retained messages";
+    const unsent = this.bufferedBytes();
+    if (unsent > UNSENT_MAX_BYTES) return `the link is too slow: ${unsent} bytes are waiting to be sent`;
+    return undefined;
+  }
+
+  #sendWaiting(): void {
+    for (;;) {
+      const next = this.#waiting[0];
+      if (next === undefined || this.#lifeline.reason !== undefined) return;
+      if (next.message.qos === 1 && this.#unacknowledged.size >= this.#receiveMaximum) return;
+      this.#waiting.shift();
+      this.#waitingBytes -= next.message.payload.length;
+      this.#send(next);
+    }
+  }
+
+  #send(flight: Flight): void {
+    const { topic, payload, qos, retain } = flight.message;
+    if (qos === 0) {
+      // Its callback tells nothing but that the socket drained, at the price of a listener a message.
+      this.#client.publish(topic, bufferOf(payload), { qos, retain });
+      flight.resolve();
+      return;
+    }
+    this.#unacknowledged.add(flight);
+    this.#client.publish(topic, bufferOf(payload), { qos, retain }, (error) => {
+      // An error without a reason code is the end of the connection, which has its own words.
+      if (error && reasonCodeOf(error) === undefined) return;
+      this.#unacknowledged.delete(flight);
+      if (error) {
+        // Mosquitto 2.0 goes on counting a refused message as in flight, and ends the connection at its maximum.
+        this.#receiveMaximum = Math.max(1, this.#receiveMaximum - 1);
+        flight.reject(new Error(publishRefusal(topic, error)));
+      } else flight.resolve();
+      this.#sendWaiting();
+    });
+  }
+
+  #abandon(reason: string): void {
+    const unsettled = [...this.#unacknowledged, ...this.#waiting.splice(0)];
+    this.#unacknowledged.clear();
+    this.#waitingBytes = 0;
+    for (const flight of unsettled) flight.reject(new Error(`not acknowledged: ${reason}`));
+  }
+}
+
+/** Bytes of the PUBLISH packet (MQTT 5.0, section 3.3). */
+function packetBytes(message: Message, version: ProtocolVersion): number {
+  const packetId = message.qos === 0 ? 0 : 2;
+  const properties = version === 5 ? 1 : 0;
+  const remaining = 2 + Buffer.byteLength(message.topic) + packetId + properties + message.payload.length;
+  const lengthBytes = remaining < 128 ? 1 : remaining < 16_384 ? 2 : remaining < 2_097_152 ? 3 : 4;
+  return 1 + lengthBytes + remaining;
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

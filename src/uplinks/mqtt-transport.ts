@@ -1,0 +1,116 @@
+/** The way to a broker: TLS, then MQTT. One attempt, one socket, one session; whoever wants another asks again. */
+import { readFileSync } from "node:fs";
+import type { UplinkConfig } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { Connection, ConnectRequest, Transport } from "../pipeline.ts";
+import { type MqttSettings, openMqtt, type ProtocolVersion, VersionRefusal } from "./mqtt-connection.ts";
+import { endpointOf, openSecureSocket } from "./secure-socket.ts";
+import { readPassword, validityOf } from "./tls-files.ts";
+
+export interface MqttTransport extends Transport {
+  /** Whole days until the client certificate on disk expires, negative afterwards; undefined where there is none. */
+  certificateDays(): number | undefined;
+}
+
+export interface MqttTransportOptions {
+  readonly config: UplinkConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** From the first packet to CONNACK, a version of MQTT. */
+const CONNECT_TIMEOUT_MS = 30_000;
+/** How often the certificate is read again for its date. */
+const CERTIFICATE_REREAD_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** In the order of trying: MQTT 5 tells why a message is refused, MQTT 3.1.1 acknowledges it like any other. */
+const VERSIONS: Readonly<Record<UplinkConfig["mqttVersion"], readonly ProtocolVersion[]>> = {
+  auto: [5, 4],
+  "5": [5],
+  "3.1.1": [4],
+};
+
+export function createMqttTransport(options: MqttTransportOptions): MqttTransport {
+  const { config, clock, log } = options;
+  return {
+    connect: (request) => connectNewest(request, VERSIONS[config.mqttVersion], options),
+    certificateDays: certificateDays(config.tls.certificate, clock, log),
+  };
+}
+
+async function connectNewest(
+  request: ConnectRequest,
+  versions: readonly ProtocolVersion[],
+  options: MqttTransportOptions,
+): Promise<Connection> {
+  const [version, ...older] = versions;
+  if (version === undefined) throw new RangeError("no version of MQTT to try");
+  try {
+    return await connectOnce(request, version, options);
+  } catch (error) {
+    if (!(error instanceof VersionRefusal) || older.length === 0) throw error;
+    const connection = await connectNewest(request, older, options);
+    options.log.warning(
+      `${request.server} does not speak MQTT 5 (${error.message}): using 3.1.1, by which a broker may confirm messages that it then drops`,
+    );
+    return connection;
+  }
+}
+
+async function connectOnce(
+  request: ConnectRequest,
+  version: ProtocolVersion,
+  options: MqttTransportOptions,
+): Promise<Connection> {
+  const { config, clock } = options;
+  const endpoint = endpointOf(request.server);
+  const settings = await settingsOf(request, version, config);
+  const limit = new AbortController();
+  const timer = clock.after(CONNECT_TIMEOUT_MS, () => limit.abort());
+  try {
+    const secure = await openSecureSocket(endpoint, config, clock, limit.signal);
+    return await openMqtt(secure, settings, clock, limit.signal);
+  } finally {
+    timer.cancel();
+  }
+}
+
+async function settingsOf(
+  request: ConnectRequest,
+  version: ProtocolVersion,
+  config: UplinkConfig,
+): Promise<MqttSettings> {
+  const { clientId, keepAliveMs, will } = request;
+  const url = new URL(request.server);
+  const { login } = config;
+  return {
+    version,
+    clientId,
+    keepAliveMs,
+    will,
+    ...(url.protocol === "wss:" && { webSocketUrl: url }),
+    ...(login !== undefined && {
+      login: { username: login.username, password: await readPassword(login, "login.passwordFile") },
+    }),
+  };
+}
+
+function certificateDays(path: string | undefined, clock: Clock, log: Log): () => number | undefined {
+  let expiresMs: number | undefined;
+  let readAgainMs = 0;
+  return () => {
+    if (path === undefined) return undefined;
+    if (clock.monotonicMs() >= readAgainMs) {
+      readAgainMs = clock.monotonicMs() + CERTIFICATE_REREAD_MS;
+      try {
+        expiresMs = validityOf(readFileSync(path, "utf8")).toMs;
+      } catch {
+        log.debug(`cannot read the expiry date of ${path}`);
+        expiresMs = undefined;
+      }
+    }
+    return expiresMs === undefined ? undefined : Math.floor((expiresMs - clock.wallMs()) / DAY_MS);
+  };
+}
