@@ -1,0 +1,60 @@
+/**
+ * The GPIO inputs, as tags of the device `inputs`:
+ *
+ *     driver ──edges, levels──► PinWatch (keeps it open) ──► Input (debounce, counter) ──Reading──► sink
+ */
+import type { InputConfig } from "../../config/config.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import type { Source, TagSink } from "../../pipeline.ts";
+import { Input } from "./input.ts";
+import type { PinAddress, PinDriver } from "./pin-driver.ts";
+import { PinWatch } from "./pin-watch.ts";
+
+export interface GpioSourceOptions {
+  readonly inputs: readonly InputConfig[];
+  readonly sink: TagSink;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly driver: PinDriver;
+  /** Where the board puts the pin of this label; undefined where it has none. */
+  readonly resolvePin: (label: string) => PinAddress | undefined;
+}
+
+/** Every input goes its own way: one that fails takes no other with it. */
+export function createGpioSource(options: GpioSourceOptions): Source {
+  const parts = options.inputs.filter((input) => input.enabled).map((input) => watched(input, options));
+  return {
+    start() {
+      for (const part of parts) part.start();
+    },
+    async stop() {
+      await Promise.all(parts.map((part) => part.stop()));
+    },
+  };
+}
+
+function watched(config: InputConfig, options: GpioSourceOptions): Source {
+  const { driver, clock, sink } = options;
+  const log = options.log.scope(config.name);
+  const input = new Input(config, sink, clock, log);
+  const address = typeof config.pin === "string" ? options.resolvePin(config.pin) : config.pin;
+  if (address === undefined) {
+    return {
+      start() {
+        // What the board has does not change while we run: trying again would find out nothing.
+        log.error(`this board has no pin ${config.pin}; name a pin of the board, or give its chip and line`);
+        input.refused(clock.monotonicMs());
+      },
+      stop: () => Promise.resolve(),
+    };
+  }
+  const watch = new PinWatch({ address, driver, scanRateMs: config.scanRateMs, listener: input, clock, log });
+  return {
+    start: () => watch.start(),
+    async stop() {
+      input.stop();
+      await watch.stop();
+    },
+  };
+}
