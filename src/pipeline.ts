@@ -94,7 +94,7 @@ export interface Batch {
 }
 
 /** Why samples are missing; on the wire as the `reason` of BadDataLost. */
-export type LossReason = "unclean stop" | "outbox full" | "too old" | "damaged file" | "type changed";
+export type LossReason = "unclean stop" | "outbox full" | "too old" | "damaged file" | "type changed" | "history off";
 
 /** Samples an uplink did not and will not get. Kept until that uplink's broker has acknowledged it. */
 export interface Loss {

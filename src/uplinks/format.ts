@@ -1,0 +1,51 @@
+/** What an uplink says and in which words. The loop knows sessions, order and acknowledgement; a format knows the rest. */
+import type { Loss, Message, NumberedSample } from "../pipeline.ts";
+
+/** What must be known before CONNECT, because the will tells it. */
+export interface Opening {
+  /** Stored before it is used; only rises. */
+  readonly session: number;
+  /** Wall time of CONNECT, UTC ms. */
+  readonly connectMs: number;
+}
+
+export interface FormatLimits {
+  /** A message, topic and header included, stays below this. */
+  readonly messageMaxBytes: number;
+  readonly retainAvailable: boolean;
+}
+
+/** Samples in the words of the format. The messages are numbered: they go out at once and in this order. */
+export interface Encoded {
+  readonly messages: readonly Message[];
+  /** How many of the samples given are in them, from the first on; at least one. */
+  readonly taken: number;
+}
+
+export interface Format {
+  will(opening: Opening): Message;
+  session(opening: Opening, limits: FormatLimits): SessionFormat;
+}
+
+/** One session's words. Everything is numbered when it is made, so what is made must be sent. */
+export interface SessionFormat {
+  /** Topics this session keeps retained for certain; whatever else was retained before belongs to nothing any more. */
+  retainedTopics(): readonly string[];
+  /** What there is, before what is true of it. */
+  describe(): Iterable<Message>;
+  /** The full current picture, made as it is taken. */
+  picture(): Iterable<Message>;
+  /** Tells that the picture is complete and live values follow. */
+  online(): readonly Message[];
+  /** Tells a planned end. */
+  offline(): readonly Message[];
+  live(samples: readonly NumberedSample[], maxBytes: number): Encoded;
+  history(samples: readonly NumberedSample[], maxBytes: number): Encoded;
+  /** The samples as lost, for an uplink whose history is off. */
+  forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded;
+  lost(loss: Loss, maxBytes: number): Iterable<Message>;
+  /** What is due beside samples, one thing at a time; empty when nothing is. */
+  upkeep(nowMs: number): readonly Message[];
+  /** Monotonic time at which `upkeep` next has something; Infinity for never. */
+  upkeepDueMs(): number;
+}

@@ -1,0 +1,273 @@
+/** JSON over MQTT: status, tags, snapshots, live data and history, each on its own topic below the uplink's prefix. */
+import type { Clock } from "../../core/clock.ts";
+import type { TagRef } from "../../core/tag.ts";
+import type { CurrentValues, Device, Loss, Message, NumberedSample } from "../../pipeline.ts";
+import type { Encoded, Format, FormatLimits, Opening, SessionFormat } from "../format.ts";
+import { type Topics, topicsBelow } from "../topics.ts";
+import {
+  type Envelope,
+  idsBy,
+  lostStretches,
+  lostText,
+  offlineText,
+  onlineText,
+  type Part,
+  sampleText,
+  snapshotEnvelope,
+  tagsEnvelope,
+  tagText,
+  valuesEnvelope,
+} from "./json-payload.ts";
+import { mergeAsLost } from "./lost-stretches.ts";
+import { packAll, packSamples, payloadOf } from "./packing.ts";
+
+/** Status is told again after this long, so that a late reader is right after at most this long. */
+export const STATUS_PERIOD_MS = 60_000;
+/** A device's retained snapshot is renewed at most this often. */
+export const SNAPSHOT_PERIOD_MS = 60_000;
+/** Room for the packet's header and for what stands around the entries. */
+const ENVELOPE_MAX_BYTES = 256;
+
+export interface JsonFormatOptions {
+  /** Prefix of all topics, without a trailing slash. */
+  readonly topic: string;
+  /** Template of a value's id: `{device}` and `{tag}`. */
+  readonly id: string;
+  readonly values: CurrentValues;
+  readonly clock: Clock;
+}
+
+export function createJsonFormat(options: JsonFormatOptions): Format {
+  const { values } = options;
+  const topics = topicsBelow(options.topic);
+  const words = { ...options, topics, idOf: idsBy(options.id) };
+  return {
+    will: ({ session, connectMs }) => ({
+      topic: topics.status,
+      payload: Buffer.from(offlineText(connectMs, session, values.epoch())),
+      qos: 1,
+      retain: true,
+    }),
+    session: (opening, limits) => new JsonSession(words, opening, limits),
+  };
+}
+
+interface Words extends JsonFormatOptions {
+  readonly topics: Topics;
+  readonly idOf: (tag: TagRef) => string;
+}
+
+/** What was last shown of a device. */
+interface Shown {
+  /** The last data seq the retained snapshot includes. */
+  after: number;
+  atMs: number;
+  parts: number;
+  /** The last data seq that carried the device; 0 for none. */
+  carriedBy: number;
+}
+
+class JsonSession implements SessionFormat {
+  readonly #words: Words;
+  readonly #session: number;
+  readonly #limits: FormatLimits;
+  readonly #shown = new Map<string, Shown>();
+  /** Per device the last data seq that carried it, in the form of the status. */
+  readonly #carried = new Map<string, number>();
+  #dataSeq = 0;
+  #historySeq = 0;
+  #statusDueMs = Number.POSITIVE_INFINITY;
+  #snapshotDueMs = Number.POSITIVE_INFINITY;
+
+  constructor(words: Words, opening: Opening, limits: FormatLimits) {
+    this.#words = words;
+    this.#session = opening.session;
+    this.#limits = limits;
+  }
+
+  retainedTopics(): readonly string[] {
+    if (!this.#limits.retainAvailable) return [];
+    const { topics, values } = this.#words;
+    return [topics.status, ...values.devices().flatMap(({ name }) => [topics.tags(name, 1), topics.snapshot(name, 1)])];
+  }
+
+  *describe(): Iterable<Message> {
+    const { values, topics, clock } = this.#words;
+    for (const device of values.devices()) {
+      const timestampMs = clock.wallMs();
+      yield* this.#parts(
+        (part) => topics.tags(device.name, part),
+        (part) => tagsEnvelope(timestampMs, this.#session, part),
+        device.tags.map(tagText),
+      );
+    }
+  }
+
+  *picture(): Iterable<Message> {
+    for (const device of this.#words.values.devices()) yield* this.#snapshot(device);
+  }
+
+  online(): readonly Message[] {
+    return [this.#status()];
+  }
+
+  offline(): readonly Message[] {
+    const { clock, values, topics } = this.#words;
+    return [
+      this.#message(topics.status, Buffer.from(offlineText(clock.wallMs(), this.#session, values.epoch())), true),
+    ];
+  }
+
+  live(samples: readonly NumberedSample[], maxBytes: number): Encoded {
+    const { topics, values, idOf } = this.#words;
+    const epoch = values.epoch();
+    const packed = packSamples(
+      samples,
+      (sample) => sampleText(idOf(sample.tag), sample, epoch, false),
+      this.#room(topics.data, maxBytes),
+    );
+    this.#dataSeq += 1;
+    for (const { tag } of samples.slice(0, packed.taken)) this.#noteCarried(tag.device);
+    const message = this.#valuesMessage(topics.data, epoch, this.#dataSeq, packed.entries);
+    return { messages: [message], taken: packed.taken };
+  }
+
+  history(samples: readonly NumberedSample[], maxBytes: number): Encoded {
+    const { topics, values, idOf } = this.#words;
+    const epoch = values.epoch();
+    const packed = packSamples(
+      samples,
+      (sample) => sampleText(idOf(sample.tag), sample, epoch, true),
+      this.#room(topics.history, maxBytes),
+    );
+    return { messages: [this.#historyMessage(epoch, packed.entries)], taken: packed.taken };
+  }
+
+  forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded {
+    const { topics, values, idOf } = this.#words;
+    const epoch = values.epoch();
+    const merged = mergeAsLost(
+      samples,
+      "history off",
+      (stretch) => lostText(idOf(stretch.tag), stretch, epoch),
+      this.#room(topics.history, maxBytes),
+    );
+    return { messages: [this.#historyMessage(epoch, merged.entries)], taken: merged.taken };
+  }
+
+  *lost(loss: Loss, maxBytes: number): Iterable<Message> {
+    const { topics, values, idOf } = this.#words;
+    const epoch = values.epoch();
+    const entries = lostStretches(loss).map((stretch) => lostText(idOf(stretch.tag), stretch, epoch));
+    if (entries.length === 0) return;
+    for (const some of packAll(entries, this.#room(topics.history, maxBytes))) yield this.#historyMessage(epoch, some);
+  }
+
+  upkeep(nowMs: number): readonly Message[] {
+    if (nowMs >= this.#statusDueMs) return [this.#status()];
+    if (nowMs < this.#snapshotDueMs) return [];
+    const messages = this.#renewal(nowMs);
+    this.#snapshotDueMs = Math.min(...this.#changed().map(({ atMs }) => atMs + SNAPSHOT_PERIOD_MS));
+    return messages;
+  }
+
+  upkeepDueMs(): number {
+    return Math.min(this.#statusDueMs, this.#snapshotDueMs);
+  }
+
+  /** The snapshot of the device whose retained one has been out of date for longest. */
+  #renewal(nowMs: number): readonly Message[] {
+    const due = this.#changed()
+      .filter(({ atMs }) => nowMs >= atMs + SNAPSHOT_PERIOD_MS)
+      .reduce<Shown | undefined>((first, next) => (first && first.atMs <= next.atMs ? first : next), undefined);
+    const device = this.#words.values.devices().find(({ name }) => this.#shown.get(name) === due);
+    return due && device ? this.#snapshot(device) : [];
+  }
+
+  /** Devices of which data was sent that their retained snapshot does not include. */
+  #changed(): Shown[] {
+    return [...this.#shown.values()].filter(({ carriedBy, after }) => carriedBy > after);
+  }
+
+  #noteCarried(device: string): void {
+    this.#carried.set(device, this.#dataSeq);
+    const shown = this.#shown.get(device);
+    if (shown === undefined) return;
+    shown.carriedBy = this.#dataSeq;
+    this.#snapshotDueMs = Math.min(this.#snapshotDueMs, shown.atMs + SNAPSHOT_PERIOD_MS);
+  }
+
+  #snapshot(device: Device): readonly Message[] {
+    const { values, topics, clock, idOf } = this.#words;
+    const timestampMs = clock.wallMs();
+    const epoch = values.epoch();
+    const after = this.#dataSeq;
+    const messages = this.#parts(
+      (part) => topics.snapshot(device.name, part),
+      (part) => snapshotEnvelope(timestampMs, this.#session, epoch, after, part),
+      values.snapshot(device.name).map((sample) => sampleText(idOf(sample.tag), sample, epoch, false)),
+    );
+    const before = this.#shown.get(device.name);
+    this.#shown.set(device.name, {
+      after,
+      atMs: clock.monotonicMs(),
+      parts: messages.length,
+      carriedBy: before?.carriedBy ?? 0,
+    });
+    return [...messages, ...this.#clearParts(device.name, messages.length + 1, before?.parts ?? 0)];
+  }
+
+  /** A snapshot that needs fewer parts than before must not leave old ones behind. */
+  #clearParts(device: string, from: number, to: number): Message[] {
+    const { topics } = this.#words;
+    const cleared: Message[] = [];
+    for (let part = from; part <= to; part++) {
+      cleared.push(this.#message(topics.snapshot(device, part), new Uint8Array(), true));
+    }
+    return cleared;
+  }
+
+  #parts(
+    topicOf: (part: number) => string,
+    envelopeOf: (part: Part) => Envelope,
+    entries: readonly string[],
+  ): readonly Message[] {
+    const packed = packAll(entries, this.#room(topicOf(1), this.#limits.messageMaxBytes));
+    return packed.map((some, index) => {
+      const part = { part: index + 1, parts: packed.length };
+      return this.#message(topicOf(part.part), payloadOf(envelopeOf(part), some), true);
+    });
+  }
+
+  #status(): Message {
+    const { clock, values, topics } = this.#words;
+    this.#statusDueMs = clock.monotonicMs() + STATUS_PERIOD_MS;
+    const text = onlineText({
+      timestampMs: clock.wallMs(),
+      session: this.#session,
+      epoch: values.epoch(),
+      seq: this.#dataSeq,
+      devices: this.#carried,
+    });
+    return this.#message(topics.status, Buffer.from(text), true);
+  }
+
+  #historyMessage(epoch: number, entries: readonly string[]): Message {
+    this.#historySeq += 1;
+    return this.#valuesMessage(this.#words.topics.history, epoch, this.#historySeq, entries);
+  }
+
+  #valuesMessage(topic: string, epoch: number, seq: number, entries: readonly string[]): Message {
+    const envelope = valuesEnvelope(this.#words.clock.wallMs(), this.#session, epoch, seq);
+    return this.#message(topic, payloadOf(envelope, entries), false);
+  }
+
+  #message(topic: string, payload: Uint8Array, retain: boolean): Message {
+    return { topic, payload, qos: 1, retain: retain && this.#limits.retainAvailable };
+  }
+
+  /** Bytes for the entries of one message. */
+  #room(topic: string, maxBytes: number): number {
+    return Math.min(maxBytes, this.#limits.messageMaxBytes) - Buffer.byteLength(topic) - ENVELOPE_MAX_BYTES;
+  }
+}

@@ -1,0 +1,127 @@
+/** The JSON on the wire, as texts. Keys stand in the order of the contract; what does not apply is left out. */
+import { isGood, type Status } from "../../core/quality.ts";
+import type { Tag, TagRef } from "../../core/tag.ts";
+import type { Loss, LossReason, Sample } from "../../pipeline.ts";
+import { jsonOfValue } from "./json-value.ts";
+
+/** An opened object that takes entries between `open` and `close`, divided by commas. */
+export interface Envelope {
+  readonly open: string;
+  readonly close: string;
+}
+
+/** A stretch of one tag's samples that this uplink does not get. */
+export interface LostStretch {
+  readonly tag: TagRef;
+  readonly epoch: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly count: number | null;
+  readonly reason: LossReason;
+}
+
+export interface StatusFacts {
+  readonly timestampMs: number;
+  readonly session: number;
+  readonly epoch: number;
+  /** Last data seq sent. */
+  readonly seq: number;
+  /** Per device the last data seq that carried it. */
+  readonly devices: ReadonlyMap<string, number>;
+}
+
+export interface Part {
+  readonly part: number;
+  readonly parts: number;
+}
+
+/** Makes a value's id, as JSON text, from the template of the configuration. */
+export function idsBy(template: string): (tag: TagRef) => string {
+  const known = new Map<string, string>();
+  return (tag) => {
+    let id = known.get(tag.id);
+    if (id === undefined) {
+      id = JSON.stringify(template.replaceAll("{device}", () => tag.device).replaceAll("{tag}", () => tag.name));
+      known.set(tag.id, id);
+    }
+    return id;
+  };
+}
+
+export function onlineText(facts: StatusFacts): string {
+  const { timestampMs, session, epoch, seq, devices } = facts;
+  return JSON.stringify({
+    online: true,
+    timestamp: timestampMs,
+    session,
+    epoch,
+    seq,
+    devices: Object.fromEntries(devices),
+  });
+}
+
+/** The will, and the status of a planned end. */
+export function offlineText(timestampMs: number, session: number, epoch: number): string {
+  return JSON.stringify({ online: false, timestamp: timestampMs, session, epoch });
+}
+
+export function tagsEnvelope(timestampMs: number, session: number, part: Part): Envelope {
+  return { open: `{"timestamp":${timestampMs},"session":${session}${partText(part)},"tags":{`, close: "}}" };
+}
+
+/** `"speed":{"type":"float32",…}` */
+export function tagText(tag: Tag): string {
+  const { name, type, units, min, max, scanRateMs, staleMs, writable } = tag;
+  return `${JSON.stringify(name)}:${JSON.stringify({ type, units, min, max, scanRate: scanRateMs, stale: staleMs, writable })}`;
+}
+
+/** @param after the last data seq that the snapshot includes */
+export function snapshotEnvelope(
+  timestampMs: number,
+  session: number,
+  epoch: number,
+  after: number,
+  part: Part,
+): Envelope {
+  const head = `{"timestamp":${timestampMs},"session":${session},"epoch":${epoch},"after":${after}`;
+  return { open: `${head}${partText(part)},"values":[`, close: "]}" };
+}
+
+/** Of the data and the history topic alike. */
+export function valuesEnvelope(timestampMs: number, session: number, epoch: number, seq: number): Envelope {
+  return {
+    open: `{"timestamp":${timestampMs},"session":${session},"epoch":${epoch},"seq":${seq},"values":[`,
+    close: "]}",
+  };
+}
+
+/** @param messageEpoch the epoch of the message; a sample of another one says its own */
+export function sampleText(id: string, sample: Sample, messageEpoch: number, historical: boolean): string {
+  const { tag, value, status, sourceTimestampMs, epoch } = sample;
+  const h = historical ? `,"h":1` : "";
+  return `{"id":${id},"v":${jsonOfValue(value, tag.type)}${qualityText(status)},"t":${sourceTimestampMs}${h}${epochText(epoch, messageEpoch)}}`;
+}
+
+/** A lost stretch, on the history topic. */
+export function lostText(id: string, lost: LostStretch, messageEpoch: number): string {
+  const { epoch, fromMs, toMs, count, reason } = lost;
+  return `{"id":${id},"v":null${qualityText("BadDataLost")},"t":${fromMs},"h":1${epochText(epoch, messageEpoch)},"from":${fromMs},"to":${toMs},"count":${count},"reason":${JSON.stringify(reason)}}`;
+}
+
+export function lostStretches(loss: Loss): readonly LostStretch[] {
+  const { epoch, fromMs, toMs, reason } = loss;
+  return loss.tags.map(({ tag, count }) => ({ tag, epoch, fromMs, toMs, count, reason }));
+}
+
+function qualityText(status: Status): string {
+  return isGood(status) ? `,"q":true` : `,"q":false,"s":"${status}"`;
+}
+
+function epochText(epoch: number, messageEpoch: number): string {
+  return epoch === messageEpoch ? "" : `,"e":${epoch}`;
+}
+
+/** One part needs no word about it. */
+function partText({ part, parts }: Part): string {
+  return parts === 1 ? "" : `,"part":${part},"parts":${parts}`;
+}
