@@ -163,8 +163,8 @@ async function configuration(dir: string, port: number, options: MosquittoOption
     "log_type all",
     "persistence true",
     `persistence_location ${dir}/`,
-    // A subscriber that is away misses nothing.
-    "max_queued_messages 0",
+    // A subscriber that is away misses nothing. Not 0, unlimited: 2.0.11 then hangs up on a message it refuses.
+    "max_queued_messages 10000000",
     `allow_anonymous ${options.users === undefined}`,
     `listener ${port} 127.0.0.1`,
   ];

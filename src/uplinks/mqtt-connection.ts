@@ -194,7 +194,7 @@ class MqttConnection implements Connection {
   readonly #version: ProtocolVersion;
   readonly #clock: Clock;
   /** QoS 1 messages the broker is willing to hold unacknowledged; more wait here, in order. */
-  #receiveMaximum: number;
+  readonly #receiveMaximum: number;
   readonly #unacknowledged = new Set<Flight>();
   readonly #waiting: Flight[] = [];
   #waitingBytes = 0;
@@ -294,11 +294,8 @@ class MqttConnection implements Connection {
       // An error without a reason code is the end of the connection, which has its own words.
       if (error && reasonCodeOf(error) === undefined) return;
       this.#unacknowledged.delete(flight);
-      if (error) {
-        // Mosquitto 2.0 goes on counting a refused message as in flight, and ends the connection at its maximum.
-        this.#receiveMaximum = Math.max(1, this.#receiveMaximum - 1);
-        flight.reject(new Error(publishRefusal(topic, error)));
-      } else flight.resolve();
+      if (error) flight.reject(new Error(publishRefusal(topic, error)));
+      else flight.resolve();
       this.#sendWaiting();
     });
   }
