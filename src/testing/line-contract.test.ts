@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostClock } from "../core/clock.ts";
-import { createSerialportLine } from "../sources/modbus/serialport-line.ts";
+import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { type LineRig, lineContract } from "./line-contract.ts";
 import { lineConfig } from "./modbus-config.ts";
 import { openPtyPair, type PtyKind } from "./pty.ts";
@@ -10,7 +10,7 @@ import { simulatedLine } from "./simulated-line.ts";
 async function terminalRig(kind: PtyKind): Promise<LineRig> {
   const pty = await openPtyPair({ kind });
   return {
-    line: createSerialportLine(lineConfig(pty.path, [])),
+    line: serialportLine(lineConfig(pty.path, [])),
     hear: (listener) => pty.master.on("data", listener),
     arrive: (bytes) => pty.master.write(bytes),
     unplug: () => pty.vanish(),
@@ -24,7 +24,7 @@ lineContract("serial port on a terminal by script", () => terminalRig("script"))
 
 test("a serial port in use is refused to a second one, in words, until it is closed", async () => {
   const pty = await openPtyPair();
-  const [first, second] = [pty, pty].map((p) => createSerialportLine(lineConfig(p.path, [])));
+  const [first, second] = [pty, pty].map((p) => serialportLine(lineConfig(p.path, [])));
   assert.ok(first !== undefined && second !== undefined);
   try {
     await first.open();
@@ -54,4 +54,20 @@ lineContract("simulated line", async () => {
     plugIn: async () => line.plugIn(),
     end: async () => undefined,
   };
+});
+
+test("a serial port that cannot be set up is left closed, and fails in the same way the next time", async () => {
+  const pty = await openPtyPair();
+  // A terminal has no RTS line.
+  const line = serialportLine(lineConfig(pty.path, [], { rs485: "rts" }));
+  const plain = serialportLine(lineConfig(pty.path, []));
+  try {
+    await assert.rejects(line.open(), /ioctl/);
+    await assert.rejects(line.open(), /ioctl/);
+    await plain.open();
+  } finally {
+    await line.close();
+    await plain.close();
+    await pty.close();
+  }
 });
