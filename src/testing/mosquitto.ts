@@ -23,14 +23,16 @@ export interface MosquittoOptions {
   readonly maxPacketBytes?: number;
   /** Listen without TLS, to prove that nobody comes. */
   readonly plaintext?: boolean;
-  /** Speak MQTT inside WebSockets. */
+  /** Speak MQTT inside WebSockets too, on a second port. */
   readonly webSocket?: boolean;
 }
 
 export interface Mosquitto {
   readonly port: number;
-  /** mqtts://localhost:port, or wss://. */
+  /** mqtts://localhost:port */
   readonly url: string;
+  /** wss://localhost:…; undefined where not asked for. */
+  readonly webSocketUrl: string | undefined;
   readonly pid: number;
   /** The broker's own words, the latest last. */
   log(): string;
@@ -52,7 +54,8 @@ const LOG_MAX_CHARACTERS = 64 * 1024;
 export async function startMosquitto(options: MosquittoOptions): Promise<Mosquitto> {
   const dir = await mkdtemp(join(tmpdir(), "sallyport-mosquitto-"));
   for (let attempt = 1; ; attempt++) {
-    const broker = new MosquittoProcess(dir, await freePort(), options);
+    const ports = { port: await freePort(), ...(options.webSocket === true && { webSocketPort: await freePort() }) };
+    const broker = new MosquittoProcess(dir, ports, options);
     try {
       await broker.start();
       return broker;
@@ -77,19 +80,28 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
+interface Ports {
+  readonly port: number;
+  readonly webSocketPort?: number;
+}
+
 class MosquittoProcess implements Mosquitto {
   readonly port: number;
   readonly url: string;
+  readonly webSocketUrl: string | undefined;
+  readonly #ports: Ports;
   readonly #dir: string;
   readonly #options: MosquittoOptions;
   readonly #condition = new Condition(hostClock);
   #child: ChildProcess | undefined;
   #log = "";
 
-  constructor(dir: string, port: number, options: MosquittoOptions) {
+  constructor(dir: string, ports: Ports, options: MosquittoOptions) {
     this.#dir = dir;
-    this.port = port;
-    this.url = `${options.webSocket === true ? "wss" : "mqtts"}://localhost:${port}`;
+    this.#ports = ports;
+    this.port = ports.port;
+    this.url = `mqtts://localhost:${ports.port}`;
+    this.webSocketUrl = ports.webSocketPort === undefined ? undefined : `wss://localhost:${ports.webSocketPort}`;
     this.#options = options;
   }
 
@@ -106,7 +118,7 @@ class MosquittoProcess implements Mosquitto {
   async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error("mosquitto is running");
     const config = join(this.#dir, "mosquitto.conf");
-    await writeFile(config, await configuration(this.#dir, this.port, this.#options));
+    await writeFile(config, await configuration(this.#dir, this.#ports, this.#options));
     this.#log = "";
     // setpriv: the broker ends with the test, however the test ends.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", PROGRAM, "-c", config], {
@@ -154,8 +166,7 @@ class MosquittoProcess implements Mosquitto {
   }
 }
 
-async function configuration(dir: string, port: number, options: MosquittoOptions): Promise<string> {
-  const identity = options.identity ?? options.certificates.server;
+async function configuration(dir: string, ports: Ports, options: MosquittoOptions): Promise<string> {
   const lines = [
     // Started by root it would drop its rights and could no longer read the keys of the test.
     "user root",
@@ -166,17 +177,26 @@ async function configuration(dir: string, port: number, options: MosquittoOption
     // A subscriber that is away misses nothing. Not 0, unlimited: 2.0.11 then hangs up on a message it refuses.
     "max_queued_messages 10000000",
     `allow_anonymous ${options.users === undefined}`,
-    `listener ${port} 127.0.0.1`,
   ];
-  if (options.plaintext !== true) {
-    lines.push(`cafile ${options.certificates.ca}`, `certfile ${identity.certificate}`, `keyfile ${identity.key}`);
-    lines.push(`require_certificate ${options.clientCertificates ?? true}`);
-  }
-  if (options.webSocket === true) lines.push("protocol websockets");
   if (options.maxPacketBytes !== undefined) lines.push(`max_packet_size ${options.maxPacketBytes}`);
   if (options.users !== undefined) lines.push(`password_file ${await passwordFile(dir, options.users)}`);
   if (options.deniedTopics !== undefined) lines.push(`acl_file ${await accessList(dir, options.deniedTopics)}`);
+  lines.push(...listener(ports.port, options));
+  if (ports.webSocketPort !== undefined) lines.push(...listener(ports.webSocketPort, options), "protocol websockets");
   return `${lines.join("\n")}\n`;
+}
+
+function listener(port: number, options: MosquittoOptions): string[] {
+  const address = `listener ${port} 127.0.0.1`;
+  if (options.plaintext === true) return [address];
+  const identity = options.identity ?? options.certificates.server;
+  return [
+    address,
+    `cafile ${options.certificates.ca}`,
+    `certfile ${identity.certificate}`,
+    `keyfile ${identity.key}`,
+    `require_certificate ${options.clientCertificates ?? true}`,
+  ];
 }
 
 async function passwordFile(dir: string, users: Readonly<Record<string, string>>): Promise<string> {
