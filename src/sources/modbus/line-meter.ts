@@ -1,0 +1,78 @@
+/** Counters of a line and its devices, for the report. */
+import type { DeviceReport } from "../../pipeline.ts";
+
+/** Utilisation is that of the last whole window. */
+const WINDOW_MS = 10_000;
+
+/** Weight of the newest response time in the average. */
+const RESPONSE_TIME_WEIGHT = 1 / 8;
+
+export class DeviceMeter {
+  requests = 0;
+  replies = 0;
+  timeouts = 0;
+  crcErrors = 0;
+  framingErrors = 0;
+  foreignFrames = 0;
+  lateFrames = 0;
+  exceptions = 0;
+  #responseTimeMs: number | undefined;
+
+  replied(responseTimeMs: number): void {
+    this.replies += 1;
+    const averageMs = this.#responseTimeMs ?? responseTimeMs;
+    this.#responseTimeMs = averageMs + (responseTimeMs - averageMs) * RESPONSE_TIME_WEIGHT;
+  }
+
+  report(name: string, lost: boolean): DeviceReport {
+    const { requests, replies, timeouts, crcErrors, framingErrors, foreignFrames, lateFrames, exceptions } = this;
+    const responseTimeMs = Math.round((this.#responseTimeMs ?? 0) * 10) / 10;
+    return {
+      name,
+      requests,
+      replies,
+      timeouts,
+      crcErrors,
+      framingErrors,
+      foreignFrames,
+      lateFrames,
+      exceptions,
+      responseTimeMs,
+      lost,
+    };
+  }
+}
+
+/** Share of the time in which the line is busy. */
+export class BusyMeter {
+  #windowFromMs: number;
+  #busyMs = 0;
+  #lastPercent: number | undefined;
+
+  constructor(nowMs: number) {
+    this.#windowFromMs = nowMs;
+  }
+
+  busy(durationMs: number, nowMs: number): void {
+    this.#roll(nowMs);
+    this.#busyMs += durationMs;
+  }
+
+  /** Percent of the last whole window, or of the first one so far. */
+  percent(nowMs: number): number {
+    this.#roll(nowMs);
+    return this.#lastPercent ?? share(this.#busyMs, nowMs - this.#windowFromMs);
+  }
+
+  #roll(nowMs: number): void {
+    const elapsedMs = nowMs - this.#windowFromMs;
+    if (elapsedMs < WINDOW_MS) return;
+    this.#lastPercent = share(this.#busyMs, elapsedMs);
+    this.#windowFromMs = nowMs;
+    this.#busyMs = 0;
+  }
+}
+
+function share(busyMs: number, elapsedMs: number): number {
+  return elapsedMs <= 0 ? 0 : Math.min(100, Math.round((busyMs / elapsedMs) * 1_000) / 10);
+}

@@ -1,0 +1,258 @@
+/**
+ * The port object that modbus-serial writes its requests to. The library would take whatever arrives for the answer;
+ * this port owns the framing: one request at a time, silence before it, old input thrown away, and exactly one checked
+ * frame handed back, or none.
+ */
+import { EventEmitter } from "node:events";
+import type { LineConfig } from "../../config/config.ts";
+import { type Clock, sleep, type Timer } from "../../core/clock.ts";
+import { assert, messageOf } from "../../core/errors.ts";
+import { type Expectation, expectationOf, FRAME_MAX_BYTES, type Skipped, scanFrames } from "./frame-scanner.ts";
+import type { SerialLine } from "./serial-line.ts";
+import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
+
+/** USB adapters hand over what they received up to this much later (FTDI's latency timer is 16 ms). */
+const ADAPTER_LATENCY_MS = 20;
+
+/** Input kept while a frame is looked for; a line that babbles more is noise. */
+const INPUT_MAX_BYTES = 4 * FRAME_MAX_BYTES;
+
+/** Head and checksum of a reply. */
+const REPLY_OVERHEAD_BYTES = 5;
+
+/** Why there was no answer: nothing came, a reply with a wrong checksum, or only something else. */
+export type Silence = "timeout" | "crc" | "framing";
+
+export type Exchange =
+  /** The frame was emitted before; tookMs from the end of the request to the end of the reply. */
+  | { readonly kind: "frame"; readonly atMs: number; readonly tookMs: number }
+  | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number }
+  /** The port is gone, or was closed. */
+  | { readonly kind: "closed"; readonly reason: string; readonly atMs: number };
+
+interface Running {
+  readonly expected: Expectation;
+  readonly settle: (exchange: Exchange) => void;
+  /** undefined: the request is not on the wire yet, nothing can be its answer. */
+  sentAtMs: number | undefined;
+  /** Set at responseTimeout: only a frame that begins within these bytes of the input came in time. */
+  inTimeBytes: number;
+  crcErrors: number;
+  noiseBytes: number;
+  timeout: Timer | undefined;
+  quiet: Timer | undefined;
+}
+
+export class ModbusPort extends EventEmitter {
+  /** Told what was passed over, asked for or not. */
+  onSkipped: (skipped: Skipped) => void = () => undefined;
+  /** The port ended by itself. */
+  onLost: (reason: string) => void = () => undefined;
+  readonly #line: SerialLine;
+  readonly #config: LineConfig;
+  readonly #clock: Clock;
+  #open = false;
+  #input: Uint8Array = new Uint8Array(0);
+  /** When the last byte was on the wire. */
+  #busyAtMs = Number.NEGATIVE_INFINITY;
+  #running: Running | undefined;
+  /** Waits for modbus-serial to write its request. */
+  #settle: ((exchange: Exchange) => void) | undefined;
+
+  constructor(line: SerialLine, config: LineConfig, clock: Clock) {
+    super();
+    this.#line = line;
+    this.#config = config;
+    this.#clock = clock;
+    line.onData = (bytes) => this.#receive(bytes);
+    line.onLost = (reason) => {
+      this.#end(reason);
+      this.onLost(reason);
+    };
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** For modbus-serial. */
+  open(callback: (error?: Error) => void): void {
+    this.#line.open().then(
+      () => {
+        this.#open = true;
+        this.#input = new Uint8Array(0);
+        callback();
+      },
+      (thrown: unknown) => callback(new Error(messageOf(thrown))),
+    );
+  }
+
+  /** For modbus-serial. */
+  close(callback: (error?: Error) => void): void {
+    this.#end("the port was closed");
+    this.#line.close().then(
+      () => callback(),
+      (thrown: unknown) => callback(new Error(messageOf(thrown))),
+    );
+  }
+
+  /** For modbus-serial, which calls it within `exchange`. */
+  write(request: Uint8Array): void {
+    assert(this.#settle !== undefined, "a request outside an exchange");
+    const running: Running = {
+      expected: expectationOf(Uint8Array.from(request)),
+      settle: this.#settle,
+      sentAtMs: undefined,
+      inTimeBytes: Number.POSITIVE_INFINITY,
+      crcErrors: 0,
+      noiseBytes: 0,
+      timeout: undefined,
+      quiet: undefined,
+    };
+    this.#settle = undefined;
+    this.#running = running;
+    void this.#send(running);
+  }
+
+  /**
+   * One request and what came of it.
+   *
+   * @param send makes modbus-serial write one request to read
+   */
+  exchange(send: () => void): Promise<Exchange> {
+    assert(this.#running === undefined && this.#settle === undefined, "two requests at a time on one line");
+    return new Promise((resolve) => {
+      if (!this.#open) {
+        resolve({ kind: "closed", reason: "the port is closed", atMs: this.#clock.monotonicMs() });
+        return;
+      }
+      this.#settle = resolve;
+      send();
+      assert(this.#settle === undefined, "modbus-serial did not write its request");
+    });
+  }
+
+  async #send(running: Running): Promise<void> {
+    try {
+      await this.#silence();
+      await this.#line.discardInput();
+      if (this.#running !== running) return;
+      this.#discardInput();
+      running.sentAtMs = this.#clock.monotonicMs();
+      await this.#line.write(running.expected.request);
+    } catch (thrown) {
+      if (this.#running === running) this.#end(messageOf(thrown));
+      return;
+    }
+    if (this.#running !== running) return;
+    running.sentAtMs = this.#clock.monotonicMs();
+    this.#busyAtMs = running.sentAtMs;
+    running.timeout = this.#clock.after(this.#config.responseTimeoutMs, () => this.#responseTimeout(running));
+  }
+
+  /** Keeps t3.5 between frames. A line that is never silent is written to all the same, after a limit. */
+  async #silence(): Promise<void> {
+    const pauseMs = Math.max(silentIntervalMs(this.#config.serial), this.#config.turnaroundDelayMs);
+    const limitMs = this.#clock.monotonicMs() + pauseMs + this.#config.responseTimeoutMs;
+    for (;;) {
+      const waitMs = Math.min(this.#busyAtMs + pauseMs, limitMs) - this.#clock.monotonicMs();
+      if (waitMs <= 0) return;
+      await sleep(this.#clock, waitMs);
+    }
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#busyAtMs = this.#clock.monotonicMs();
+    this.#input = Uint8Array.from([...this.#input, ...bytes]);
+    if (this.#input.length > INPUT_MAX_BYTES) this.#consume(this.#input.length - INPUT_MAX_BYTES);
+    const running = this.#running;
+    if (running?.sentAtMs === undefined) return;
+    running.quiet?.cancel();
+    running.quiet = undefined;
+    if (this.#search(running, false) || this.#input.length === 0) return;
+    const quietMs = Math.max(silentIntervalMs(this.#config.serial), ADAPTER_LATENCY_MS);
+    running.quiet = this.#clock.after(quietMs, () => this.#search(running, true));
+  }
+
+  /** Looks for the answer and settles with it. */
+  #search(running: Running, ended: boolean): boolean {
+    for (;;) {
+      const { frame, start, consumed, skipped } = scanFrames(this.#input, running.expected, ended);
+      // What is incomplete after a silence may be an answer whose rest the adapter still holds.
+      if (frame === undefined && ended) return false;
+      const inTime = start < running.inTimeBytes;
+      this.#consume(consumed);
+      this.#tell(skipped);
+      if (frame === undefined) return false;
+      if (inTime) {
+        this.#answer(running, frame);
+        return true;
+      }
+      const { unitId, functionCode } = running.expected;
+      this.#tell({ echoes: 0, strays: [{ unitId, functionCode }], crcErrors: 0, noiseBytes: 0 });
+    }
+  }
+
+  #answer(running: Running, frame: Uint8Array): void {
+    const atMs = this.#clock.monotonicMs();
+    this.#finish(running);
+    this.emit("data", Buffer.from(frame));
+    running.settle({ kind: "frame", atMs, tookMs: atMs - (running.sentAtMs ?? atMs) });
+  }
+
+  /** A reply that has begun may end; none may begin any more. */
+  #responseTimeout(running: Running): void {
+    if (this.#input.length === 0) {
+      this.#giveUp(running);
+      return;
+    }
+    running.inTimeBytes = this.#input.length;
+    const replyMs = wireTimeMs(this.#config.serial, running.expected.byteCount + REPLY_OVERHEAD_BYTES);
+    running.timeout = this.#clock.after(replyMs + ADAPTER_LATENCY_MS, () => this.#giveUp(running));
+  }
+
+  #giveUp(running: Running): void {
+    if (this.#search(running, true)) return;
+    this.#discardInput();
+    this.#finish(running);
+    const cause = running.crcErrors > 0 ? "crc" : running.noiseBytes > 0 ? "framing" : "timeout";
+    running.settle({ kind: "silence", cause, atMs: this.#clock.monotonicMs() });
+  }
+
+  #end(reason: string): void {
+    this.#open = false;
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#finish(running);
+    running.settle({ kind: "closed", reason, atMs: this.#clock.monotonicMs() });
+  }
+
+  #finish(running: Running): void {
+    running.timeout?.cancel();
+    running.quiet?.cancel();
+    this.#running = undefined;
+  }
+
+  /** Throws away what is left, but counts what it was. */
+  #discardInput(): void {
+    const running = this.#running;
+    const asked = running?.sentAtMs === undefined ? undefined : running.expected;
+    const { skipped } = scanFrames(this.#input, asked, true);
+    this.#consume(this.#input.length);
+    this.#tell(skipped);
+  }
+
+  #consume(bytes: number): void {
+    this.#input = this.#input.subarray(bytes);
+    if (this.#running !== undefined) this.#running.inTimeBytes -= bytes;
+  }
+
+  #tell(skipped: Skipped): void {
+    const { echoes, strays, crcErrors, noiseBytes } = skipped;
+    if (this.#running?.sentAtMs !== undefined) {
+      this.#running.crcErrors += crcErrors;
+      this.#running.noiseBytes += noiseBytes;
+    }
+    if (echoes + strays.length + crcErrors + noiseBytes > 0) this.onSkipped(skipped);
+  }
+}

@@ -1,0 +1,344 @@
+/** One line with its devices as a source of readings. The loop does the I/O; schedule, verdict and device state decide. */
+import type { DeviceConfig, LineConfig, RegisterTag } from "../../config/config.ts";
+import { backoffMs } from "../../core/backoff.ts";
+import type { Clock, Timer } from "../../core/clock.ts";
+import { assert, messageOf } from "../../core/errors.ts";
+import type { Log } from "../../core/log.ts";
+import { STATUSES, type Status } from "../../core/quality.ts";
+import type { Random } from "../../core/random.ts";
+import type { LineReport, Reading, Source, TagSink } from "../../pipeline.ts";
+import { Bus } from "./bus.ts";
+import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./device-state.ts";
+import { BusyMeter, DeviceMeter } from "./line-meter.ts";
+import { defaultMaxGap, planReads, splitRead } from "./poll-plan.ts";
+import { type Entry, ReadBook, scheduledRead } from "./read-book.ts";
+import { readingsOf } from "./readings.ts";
+import {
+  deviceLost,
+  deviceReturned,
+  finished,
+  held,
+  type Job,
+  nextJob,
+  probed,
+  replaced,
+  retried,
+  type Schedule,
+  slowed,
+  startSchedule,
+} from "./schedule.ts";
+import type { SerialLine } from "./serial-line.ts";
+import { judge, type ReadOutcome, type Verdict } from "./verdict.ts";
+
+/** What a device has refused is asked for again this often: it may have been reconfigured. */
+const REFUSED_PERIOD_MS = 60_000;
+
+/** Pause before a port is opened again, after the first failure and at most. */
+const REOPEN_FIRST_MS = 500;
+const REOPEN_MAX_MS = 10_000;
+
+export interface ModbusSource extends Source {
+  report(): LineReport;
+}
+
+export interface ModbusSourceOptions {
+  readonly line: LineConfig;
+  readonly sink: TagSink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly openLine: (line: LineConfig) => SerialLine;
+}
+
+export function createModbusSource(options: ModbusSourceOptions): ModbusSource {
+  return new LineSource(options);
+}
+
+interface Device {
+  readonly config: DeviceConfig;
+  readonly meter: DeviceMeter;
+  state: DeviceState;
+}
+
+type BusJob = Exclude<Job, { readonly kind: "idle" }>;
+
+class LineSource implements ModbusSource {
+  readonly #line: LineConfig;
+  readonly #sink: TagSink;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #bus: Bus;
+  readonly #busy: BusyMeter;
+  /** The enabled ones, by name. */
+  readonly #devices = new Map<string, Device>();
+  readonly #reads = new ReadBook();
+  readonly #impossible: RegisterTag[] = [];
+  #schedule: Schedule;
+  #open = false;
+  #fault = "not opened yet";
+  /** Times the port could not be opened, or had no reply after it was. */
+  #failedOpens = 0;
+  #stopped = false;
+  #wake: () => void = () => undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor({ line, sink, clock, random, log, openLine }: ModbusSourceOptions) {
+    this.#line = line;
+    this.#sink = sink;
+    this.#clock = clock;
+    this.#random = random;
+    this.#log = log;
+    this.#busy = new BusyMeter(clock.monotonicMs());
+    const meters = new Map<number, DeviceMeter>();
+    for (const config of line.devices.filter((d) => d.enabled)) {
+      const meter = new DeviceMeter();
+      meters.set(config.unitId, meter);
+      this.#devices.set(config.name, { config, meter, state: SERVING });
+      const { reads, impossible } = planReads(config, defaultMaxGap(line.serial));
+      for (const read of reads) this.#reads.add(read);
+      this.#impossible.push(...impossible);
+    }
+    this.#schedule = startSchedule(this.#reads.all().map(scheduledRead), clock.monotonicMs());
+    this.#bus = new Bus({
+      line: openLine(line),
+      config: line,
+      clock,
+      meters,
+      onLost: (reason) => this.#lineLost(reason),
+    });
+  }
+
+  start(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const device of this.#line.devices) {
+      if (!device.enabled) this.#sink.presence(device.name, "outOfService", nowMs);
+    }
+    if (this.#impossible.length > 0) this.#tell(this.#impossible, "BadConfigurationError", nowMs);
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#wake();
+    await this.#bus.close();
+    await this.#loop;
+  }
+
+  report(): LineReport {
+    return {
+      name: this.#line.name,
+      path: this.#line.path,
+      fault: this.#open ? "" : this.#fault,
+      utilisation: this.#busy.percent(this.#clock.monotonicMs()),
+      missedPeriods: this.#schedule.missedPeriods,
+      devices: this.#line.devices.map(({ name }) => {
+        const device = this.#devices.get(name);
+        const lost = device !== undefined && device.state.phase !== "serving";
+        return (device?.meter ?? new DeviceMeter()).report(name, lost);
+      }),
+    };
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      if (!this.#open) {
+        await this.#openPort();
+        continue;
+      }
+      const job = nextJob(this.#schedule, this.#clock.monotonicMs());
+      if (job.kind === "idle") await this.#pauseUntil(job.untilMs);
+      else await this.#serve(job);
+    }
+    await this.#bus.close();
+  }
+
+  async #openPort(): Promise<void> {
+    await this.#bus.close();
+    if (this.#failedOpens > 0) {
+      const delayMs = backoffMs(this.#failedOpens, REOPEN_FIRST_MS, REOPEN_MAX_MS, this.#random);
+      await this.#pauseUntil(this.#clock.monotonicMs() + delayMs);
+      if (this.#stopped) return;
+    }
+    this.#failedOpens += 1;
+    try {
+      await this.#bus.open();
+    } catch (thrown) {
+      this.#lineLost(messageOf(thrown));
+      return;
+    }
+    this.#open = true;
+    this.#fault = "";
+    this.#log.info(`${this.#line.path} is open`);
+    for (const device of this.#devices.values()) this.#deviceEvent(device, "lineBack");
+  }
+
+  #lineLost(reason: string): void {
+    this.#open = false;
+    if (this.#stopped) return;
+    if (this.#fault !== reason) this.#log.warning(reason);
+    this.#fault = reason;
+    for (const device of this.#devices.values()) this.#deviceEvent(device, "lineLost");
+    this.#wake();
+  }
+
+  async #serve(job: BusJob): Promise<void> {
+    const entry = this.#reads.get(job.key);
+    const choice = this.#bus.choose(entry.read, entry.padding);
+    if (choice.kind === "wait") {
+      this.#schedule = held(this.#schedule, job.key, choice.untilMs);
+      return;
+    }
+    const beginMs = this.#clock.monotonicMs();
+    const outcome = await this.#bus.read(entry.read, choice.quantity);
+    const endMs = this.#clock.monotonicMs();
+    this.#busy.busy(endMs - beginMs, endMs);
+    if (outcome.kind === "closed") {
+      this.#lineLost(outcome.reason);
+      return;
+    }
+    // The line may have gone in the very moment of the reply: what was told then must not be unsaid.
+    if (!this.#open) return;
+    const { retries, maxLateMs } = entry.read.device;
+    const padded = choice.quantity > entry.read.quantity;
+    const verdict = judge(
+      {
+        attempts: job.kind === "read" ? job.attempts : retries,
+        retries,
+        padded,
+        splittable: splitRead(entry.read) !== undefined,
+        proven: entry.proven,
+        maxLateMs,
+      },
+      outcome,
+    );
+    if (job.kind === "probe") this.#applyToProbe(entry, verdict, outcome, endMs - beginMs);
+    else this.#apply(entry, verdict, outcome, padded);
+  }
+
+  #apply(entry: Entry, verdict: Verdict, outcome: ReadOutcome, padded: boolean): void {
+    const { key } = entry;
+    const { atMs } = outcome;
+    const device = this.#deviceOf(entry);
+    switch (verdict.kind) {
+      case "good":
+        this.#deviceEvent(device, "answered");
+        this.#failedOpens = 0;
+        if (padded) entry.padding = "proven";
+        this.#deliver(entry, outcome);
+        this.#schedule = finished(this.#schedule, key, atMs);
+        return;
+      case "again":
+        this.#schedule = retried(this.#schedule, key, atMs + verdict.afterMs);
+        return;
+      case "unpadded":
+        entry.padding = "refused";
+        return;
+      case "split":
+        this.#deviceEvent(device, "answered");
+        this.#split(entry, atMs);
+        return;
+      case "refused":
+        this.#deviceEvent(device, "answered");
+        this.#refuse(entry, verdict.status, atMs);
+        return;
+      case "bad":
+        this.#schedule = finished(this.#schedule, key, atMs);
+        if (verdict.answered) this.#deviceEvent(device, "answered");
+        this.#tell(entry.read.tags, verdict.status, atMs);
+        if (!verdict.answered) this.#deviceEvent(device, "failed");
+    }
+  }
+
+  /** A reply of any kind ends the probing; what it says is found out by the reads that follow at once. */
+  #applyToProbe(entry: Entry, verdict: Verdict, outcome: ReadOutcome, costMs: number): void {
+    if (verdict.kind === "unpadded") {
+      entry.padding = "refused";
+      return;
+    }
+    if (verdict.kind === "bad" && !verdict.answered) {
+      this.#schedule = probed(this.#schedule, entry.read.device.name, outcome.atMs, costMs);
+      return;
+    }
+    this.#deviceEvent(this.#deviceOf(entry), "answered");
+    this.#failedOpens = 0;
+    if (verdict.kind !== "good") return;
+    this.#deliver(entry, outcome);
+    this.#schedule = finished(this.#schedule, entry.key, outcome.atMs);
+  }
+
+  #deliver(entry: Entry, outcome: ReadOutcome): void {
+    assert(outcome.kind === "data", "a good verdict without data");
+    entry.proven = true;
+    if (entry.slow) {
+      entry.slow = false;
+      this.#schedule = slowed(this.#schedule, entry.key, entry.read.periodMs, outcome.atMs);
+    }
+    this.#sink.read(readingsOf(entry.read, outcome.data), outcome.atMs);
+  }
+
+  #split(entry: Entry, atMs: number): void {
+    const halves = this.#reads.split(entry).map(scheduledRead);
+    this.#schedule = replaced(this.#schedule, entry.key, halves, atMs);
+  }
+
+  #refuse(entry: Entry, status: Status, atMs: number): void {
+    if (!entry.slow) {
+      const ids = entry.read.tags.map((tag) => tag.id).join(", ");
+      this.#log.warning(`${ids}: ${STATUSES[status].words}; asked again every ${REFUSED_PERIOD_MS / 1_000} s`);
+    }
+    entry.slow = true;
+    this.#schedule = slowed(this.#schedule, entry.key, REFUSED_PERIOD_MS, atMs);
+    this.#tell(entry.read.tags, status, atMs);
+  }
+
+  #deviceEvent(device: Device, event: DeviceEvent): void {
+    const { name, lostAfter } = device.config;
+    const [state, effects] = onDeviceEvent(device.state, event, lostAfter);
+    device.state = state;
+    const nowMs = this.#clock.monotonicMs();
+    for (const effect of effects) {
+      switch (effect) {
+        case "tellLost":
+          this.#log.warning(`${name} is lost: ${event === "lineLost" ? this.#fault : "no answer"}`);
+          this.#sink.presence(name, "lost", nowMs);
+          break;
+        case "tellOnline":
+          this.#log.notice(`${name} answers again`);
+          this.#sink.presence(name, "online", nowMs);
+          break;
+        case "probe":
+          this.#schedule = deviceLost(this.#schedule, name, this.#reads.cheapest(device.config).key, nowMs);
+          break;
+        case "serve":
+          this.#schedule = deviceReturned(this.#schedule, name, nowMs);
+          break;
+      }
+    }
+  }
+
+  #tell(tags: readonly RegisterTag[], status: Status, atMs: number): void {
+    const readings: readonly Reading[] = tags.map((tag) => ({ tag, value: undefined, status }));
+    this.#sink.read(readings, atMs);
+  }
+
+  #deviceOf(entry: Entry): Device {
+    const device = this.#devices.get(entry.read.device.name);
+    assert(device !== undefined, "a read of no device");
+    return device;
+  }
+
+  /** Until that time, or a loss of the line, or the end. */
+  #pauseUntil(untilMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const delayMs = untilMs - this.#clock.monotonicMs();
+      let timer: Timer | undefined;
+      this.#wake = () => {
+        timer?.cancel();
+        resolve();
+      };
+      if (Number.isFinite(delayMs)) timer = this.#clock.after(delayMs, this.#wake);
+      if (this.#stopped) this.#wake();
+    });
+  }
+}

@@ -1,0 +1,163 @@
+/** Which registers are read together. Pure: tags in, block reads out. */
+import type { DeviceConfig, RegisterRange, RegisterTable, RegisterTag, SerialSettings } from "../../config/config.ts";
+import { assert } from "../../core/errors.ts";
+import {
+  ADDRESS_MAX,
+  BITS_MAX,
+  BITS_PER_REGISTER,
+  isBitTable,
+  paddingStep,
+  REGISTERS_MAX,
+  rangeOf,
+} from "./register-map.ts";
+import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
+
+/** Request, and head and checksum of the reply: what a read costs besides its data. */
+const READ_OVERHEAD_BYTES = 13;
+
+/** What a device takes to answer; a guess on the fast side, for the default of maxGap only. */
+const DEVICE_LATENCY_MS = 5;
+
+/** A read can be made longer by so many steps to be told apart from those before it. */
+export const PADDING_MAX_STEPS = 4;
+
+/** One request, again and again. */
+export interface PollRead {
+  readonly device: DeviceConfig;
+  readonly table: RegisterTable;
+  readonly address: number;
+  readonly quantity: number;
+  readonly periodMs: number;
+  /** By address; each lies in the read as a whole. */
+  readonly tags: readonly RegisterTag[];
+  /** Steps by which the read may grow at its end: a register each, or eight bits. */
+  readonly paddingSteps: number;
+  /** The first step covers only what other tags of the device are read from. */
+  readonly paddingKnown: boolean;
+}
+
+export interface PollPlan {
+  readonly reads: readonly PollRead[];
+  /** Tags that no single request can read. */
+  readonly impossible: readonly RegisterTag[];
+}
+
+interface Placed {
+  readonly tag: RegisterTag;
+  readonly range: RegisterRange;
+}
+
+/** Registers that cost less to read through than a second request, at this speed. */
+export function defaultMaxGap(serial: SerialSettings): number {
+  const requestMs = wireTimeMs(serial, READ_OVERHEAD_BYTES) + 2 * silentIntervalMs(serial) + DEVICE_LATENCY_MS;
+  return Math.floor(requestMs / wireTimeMs(serial, 2));
+}
+
+/** Merges a device's tags of one table and scanRate into as few reads as its limits allow. */
+export function planReads(device: DeviceConfig, defaultGap: number): PollPlan {
+  const placed: Placed[] = [];
+  const impossible: RegisterTag[] = [];
+  for (const tag of device.tags.filter((t) => t.enabled)) {
+    const range = rangeOf(tag);
+    if (range === undefined || !isReadable(device, range)) impossible.push(tag);
+    else placed.push({ tag, range });
+  }
+  const groups = new Map<string, Placed[]>();
+  for (const one of placed) {
+    const key = `${one.range.table} ${one.tag.scanRateMs}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const maxGap = device.maxGap ?? defaultGap;
+  const reads = [...groups.values()].flatMap((group) => mergeGroup(device, group, maxGap));
+  return { reads, impossible };
+}
+
+/**
+ * Two reads in place of one, to find which register a device refuses: cut at the widest gap, because what lies in a
+ * gap was never asked for by anyone, else in the middle. undefined: no cut leaves every tag whole.
+ */
+export function splitRead(read: PollRead): readonly [PollRead, PollRead] | undefined {
+  const placed = place(read.tags);
+  let best: { readonly at: number; readonly gap: number; readonly skew: number } | undefined;
+  let reach = -1;
+  for (const [at, { range }] of placed.entries()) {
+    const gap = range.from - reach - 1;
+    const skew = Math.abs(at - placed.length / 2);
+    const better = best === undefined || gap > best.gap || (gap === best.gap && skew < best.skew);
+    if (at > 0 && gap >= 0 && better) best = { at, gap, skew };
+    reach = Math.max(reach, range.to);
+  }
+  if (best === undefined) return undefined;
+  return [makeRead(read.device, placed.slice(0, best.at)), makeRead(read.device, placed.slice(best.at))];
+}
+
+function mergeGroup(device: DeviceConfig, group: readonly Placed[], maxGap: number): readonly PollRead[] {
+  const sorted = group.toSorted((a, b) => a.range.from - b.range.from || a.range.to - b.range.to);
+  const reads: PollRead[] = [];
+  let block: Placed[] = [];
+  let to = 0;
+  for (const next of sorted) {
+    const first = block[0];
+    if (first !== undefined) {
+      const merged = { ...next.range, from: first.range.from, to: Math.max(to, next.range.to) };
+      const gap = next.range.from - to - 1;
+      const widest = isBitTable(next.range.table) ? maxGap * BITS_PER_REGISTER : maxGap;
+      if (gap <= widest && isReadable(device, merged)) {
+        block.push(next);
+        to = merged.to;
+        continue;
+      }
+      reads.push(makeRead(device, block));
+    }
+    block = [next];
+    to = next.range.to;
+  }
+  if (block.length > 0) reads.push(makeRead(device, block));
+  return reads;
+}
+
+function place(tags: readonly RegisterTag[]): readonly Placed[] {
+  return tags.flatMap((tag) => {
+    const range = rangeOf(tag);
+    return range === undefined ? [] : [{ tag, range }];
+  });
+}
+
+function makeRead(device: DeviceConfig, placed: readonly Placed[]): PollRead {
+  const [first] = placed;
+  assert(first !== undefined, "a read without tags");
+  const { table, from } = first.range;
+  const to = Math.max(...placed.map((p) => p.range.to));
+  const step = paddingStep(table);
+  let paddingSteps = 0;
+  while (paddingSteps < PADDING_MAX_STEPS && isReadable(device, { table, from, to: to + step * (paddingSteps + 1) })) {
+    paddingSteps += 1;
+  }
+  return {
+    device,
+    table,
+    address: from,
+    quantity: to - from + 1,
+    periodMs: first.tag.scanRateMs,
+    tags: placed.map((p) => p.tag),
+    paddingSteps,
+    paddingKnown: paddingSteps > 0 && isCovered(device, { table, from: to + 1, to: to + step }),
+  };
+}
+
+function isReadable(device: DeviceConfig, range: RegisterRange): boolean {
+  const bits = isBitTable(range.table);
+  const limit = bits ? Math.min(device.maxQuantity * BITS_PER_REGISTER, BITS_MAX) : device.maxQuantity;
+  if (range.to > ADDRESS_MAX || range.to - range.from + 1 > Math.min(limit, bits ? BITS_MAX : REGISTERS_MAX)) {
+    return false;
+  }
+  return !device.unreadable.some((u) => u.table === range.table && u.from <= range.to && u.to >= range.from);
+}
+
+function isCovered(device: DeviceConfig, range: RegisterRange): boolean {
+  const ranges = place(device.tags.filter((t) => t.enabled)).map((p) => p.range);
+  for (let address = range.from; address <= range.to; address++) {
+    if (!ranges.some((r) => r.table === range.table && r.from <= address && address <= r.to)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,79 @@
+/** What one attempt to read means for the tags and for the next attempt. Pure. */
+import { type Status, statusOfException } from "../../core/quality.ts";
+import type { Silence } from "./modbus-port.ts";
+
+/** What the bus brings back from one request. */
+export type ReadOutcome =
+  | { readonly kind: "data"; readonly data: Uint8Array; readonly atMs: number }
+  | {
+      readonly kind: "exception";
+      readonly exceptionCode: number;
+      /** False: it may be the late answer to an earlier request. */
+      readonly certain: boolean;
+      readonly atMs: number;
+    }
+  | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number };
+
+export interface Attempt {
+  /** Failed attempts before this one. */
+  readonly attempts: number;
+  readonly retries: number;
+  /** More was asked for than the tags need. */
+  readonly padded: boolean;
+  readonly splittable: boolean;
+  /** These registers have been read before: a refusal will pass. */
+  readonly proven: boolean;
+  readonly maxLateMs: number;
+}
+
+export type Verdict =
+  | { readonly kind: "good" }
+  /** Once more within this period, at the earliest after so long. */
+  | { readonly kind: "again"; readonly afterMs: number }
+  /** The padding may have been refused: once more without, now and in future. */
+  | { readonly kind: "unpadded" }
+  /** Something in the block is refused: find it. */
+  | { readonly kind: "split" }
+  /** The device does not have this; asked seldom from now on. */
+  | { readonly kind: "refused"; readonly status: Status }
+  | { readonly kind: "bad"; readonly status: Status; readonly answered: boolean };
+
+/** A device that says it is busy is left alone for so long. */
+const BUSY_PAUSE_MS = 100;
+
+export function judge(attempt: Attempt, outcome: ReadOutcome): Verdict {
+  switch (outcome.kind) {
+    case "data":
+      return { kind: "good" };
+    case "silence":
+      return againOr(attempt, 0, { kind: "bad", status: "BadNoCommunication", answered: false });
+    case "exception":
+      return judgeException(attempt, outcome.exceptionCode, outcome.certain);
+  }
+}
+
+function judgeException(attempt: Attempt, exceptionCode: number, certain: boolean): Verdict {
+  const status = statusOfException(exceptionCode);
+  const narrowable = exceptionCode === 2 || exceptionCode === 3;
+  switch (exceptionCode) {
+    case 1:
+    case 2:
+    case 3:
+      if (attempt.padded && narrowable) return { kind: "unpadded" };
+      if (attempt.proven) return { kind: "bad", status, answered: true };
+      if (!certain) return againOr(attempt, attempt.maxLateMs, { kind: "bad", status, answered: true });
+      return attempt.splittable && narrowable ? { kind: "split" } : { kind: "refused", status };
+    case 5:
+    case 6:
+      return againOr(attempt, BUSY_PAUSE_MS, { kind: "bad", status, answered: false });
+    case 10:
+    case 11:
+      return { kind: "bad", status, answered: false };
+    default:
+      return { kind: "bad", status, answered: true };
+  }
+}
+
+function againOr(attempt: Attempt, afterMs: number, otherwise: Verdict): Verdict {
+  return attempt.attempts < attempt.retries ? { kind: "again", afterMs } : otherwise;
+}
