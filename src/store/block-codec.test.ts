@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { STATUS_NAMES } from "../core/quality.ts";
+import type { TagRef, Value } from "../core/tag.ts";
+import type { NumberedSample } from "../pipeline.ts";
+import { decodeBlock, encodeBlock } from "./block-codec.ts";
+import { DamagedBytes } from "./varint.ts";
+
+const tags: readonly TagRef[] = ["a", "b", "c", "ü"].map((name) => ({
+  id: `pump-1/${name}`,
+  device: "pump-1",
+  name,
+  type: "float64",
+  priority: "normal",
+}));
+
+const keyOf = (tag: TagRef): number => tags.indexOf(tag) + 7;
+const tagOf = (key: number): TagRef | undefined => tags[key - 7];
+
+const value: fc.Arbitrary<Value> = fc.oneof(
+  fc.boolean(),
+  fc.integer(),
+  fc.maxSafeInteger(),
+  fc.double(),
+  fc.float(),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+  fc.string({ unit: "binary" }),
+  fc.string(),
+  // Halves of surrogate pairs, which UTF-8 cannot hold.
+  fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 5 }).map((units) => String.fromCharCode(...units)),
+  fc.constantFrom<Value>(null, -0, NaN, Infinity, -Infinity, "", 2 ** 53, -(2 ** 51), 5e-324),
+);
+
+const samples: fc.Arbitrary<NumberedSample[]> = fc
+  .array(
+    fc.record({
+      gap: fc.integer({ min: 1, max: 5_000 }),
+      tag: fc.constantFrom(...tags),
+      value,
+      status: fc.constantFrom(...STATUS_NAMES),
+      sourceTimestampMs: fc.integer({ min: -(2 ** 45), max: 2 ** 45 }),
+      epoch: fc.integer({ min: 0, max: 2 ** 40 }),
+      readBefore: fc.boolean(),
+    }),
+    { minLength: 1, maxLength: 60 },
+  )
+  .map((drafts) => {
+    let number = 0;
+    return drafts.map(({ gap, readBefore, ...rest }) => {
+      number += gap;
+      return { ...rest, number, ...(readBefore && { readBefore: true as const }) };
+    });
+  });
+
+test("P4: a block gives back every sample to the bit, whatever it holds", () => {
+  fc.assert(
+    fc.property(samples, (given) => {
+      const back = decodeBlock(encodeBlock(given, keyOf), tagOf);
+      assert.equal(back.length, given.length);
+      back.forEach((sample, i) => {
+        assert.deepEqual(sample, given[i]);
+        assert.ok(Object.is(sample.value, given[i]?.value), "also −0 and NaN");
+      });
+    }),
+  );
+});
+
+test("P8: damaged bytes are told as damaged, and never as another sample", () => {
+  fc.assert(
+    fc.property(samples, fc.nat(), fc.integer({ min: 1, max: 255 }), (given, at, flip) => {
+      const bytes = encodeBlock(given, keyOf);
+      const place = at % bytes.length;
+      bytes[place] = (bytes[place] ?? 0) ^ flip;
+      try {
+        assert.deepEqual(decodeBlock(bytes, tagOf), given);
+      } catch (error) {
+        if (!(error instanceof DamagedBytes)) throw error;
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("P8: any bytes at all, cut blocks too, end in DamagedBytes", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.boolean(), (noise, headed) => {
+      const bytes = headed ? Uint8Array.from([1, 0, ...noise]) : noise;
+      assert.throws(() => decodeBlock(bytes, tagOf), DamagedBytes);
+    }),
+  );
+  fc.assert(
+    fc.property(samples, fc.nat(), (given, at) => {
+      const bytes = encodeBlock(given, keyOf);
+      assert.throws(() => decodeBlock(bytes.subarray(0, at % bytes.length), tagOf), DamagedBytes);
+    }),
+  );
+});
+
+test("a block of another version, another time base or an unknown tag says so", () => {
+  const one: NumberedSample = {
+    tag: tags[0] ?? assert.fail(),
+    value: 1.5,
+    status: "Good",
+    sourceTimestampMs: 1_700_000_000_000,
+    epoch: 1,
+    number: 1,
+  };
+  const bytes = encodeBlock([one], keyOf);
+  assert.throws(() => decodeBlock(Uint8Array.from([2, ...bytes.subarray(1)]), tagOf), /version 2/);
+  assert.throws(() => decodeBlock(Uint8Array.from([1, 9, ...bytes.subarray(2)]), tagOf), /time base 9/);
+  assert.throws(() => decodeBlock(bytes, () => undefined), /tag 7 is not in the dictionary/);
+});
+
+test("P11: a block of what a meter sends takes at most 4 bytes a sample", () => {
+  const registers = Array.from({ length: 1_000 }, (_, i): NumberedSample => {
+    const tag = tags[i % tags.length] ?? assert.fail();
+    const at = 1_700_000_000_000 + Math.floor(i / 4) * 1_000 + (i % 4) * 3;
+    return { tag, value: 2_300 + ((i * 7) % 13), status: "Good", sourceTimestampMs: at, epoch: 5, number: i + 1 };
+  });
+  assert.ok(encodeBlock(registers, keyOf).length < 4 * registers.length);
+});

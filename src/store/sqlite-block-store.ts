@@ -1,0 +1,200 @@
+/** outbox.db: blocks, their dictionary, and facts. Synchronous; runs on the storage thread. */
+import { readFileSync } from "node:fs";
+import { assert } from "../core/errors.ts";
+import {
+  type Block,
+  type Change,
+  type Facts,
+  MAX_BLOCK_SPAN,
+  type OldestRequest,
+  type OpenedBlocks,
+  type OpenRequest,
+  type ReadBlocks,
+  type ReadRequest,
+  type SetAside,
+  type TagEntry,
+  type Usage,
+} from "./block-store.ts";
+import { type Database, fileSize, openDatabase, type Statement, setAsideFile, storageFailure } from "./sqlite.ts";
+import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
+
+const MIGRATIONS: readonly string[] = [
+  `${FACTS_TABLE}
+  CREATE TABLE tag (key INTEGER PRIMARY KEY, device TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL);
+  CREATE TABLE block (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, samples INTEGER NOT NULL, priority INTEGER NOT NULL,
+    epoch INTEGER NOT NULL, fromMs INTEGER NOT NULL, toMs INTEGER NOT NULL, runMs INTEGER NOT NULL, data BLOB NOT NULL
+  );
+  CREATE INDEX block_by_priority ON block (priority, first);`,
+];
+
+/** Deleting more in one commit would keep the samples behind it waiting. */
+const MAX_RELEASED_BLOCKS = 1_000;
+/** A file is shrunk when this much of it is free, a little with each commit; less is kept for what comes. */
+const SHRINK_FREE_PAGES = 4_096;
+const SHRINK_STEP_PAGES = 256;
+
+const COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs, data";
+
+interface Statements {
+  readonly putBlock: Statement<[Block]>;
+  readonly putTag: Statement<[TagEntry]>;
+  readonly putFacts: (facts: Facts) => void;
+  readonly drop: Statement<[number]>;
+  readonly release: Statement<[number, number, number, number]>;
+  readonly read: Statement<[number, number, number, number], Block>;
+  readonly oldest: Statement<[number, number, number, number], Block>;
+  readonly reaching: Statement<[number, number], number>;
+  readonly lowest: Statement<[], number | null>;
+}
+
+export class SqliteBlockStore {
+  #request: OpenRequest | undefined;
+  #database: Database | undefined;
+  #statements: Statements | undefined;
+  #writtenBytes = 0;
+
+  open(request: OpenRequest): OpenedBlocks {
+    this.#request = request;
+    const opened = openDatabase({ ...request, migrations: MIGRATIONS, exclusive: false }, (database) => ({
+      tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
+      facts: readFacts(database),
+      highest: highestNumber(database),
+      statements: prepare(database),
+    }));
+    this.#database = opened.database;
+    this.#statements = opened.content.statements;
+    const { tags, facts, highest } = opened.content;
+    return { setAside: opened.setAside, tags, facts, highest, usage: this.#usage([], false) };
+  }
+
+  renew({ reason, nowMs }: { readonly reason: string; readonly nowMs: number }): OpenedBlocks {
+    const request = this.#request;
+    assert(request !== undefined, "a store renewed before it was opened");
+    this.close();
+    try {
+      const setAside: SetAside = { path: setAsideFile(request.path, nowMs), reason };
+      return { ...this.open({ ...request, nowMs }), setAside };
+    } catch (thrown) {
+      throw storageFailure(thrown);
+    }
+  }
+
+  commit(change: Change): Usage {
+    const moreReleased = this.#measured((database, statements) => {
+      const left = database.transaction(apply).immediate(statements, change);
+      shrink(database);
+      return left;
+    });
+    return this.#usage(change.ages, moreReleased);
+  }
+
+  read({ from, to, maxBlocks }: ReadRequest): ReadBlocks {
+    return this.#measured((_, { read }) => {
+      const rows = read.all(from - MAX_BLOCK_SPAN, to, from, maxBlocks + 1);
+      const beyond = rows[maxBlocks];
+      return { blocks: rows.slice(0, maxBlocks), to: beyond === undefined ? to : beyond.first - 1 };
+    });
+  }
+
+  oldest({ priority, maxBlocks, below }: OldestRequest): readonly Block[] {
+    return this.#measured((_, { oldest }) => oldest.all(priority, below, below, maxBlocks));
+  }
+
+  close(): void {
+    const database = this.#database;
+    this.#database = undefined;
+    this.#statements = undefined;
+    database?.close();
+  }
+
+  #measured<T>(call: (database: Database, statements: Statements) => T): T {
+    const database = this.#database;
+    const statements = this.#statements;
+    const before = writtenByThread();
+    try {
+      assert(database !== undefined && statements !== undefined, "a call to a store that is not open");
+      return call(database, statements);
+    } catch (thrown) {
+      throw storageFailure(thrown);
+    } finally {
+      this.#writtenBytes += writtenByThread() - before;
+    }
+  }
+
+  #usage(ages: readonly number[], moreReleased: boolean): Usage {
+    const { fileBytes, usedBytes } = this.#database === undefined ? NO_FILE : fileSize(this.#database);
+    return {
+      fileBytes,
+      usedBytes,
+      writtenBytes: this.#writtenBytes,
+      lowest: this.#statements?.lowest.get() ?? undefined,
+      moreReleased,
+      oldestMs: ages.map((number) => this.#statements?.reaching.get(number - MAX_BLOCK_SPAN, number)),
+    };
+  }
+}
+
+const NO_FILE = { fileBytes: 0, usedBytes: 0 };
+
+function prepare(database: Database): Statements {
+  return {
+    // An update leaves the index by priority alone, so that a growing block costs one page.
+    putBlock: database.prepare(
+      `INSERT INTO block (${COLUMNS})
+       VALUES (@first, @last, @samples, @priority, @epoch, @fromMs, @toMs, @runMs, @data)
+       ON CONFLICT (first) DO UPDATE SET last = excluded.last, samples = excluded.samples, epoch = excluded.epoch,
+         fromMs = excluded.fromMs, toMs = excluded.toMs, runMs = excluded.runMs, data = excluded.data`,
+    ),
+    putTag: database.prepare("INSERT INTO tag (key, device, name, type) VALUES (@key, @device, @name, @type)"),
+    putFacts: factWriter(database),
+    drop: database.prepare("DELETE FROM block WHERE first = ?"),
+    release: database.prepare("DELETE FROM block WHERE first >= ? AND first <= ? AND last <= ? ORDER BY first LIMIT ?"),
+    read: database.prepare(
+      `SELECT ${COLUMNS} FROM block WHERE first > ? AND first <= ? AND last >= ? ORDER BY first LIMIT ?`,
+    ),
+    oldest: database.prepare(
+      `SELECT ${COLUMNS} FROM block WHERE priority = ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
+    ),
+    reaching: database
+      .prepare<[number, number], number>(
+        "SELECT fromMs FROM block WHERE first > ? AND last >= ? ORDER BY first LIMIT 1",
+      )
+      .pluck(),
+    lowest: database.prepare<[], number | null>("SELECT min(first) FROM block").pluck(),
+  };
+}
+
+/** The highest number lies in one of the last blocks by `first`: looking at those alone spares a whole scan. */
+function highestNumber(database: Database): number | undefined {
+  const highest = database.prepare<[number], number | null>(
+    "SELECT max(last) FROM block WHERE first > (SELECT max(first) FROM block) - ?",
+  );
+  return highest.pluck().get(MAX_BLOCK_SPAN) ?? undefined;
+}
+
+/** @returns whether released blocks are left */
+function apply(statements: Statements, change: Change): boolean {
+  for (const tag of change.tags) statements.putTag.run(tag);
+  for (const first of change.dropped) statements.drop.run(first);
+  for (const block of change.blocks) statements.putBlock.run(block);
+  statements.putFacts(change.facts);
+  let room = MAX_RELEASED_BLOCKS;
+  for (const { from, to } of change.released) {
+    if (room > 0) room -= statements.release.run(from, to, to, room).changes;
+  }
+  return room === 0;
+}
+
+function shrink(database: Database): void {
+  if (fileSize(database).freePages > SHRINK_FREE_PAGES) database.pragma(`incremental_vacuum(${SHRINK_STEP_PAGES})`);
+}
+
+/** Bytes that this thread has handed to write calls; 0 where the system does not tell. */
+function writtenByThread(): number {
+  try {
+    return Number(/^wchar: (\d+)$/m.exec(readFileSync("/proc/thread-self/io", "latin1"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}

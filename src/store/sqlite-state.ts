@@ -1,0 +1,36 @@
+/** state.db: facts that must survive, apart from the outbox and its load. Synchronous; runs on the storage thread. */
+import type { Facts, OpenRequest, SetAside } from "./block-store.ts";
+import { type Database, openDatabase, storageFailure } from "./sqlite.ts";
+import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
+
+const MIGRATIONS: readonly string[] = [FACTS_TABLE];
+
+export interface OpenedState {
+  readonly setAside: SetAside | undefined;
+  readonly facts: Facts;
+}
+
+export class SqliteState {
+  #database: Database | undefined;
+
+  open(request: OpenRequest): OpenedState {
+    const opened = openDatabase({ ...request, migrations: MIGRATIONS, exclusive: true }, readFacts);
+    this.#database = opened.database;
+    return { setAside: opened.setAside, facts: opened.content };
+  }
+
+  save(facts: Facts): void {
+    const database = this.#database;
+    if (database === undefined) return;
+    try {
+      database.transaction(factWriter(database)).immediate(facts);
+    } catch (thrown) {
+      throw storageFailure(thrown);
+    }
+  }
+
+  close(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+}

@@ -1,0 +1,143 @@
+/** The adapter of better-sqlite3, and the settings of every file we keep. */
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import Sqlite from "better-sqlite3";
+import { messageOf } from "../core/errors.ts";
+import { type SetAside, StorageFailure } from "./block-store.ts";
+
+export type Database = Sqlite.Database;
+export type Statement<Parameters extends unknown[], Row = unknown> = Sqlite.Statement<Parameters, Row>;
+
+/** "SALY": tells our files from other SQLite files. */
+const APPLICATION_ID = 0x53414c59;
+const PAGE_BYTES = 4_096;
+/** For a tool that reads the file while we write. */
+const BUSY_TIMEOUT_MS = 5_000;
+const CACHE_KIB = 2_048;
+const MIN_WAL_PAGES = 16;
+
+export interface DatabaseOptions {
+  readonly path: string;
+  readonly nowMs: number;
+  readonly walBytes: number;
+  /** Statements that make version 1, 2, … of the file from the one before; append only. */
+  readonly migrations: readonly string[];
+  /** Nobody else may open the file: a second gateway on the same state is refused. */
+  readonly exclusive: boolean;
+}
+
+export interface OpenDatabase<T> {
+  readonly database: Database;
+  readonly content: T;
+  readonly setAside: SetAside | undefined;
+}
+
+/**
+ * Opens a file and reads what `load` wants of it. A file that is no database of ours, or damaged, is renamed, with the
+ * time in its name, and a new one begun.
+ * @throws StorageFailure for what a new file would not mend
+ */
+export function openDatabase<T>(options: DatabaseOptions, load: (database: Database) => T): OpenDatabase<T> {
+  try {
+    mkdirSync(dirname(options.path), { recursive: true });
+    return { ...openOnce(options, load), setAside: undefined };
+  } catch (thrown) {
+    const failure = storageFailure(thrown);
+    if (failure.kind !== "damaged") throw failure;
+    const path = setAsideFile(options.path, options.nowMs);
+    return { ...openOnce(options, load), setAside: { path, reason: failure.message } };
+  }
+}
+
+function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T): { database: Database; content: T } {
+  const database = new Sqlite(options.path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    configure(database, options);
+    migrate(database, options.migrations);
+    return { database, content: load(database) };
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}
+
+function configure(database: Database, { walBytes, exclusive }: DatabaseOptions): void {
+  const walPages = Math.max(MIN_WAL_PAGES, Math.floor(walBytes / PAGE_BYTES));
+  database.pragma(`page_size = ${PAGE_BYTES}`);
+  database.pragma("auto_vacuum = INCREMENTAL");
+  database.pragma(`locking_mode = ${exclusive ? "EXCLUSIVE" : "NORMAL"}`);
+  database.pragma("journal_mode = WAL");
+  database.pragma("synchronous = FULL");
+  database.pragma(`wal_autocheckpoint = ${walPages}`);
+  database.pragma(`journal_size_limit = ${walPages * PAGE_BYTES}`);
+  database.pragma(`cache_size = -${CACHE_KIB}`);
+  database.pragma("temp_store = MEMORY");
+  database.pragma("cell_size_check = ON");
+  database.pragma("trusted_schema = OFF");
+}
+
+function migrate(database: Database, migrations: readonly string[]): void {
+  const version = number(database.pragma("user_version", { simple: true }));
+  const application = number(database.pragma("application_id", { simple: true }));
+  const tables = number(database.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
+  const ours = application === APPLICATION_ID || (version === 0 && tables === 0);
+  if (!ours) throw new StorageFailure("damaged", "it is not a file of this gateway");
+  if (version > migrations.length) {
+    throw new StorageFailure("damaged", `it was written by a newer version of sallyport (format ${version})`);
+  }
+  if (version === migrations.length) return;
+  const upgrade = database.transaction(() => {
+    for (const statements of migrations.slice(version)) database.exec(statements);
+    database.pragma(`application_id = ${APPLICATION_ID}`);
+    database.pragma(`user_version = ${migrations.length}`);
+  });
+  upgrade.immediate();
+}
+
+/** Renames the file and its write-ahead log, so that what is in them can still be looked at. */
+export function setAsideFile(path: string, nowMs: number): string {
+  const time = new Date(nowMs).toISOString().replaceAll(":", "-");
+  let aside = `${path}.damaged-${time}`;
+  for (let i = 2; existsSync(aside); i++) aside = `${path}.damaged-${time}-${i}`;
+  renameSync(path, aside);
+  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
+  rmSync(`${path}-shm`, { force: true });
+  return aside;
+}
+
+export interface FileSize {
+  readonly fileBytes: number;
+  readonly usedBytes: number;
+  readonly freePages: number;
+}
+
+export function fileSize(database: Database): FileSize {
+  const pages = number(database.pragma("page_count", { simple: true }));
+  const freePages = number(database.pragma("freelist_count", { simple: true }));
+  const wal = statSync(`${database.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  return { fileBytes: pages * PAGE_BYTES + wal, usedBytes: (pages - freePages) * PAGE_BYTES, freePages };
+}
+
+/** Anything thrown by a call to SQLite or to the file system, sorted and in words. */
+export function storageFailure(thrown: unknown): StorageFailure {
+  if (thrown instanceof StorageFailure) return thrown;
+  const code = codeOf(thrown);
+  const words = `${messageOf(thrown)}${code === "" ? "" : ` (${code})`}`;
+  if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
+    return new StorageFailure("full", `there is no room on the card: ${words}`);
+  }
+  if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") return new StorageFailure("damaged", words);
+  if (code.startsWith("SQLITE_BUSY")) return new StorageFailure("failing", `another process uses the file: ${words}`);
+  if (code.startsWith("SQLITE_READONLY") || code === "EROFS") {
+    return new StorageFailure("failing", `the card is write-protected: ${words}`);
+  }
+  return new StorageFailure("failing", words);
+}
+
+function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+}
+
+function number(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}
