@@ -37,9 +37,14 @@ export class SerialportLine implements SerialLine {
     } catch (thrown) {
       throw new Error(openFailure(path, messageOf(thrown)));
     }
+    try {
+      if (rs485 === "rts") await port.set({ rts: false });
+      await port.flush();
+    } catch (thrown) {
+      await port.close().catch(() => undefined);
+      throw new Error(openFailure(path, messageOf(thrown)));
+    }
     this.#port = port;
-    if (rs485 === "rts") await port.set({ rts: false });
-    await port.flush();
     void this.#pump(port);
   }
 
