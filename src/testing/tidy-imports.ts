@@ -28,8 +28,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** npm packages of the product and where they may be known: a file, or a folder where the package is its language. */
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   "better-sqlite3": ["src/store/sqlite.ts"],
-  "modbus-serial": ["src/sources/modbus/modbus-port.ts"],
-  mqtt: ["src/uplinks/mqtt-transport.ts"],
+  "modbus-serial": ["src/sources/modbus/bus.ts"],
+  mqtt: ["src/uplinks/mqtt-connection.ts"],
   onoff: ["src/sources/gpio/sysfs-pins.ts"],
   serialport: ["src/sources/modbus/serialport-line.ts"],
   valibot: ["src/config/"],
