@@ -1,0 +1,162 @@
+/** `sallyport check FILE`: every mistake of a configuration at once, or what the gateway would make of it. */
+import { parseArgs } from "node:util";
+import type { Config, InputConfig, LineConfig, RegisterTag, UplinkConfig } from "../config/config.ts";
+import { type CheckedConfig, checkConfig } from "../config/load.ts";
+import type { Notice } from "../config/not-yet.ts";
+import { registerNumber, wireAddress } from "../config/register-number.ts";
+import { durationText, serialText, sizeText } from "../config/values.ts";
+import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
+import type { CommandIo } from "./io.ts";
+import { listing, wrapped } from "./listing.ts";
+
+const HELP = `usage: sallyport check FILE [--json]
+
+Checks a configuration without touching any hardware or broker. Tells all
+mistakes at once, each as file:line:column key: what is wrong; what to do.
+Without mistakes it shows what the gateway would read and where it would send
+it, every register both as manuals print it (40101) and as it goes over the
+wire (holdingRegister:100).
+
+  --json    the same for machines: {"problems": […], "notices": […], "config": …}
+
+exit code   0 no mistakes, 78 mistakes, 64 wrong usage
+
+The shortest useful configuration:
+
+  version: 1
+  gateway: { group: plant-7, name: pump-house-3 }
+  uplinks:
+    cloud: { servers: [ "mqtts://broker.example.com:8883" ], tls: { ca: ca.pem } }
+  lines:
+    adapter:
+      path: /dev/ttyUSB0
+      serial: 9600 8N1
+      devices:
+        meter-1: { unitId: 1, model: eastron-sdm630 }
+`;
+
+const COLUMNS_MAX = 80;
+const COLUMNS_MIN = 40;
+
+interface Arguments {
+  readonly file: string;
+  readonly json: boolean;
+}
+
+export async function check(args: string[], io: CommandIo): Promise<number> {
+  const given = readArguments(args);
+  if (given === "help") {
+    io.out(HELP);
+    return EXIT.ok;
+  }
+  if (typeof given === "string") {
+    io.err(`sallyport check: ${given}\nusage: sallyport check FILE [--json]\n`);
+    return EXIT.usage;
+  }
+  try {
+    const checked = checkConfig(given.file);
+    if (given.json) io.out(machineText({ problems: [], ...checked }));
+    else io.out(report(given.file, checked, Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns))));
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const { problems } = error;
+    if (given.json) io.out(machineText({ problems, notices: [], config: null }));
+    else io.err(`${error.message}\n${problems.length === 1 ? "1 mistake" : `${problems.length} mistakes`}\n`);
+    return error.exitCode;
+  }
+}
+
+/** What to do, or why that cannot be told. */
+function readArguments(args: string[]): Arguments | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+    });
+    if (values.help) return "help";
+    const [file, ...more] = positionals;
+    if (file === undefined) return "name the file to check";
+    return more.length > 0 ? "name one file only" : { file, json: values.json };
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** JSON has no whole numbers beyond 2^53 and no infinity: they go out as text. */
+function machineText(content: object): string {
+  const plain = (_key: string, value: unknown) => {
+    if (typeof value === "bigint") return String(value);
+    return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
+  };
+  return `${JSON.stringify(content, plain, 2)}\n`;
+}
+
+function report(file: string, { config, notices }: CheckedConfig, columns: number): string {
+  const tags = config.lines.flatMap((line) => line.devices.flatMap((device) => device.tags)).length;
+  const blocks = [
+    `${file}: no mistakes\n`,
+    `gateway ${config.gateway.group} ${config.gateway.name}: ${count(tags, "tag")}, ${count(config.inputs.length, "input")}\n`,
+    `uplinks\n${listing(config.uplinks.flatMap(uplinkRows), columns, 2)}`,
+    ...(config.lines.length === 0 ? [] : [`lines\n${config.lines.map((line) => lineText(line, columns)).join("\n")}`]),
+    ...(config.inputs.length === 0 ? [] : [`inputs\n${listing(config.inputs.map(inputRow), columns, 2)}`]),
+    keptText(config),
+    ...(notices.length === 0 ? [] : [noticesText(notices, columns)]),
+  ];
+  return blocks.join("\n");
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function uplinkRows({ name, servers, format, topic }: UplinkConfig): string[][] {
+  return servers.map((server, index) => {
+    if (index > 0) return ["", "", `else ${server}`, ""];
+    return [name, format, server, format === "sparkplug" ? "" : `topic ${topic}`];
+  });
+}
+
+function lineText({ name, path, serial, devices }: LineConfig, columns: number): string {
+  const head = listing([[name, path, serialText(serial)]], columns, 2);
+  const texts = devices.map((device) => {
+    const state = device.enabled ? "" : ", switched off";
+    const title = `    ${device.name}: unit ${device.unitId}, ${count(device.tags.length, "tag")}${state}\n`;
+    return title + listing(device.tags.map(tagRow), columns, 6);
+  });
+  return head + texts.join("");
+}
+
+function tagRow({ name, register, units = "", scanRateMs, writable }: RegisterTag): string[] {
+  const { type, lengthBytes, bit, byteOrder } = register;
+  const sized = lengthBytes === undefined ? type : `${type}(${lengthBytes})`;
+  const held = bit === undefined ? sized : `bit ${bit}`;
+  const order = byteOrder === "ABCD" || type === "bool" ? "" : ` ${byteOrder}`;
+  const every = `every ${durationText(scanRateMs)}`;
+  return [
+    name,
+    registerNumber(register),
+    wireAddress(register),
+    held + order,
+    units,
+    every,
+    writable ? "writable" : "",
+  ];
+}
+
+function inputRow({ name, pin, counter, activeLow, debounceMs, units = "" }: InputConfig): string[] {
+  const label = typeof pin === "string" ? pin : `${pin.chip} line ${pin.line}`;
+  const kind = counter === undefined ? "on or off" : `counts ${counter.edge === "both" ? "both edges" : counter.edge}`;
+  return [name, label, kind, units, activeLow ? "active low" : "", `debounce ${durationText(debounceMs)}`];
+}
+
+function keptText({ outbox }: Config): string {
+  const { path, maxSizeBytes, maxAgeMs, commitIntervalMs } = outbox;
+  return `outbox ${path}: up to ${sizeText(maxSizeBytes)} or ${durationText(maxAgeMs)}, committed every ${durationText(commitIntervalMs)}\n`;
+}
+
+function noticesText(notices: readonly Notice[], columns: number): string {
+  const texts = notices.map(({ line, key, text }) => `  line ${line} ${key}\n${wrapped(text, columns, 4)}`);
+  return `ACCEPTED, BUT NOT ACTED ON BY THIS VERSION\n${texts.join("")}`;
+}

@@ -1,0 +1,72 @@
+/** Files that the configuration names: read within limits, and fit for what they are named for. */
+import { readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { messageOf } from "../core/errors.ts";
+import { LIMITS } from "./defaults.ts";
+import type { Words } from "./wording.ts";
+
+export type FileKind = "certificate" | "private key" | "CRL" | "password" | "public key";
+
+const PEM: Readonly<Partial<Record<FileKind, RegExp>>> = {
+  certificate: /-----BEGIN (?:TRUSTED )?CERTIFICATE-----/,
+  "private key": /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/,
+  CRL: /-----BEGIN X509 CRL-----/,
+};
+
+const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
+
+/** Kinds that nobody but the gateway's user and group may read. */
+const SECRETS: readonly FileKind[] = ["private key", "password"];
+const OTHERS_MODE = 0o007;
+
+/** A path as gateway.yaml gives it: relative to the folder of that file. */
+export function besideFile(file: string, path: string): string {
+  return resolve(dirname(file), path);
+}
+
+/** The text of a regular file, or why it cannot be had. */
+export function readText(path: string, maxBytes: number): string | Words {
+  try {
+    const stat = statSync(path);
+    if (!stat.isFile()) return { wrong: `${path} is not a file`, remedy: "give the path of a file" };
+    if (stat.size > maxBytes) {
+      return { wrong: `${path} is larger than ${maxBytes} bytes`, remedy: "give the path of the right file" };
+    }
+    return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path));
+  } catch (error) {
+    return unreadable(path, error);
+  }
+}
+
+function unreadable(path: string, error: unknown): Words {
+  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return { wrong: `there is no file ${path}`, remedy: "put it there, or mend the path" };
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return { wrong: `this user may not read ${path}`, remedy: "give the gateway's user or group the right to read it" };
+  }
+  if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") {
+    return { wrong: `${path} is not UTF-8 text`, remedy: "save it as UTF-8" };
+  }
+  return { wrong: `${path} cannot be read: ${messageOf(error)}`, remedy: "mend the file or the path" };
+}
+
+/** What keeps a file from being used as its kind; undefined: nothing. */
+export function fileMistake(path: string, kind: FileKind): Words | undefined {
+  const text = readText(path, LIMITS.pemFileBytes);
+  if (typeof text !== "string") return text;
+  if (SECRETS.includes(kind) && (statSync(path).mode & OTHERS_MODE) !== 0) {
+    return { wrong: `everybody on this machine may use ${path}`, remedy: `chmod o-rwx ${path}` };
+  }
+  if (text.trim() === "") return { wrong: `${path} is empty`, remedy: `put the ${kind} into it` };
+  if (kind === "private key" && ENCRYPTED_KEY.test(text)) {
+    return {
+      wrong: `${path} needs a passphrase, and nobody is there to type it`,
+      remedy: `take it off: openssl pkey -in ${path} -out new.key`,
+    };
+  }
+  const pem = PEM[kind];
+  if (pem === undefined || pem.test(text)) return undefined;
+  return { wrong: `${path} holds no ${kind} in PEM form`, remedy: "name the right file, or convert it to PEM" };
+}

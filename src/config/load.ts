@@ -1,0 +1,108 @@
+/** gateway.yaml → the frozen Config, or everything that is wrong with the file. */
+import { assert, ConfigurationError, type Problem } from "../core/errors.ts";
+import type { Config } from "./config.ts";
+import { DEFAULTS, LIMITS } from "./defaults.ts";
+import { byPlace, parseSource } from "./document.ts";
+import { type Inspection, inspect } from "./draft.ts";
+import { besideFile, fileMistake, readText } from "./files.ts";
+import { type GatewayFile, gatewaySchema } from "./gateway-schema.ts";
+import { buildInputs, checkInputs } from "./inputs.ts";
+import { type BoardLines, buildLines, checkLines, type LineSurroundings } from "./lines.ts";
+import { createModelShelf } from "./model.ts";
+import { type Notice, notYetNotices } from "./not-yet.ts";
+import { buildUplinks, checkUplinks } from "./uplinks.ts";
+
+export interface LoadOptions {
+  /** The board's connectors: a line of that name needs no path. */
+  readonly boardLines?: BoardLines;
+  /** Folder of the models that come with the program, with a slash at its end. */
+  readonly models?: URL;
+}
+
+export interface CheckedConfig {
+  readonly config: Config;
+  /** What is not wrong, but good to know. */
+  readonly notices: readonly Notice[];
+}
+
+/** @throws ConfigurationError with every mistake of the file */
+export function loadConfig(file: string, options: LoadOptions = {}): Config {
+  return checkConfig(file, options).config;
+}
+
+/** @throws ConfigurationError with every mistake of the file */
+export function checkConfig(file: string, options: LoadOptions = {}): CheckedConfig {
+  const text = readText(file, LIMITS.fileBytes);
+  if (typeof text !== "string") throw new ConfigurationError([{ file, line: 1, column: 1, key: "", ...text }]);
+  return parseConfig(file, text, options);
+}
+
+/**
+ * @param file what complaints call it; files it names are looked for beside it
+ * @throws ConfigurationError with every mistake of the text
+ */
+export function parseConfig(file: string, text: string, options: LoadOptions = {}): CheckedConfig {
+  const models = createModelShelf(file, options.models);
+  const around: LineSurroundings = { models, boardLines: options.boardLines ?? {} };
+  const inspection = inspect(parseSource(file, text), gatewaySchema);
+  checkUplinks(inspection);
+  checkLines(inspection, around);
+  checkInputs(inspection);
+  checkCommands(inspection);
+  const problems = [...inspection.problems.toSorted(byPlace), ...models.problems()];
+  if (problems.length > 0) throw new ConfigurationError(firstOf(problems));
+  return {
+    config: deepFreeze(buildConfig(inspection, around)),
+    notices: notYetNotices(inspection.document),
+  };
+}
+
+function checkCommands({ draft, document, complain }: Inspection<GatewayFile>): void {
+  for (const [index, key] of draft.commands?.authorizedKeys?.entries() ?? []) {
+    const mistake = key === undefined ? undefined : fileMistake(besideFile(document.file, key), "public key");
+    if (mistake !== undefined) complain(["commands", "authorizedKeys", index], mistake.wrong, mistake.remedy);
+  }
+}
+
+/** A file that is not ours at all is not worth thousands of lines. */
+function firstOf(problems: readonly Problem[]): readonly Problem[] {
+  const shown = problems.slice(0, LIMITS.problems);
+  const last = shown.at(-1);
+  if (last === undefined || problems.length === shown.length) return shown;
+  const wrong = `${problems.length - shown.length} more mistakes are not shown`;
+  return [...shown, { ...last, key: "", wrong, remedy: "mend these first" }];
+}
+
+function buildConfig(inspection: Inspection<GatewayFile>, around: LineSurroundings): Config {
+  const { whole, document } = inspection;
+  assert(whole !== undefined, "a configuration without mistakes is incomplete");
+  const { outbox = {}, clock = {}, commands } = whole;
+  const commitIntervalMs = outbox.commitInterval ?? DEFAULTS.commitIntervalMs;
+  return {
+    file: document.file,
+    gateway: whole.gateway,
+    uplinks: buildUplinks(whole, document.file),
+    lines: buildLines(inspection, around),
+    inputs: buildInputs(whole),
+    outbox: {
+      path: outbox.path ?? DEFAULTS.outboxPath,
+      maxSizeBytes: outbox.maxSize ?? DEFAULTS.outboxMaxSizeBytes,
+      maxAgeMs: outbox.maxAge ?? DEFAULTS.outboxMaxAgeMs,
+      commitIntervalMs,
+      outageCommitIntervalMs: outbox.outageCommitInterval ?? commitIntervalMs,
+    },
+    clock: {
+      source: clock.source ?? DEFAULTS.clockSource,
+      waitAtMostMs: clock.waitAtMost ?? DEFAULTS.clockWaitAtMostMs,
+    },
+    ...(commands !== undefined && {
+      commands: { authorizedKeys: commands.authorizedKeys.map((key) => besideFile(document.file, key)) },
+    }),
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+  for (const part of Object.values(value)) deepFreeze(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,121 @@
+/** Device models: register maps of real devices as YAML, from our own folder or from the user's. */
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import * as v from "valibot";
+import type { Problem } from "../core/errors.ts";
+import { claimNames } from "./claims.ts";
+import { DEFAULTS, LIMITS } from "./defaults.ts";
+import { parseSource } from "./document.ts";
+import { type Draft, type Inspection, inspect } from "./draft.ts";
+import { besideFile, readText } from "./files.ts";
+import { deviceSettings } from "./line-schema.ts";
+import { section } from "./section.ts";
+import { type TagDraft, tagMistakes } from "./tag-rules.ts";
+import { tagsSchema } from "./tag-schema.ts";
+import { text } from "./values.ts";
+import { nearest, shown, type Words } from "./wording.ts";
+
+const defaultsSchema = section("the settings of a device", deviceSettings);
+
+const modelSchema = section(
+  "a device model",
+  {
+    name: text("the device's name", LIMITS.nameChars),
+    maker: text("who makes it", LIMITS.nameChars),
+    source: text("the public document the registers are from", LIMITS.textChars),
+    defaults: v.exactOptional(defaultsSchema),
+    tags: tagsSchema,
+  },
+  {
+    name: "name: SDM630-Modbus",
+    maker: "maker: Eastron",
+    source: "source: title and version of the manual",
+    tags: "tags: { voltage: { inputRegister: 0, type: float32 } }",
+  },
+);
+
+type ModelFile = v.InferOutput<typeof modelSchema>;
+
+export interface Model {
+  readonly defaults: Draft<v.InferOutput<typeof defaultsSchema>>;
+  readonly tags: Readonly<Record<string, TagDraft | undefined>>;
+  /** Nothing is wrong with it. */
+  readonly sound: boolean;
+}
+
+/** The models one configuration uses, each read once. */
+export interface ModelShelf {
+  /** The model as far as it is well formed, or why there is none. */
+  find(name: string): Model | Words;
+  /** What is wrong inside the models found. */
+  problems(): readonly Problem[];
+}
+
+const OWN_MODELS = new URL("../models/", import.meta.url);
+const MODEL_FILE = /\.ya?ml$/;
+
+/** Names of the models that come with the program. */
+export function modelNames(folder: URL = OWN_MODELS): string[] {
+  const files = readdirSync(folder).filter((file) => MODEL_FILE.test(file));
+  return files.map((file) => file.replace(MODEL_FILE, "")).sort();
+}
+
+/** @param configFile a model given as a path is relative to its folder */
+export function createModelShelf(configFile: string, folder: URL = OWN_MODELS): ModelShelf {
+  const found = new Map<string, Model | Words>();
+  const problems: Problem[] = [];
+
+  const load = (name: string): Model | Words => {
+    const isPath = name.includes("/") || MODEL_FILE.test(name);
+    if (!isPath && !modelNames(folder).includes(name)) return unknownModel(name, modelNames(folder));
+    const path = isPath ? besideFile(configFile, name) : fileURLToPath(new URL(`${name}.yaml`, folder));
+    const content = readText(path, LIMITS.fileBytes);
+    if (typeof content !== "string") return content;
+    const inspection = inspectModel(path, content);
+    problems.push(...inspection.problems);
+    const { draft } = inspection;
+    return { defaults: draft.defaults ?? {}, tags: draft.tags ?? {}, sound: inspection.problems.length === 0 };
+  };
+
+  return {
+    find(name) {
+      const model = found.get(name) ?? load(name);
+      found.set(name, model);
+      return model;
+    },
+    problems: () => problems,
+  };
+}
+
+function unknownModel(name: string, known: readonly string[]): Words {
+  const meant = nearest(name, known);
+  return {
+    wrong: `there is no model ${shown(name)}`,
+    remedy:
+      meant === undefined
+        ? `write one of ${known.join(", ")}, the path of a model file (./my-device.yaml), or the tags themselves`
+        : `did you mean ${meant}?`,
+  };
+}
+
+/** All that is wrong with a model file. */
+export function inspectModel(file: string, content: string): Inspection<ModelFile> {
+  const inspection = inspect(parseSource(file, content), modelSchema);
+  const { draft, document, complain } = inspection;
+  const tags = draft.tags ?? {};
+  claimNames(
+    inspection,
+    Object.keys(tags).map((name) => ["tags", name]),
+  );
+  for (const [name, tag] of Object.entries(tags)) {
+    const path = ["tags", name];
+    const mistakes = tagMistakes(tag ?? {}, {
+      written: (key) => document.has([...path, key]),
+      scanRateMs: draft.defaults?.scanRate ?? DEFAULTS.scanRateMs,
+      maxQuantity: draft.defaults?.maxQuantity ?? DEFAULTS.maxQuantity,
+      unreadable: draft.defaults?.unreadable?.filter((range) => range !== undefined) ?? [],
+    });
+    for (const { key, wrong, remedy } of mistakes) complain(key === "" ? path : [...path, key], wrong, remedy, "key");
+  }
+  return inspection;
+}

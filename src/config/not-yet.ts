@@ -1,0 +1,69 @@
+/** What this version accepts and checks, but does not act on. Whoever builds one of these removes its line. */
+import { keyOf, type Path, type Place, type SourceDocument } from "./document.ts";
+import { isMap } from "./section.ts";
+
+interface NotYet {
+  /** Key by key from the top; `*` stands for any name. */
+  readonly key: string;
+  /** Absent: whatever its value is. */
+  readonly values?: readonly unknown[];
+  /** What happens instead. */
+  readonly instead: string;
+}
+
+const NOT_YET: readonly NotYet[] = [
+  {
+    key: "uplinks.*.format",
+    values: ["sparkplug", "kepware", "aws-iot", "azure-iot-hub"],
+    instead: "the uplink speaks json",
+  },
+  { key: "uplinks.*.primaryHost", instead: "the uplink waits for no host" },
+  { key: "uplinks.*.node", instead: "it is for Sparkplug" },
+  { key: "uplinks.*.sparkplug", instead: "it is for Sparkplug" },
+  { key: "uplinks.*.proxy", instead: "the uplink connects directly" },
+  { key: "uplinks.*.tls.crl", instead: "revoked certificates are not refused" },
+  {
+    key: "uplinks.*.history",
+    instead: "history is kept within the outbox's limits and sent as fast as live values allow",
+  },
+  { key: "lines.*.rs485", values: ["rts"], instead: "the adapter or the board must switch direction" },
+  { key: "lines.*.devices.*.tags.*.scaleFrom", instead: "the raw value goes out unscaled" },
+  { key: "lines.*.devices.*.tags.*.enum", instead: "the number goes out without its name" },
+  { key: "lines.*.devices.*.change.*.enum", instead: "the number goes out without its name" },
+  { key: "lines.*.devices.*.tags.*.unsigned", instead: "nothing remote can write" },
+  { key: "lines.*.devices.*.change.*.unsigned", instead: "nothing remote can write" },
+  { key: "inputs.*.counter", instead: "it counts from start at each start of the gateway" },
+  { key: "outbox.outageCommitInterval", instead: "commitInterval holds in an outage, too" },
+  { key: "clock.source", values: ["auto"], instead: "the host's time is taken as good at once" },
+  { key: "clock.waitAtMost", instead: "the host's time is taken as good at once" },
+  { key: "commands", instead: "nothing remote can write" },
+];
+
+/** Something to know about a file that has no mistakes. */
+export interface Notice extends Place {
+  readonly file: string;
+  readonly key: string;
+  readonly text: string;
+}
+
+/** The keys of a file that are not acted on yet, in the order of the file. */
+export function notYetNotices(document: SourceDocument): Notice[] {
+  return document.paths().flatMap((path): Notice[] => {
+    const entry = PATTERNS.find(({ parts, values }) => {
+      return matches(parts, path) && (values?.includes(valueAt(document.value, path)) ?? true);
+    });
+    if (entry === undefined) return [];
+    const text = `not in this version: ${entry.instead}`;
+    return [{ file: document.file, ...document.place(path, "key"), key: keyOf(path), text }];
+  });
+}
+
+const PATTERNS = NOT_YET.map((entry) => ({ ...entry, parts: entry.key.split(".") }));
+
+function matches(parts: readonly string[], path: Path): boolean {
+  return parts.length === path.length && parts.every((part, index) => part === "*" || part === path[index]);
+}
+
+function valueAt(tree: unknown, path: Path): unknown {
+  return path.reduce((value, part) => (isMap(value) ? value[part] : undefined), tree);
+}
