@@ -1,0 +1,175 @@
+/**
+ * What an uplink sends next: decisions only. Live values go first. Whatever is at or below the cut, and whatever
+ * could not be sent in time, is history and goes beside them by number, oldest first, as fast as live values bear.
+ */
+import type { Batch, NumberedSample, Range } from "../pipeline.ts";
+import {
+  type Ack,
+  HISTORY_MESSAGE_MIN_BYTES,
+  HISTORY_WINDOW_MAX,
+  historyMessageBytes,
+  INITIAL_PACE,
+  type Pace,
+  paceAfterAck,
+} from "./pace.ts";
+
+/** Messages of all kinds unacknowledged at once; brokers take 20 by default. */
+export const MESSAGES_IN_FLIGHT_MAX = 20;
+/** Live messages among them; the rest is left to history and upkeep. */
+export const LIVE_WINDOW_MAX = 16;
+/** A value sent later than this after being taken in is no longer live… */
+export const LIVE_LAG_MIN_MS = 5_000;
+/** …or than so many times what the last snapshot took, on a link where even that takes long. */
+const LIVE_LAG_SNAPSHOTS = 2;
+/** However busy the link is with live values, a message of history goes out this often. */
+export const HISTORY_AT_LEAST_EVERY_MS = 1_000;
+
+export type Kind = "live" | "history" | "upkeep";
+
+export interface Flow {
+  /** Numbers up to here are told by the snapshot and owed as history. */
+  readonly cut: number;
+  /** A new snapshot is on its way; live values wait for it. */
+  readonly cutting: boolean;
+  /** Next number to go out as live. */
+  readonly liveNext: number;
+  /** Next number to go out as history. */
+  readonly historyNext: number;
+  readonly liveLagMaxMs: number;
+  readonly messages: Readonly<Record<Kind, number>>;
+  readonly historyBytes: number;
+  readonly lastHistoryMs: number;
+  /** Bytes that the configured rate of history allows now; below 0 it was overdrawn. */
+  readonly creditBytes: number;
+  readonly creditAtMs: number;
+  readonly pace: Pace;
+}
+
+export interface FlowView {
+  readonly nowMs: number;
+  /** The newest number that may be sent. */
+  readonly newest: number;
+  /** Bytes handed to the socket and not yet taken by the kernel. */
+  readonly socketBytes: number;
+  /** Something that goes before history waits to be sent. */
+  readonly upkeepDue: boolean;
+  /** Of the configuration; Infinity for unlimited. */
+  readonly historyRateBytesPerS: number;
+}
+
+export type HistoryGate =
+  | { readonly open: true; readonly maxBytes: number }
+  /** Closed until something changes, at the latest until then. */
+  | { readonly open: false; readonly untilMs: number };
+
+/** Before the first snapshot: nothing is live yet. */
+export function startFlow(nowMs: number): Flow {
+  return {
+    cut: 0,
+    cutting: true,
+    liveNext: 1,
+    historyNext: 1,
+    liveLagMaxMs: LIVE_LAG_MIN_MS,
+    messages: { live: 0, history: 0, upkeep: 0 },
+    historyBytes: 0,
+    lastHistoryMs: nowMs,
+    creditBytes: HISTORY_MESSAGE_MIN_BYTES,
+    creditAtMs: nowMs,
+    pace: INITIAL_PACE,
+  };
+}
+
+/** Live values lag: what waits will be told by a new snapshot. */
+export function beginCut(flow: Flow): Flow {
+  return { ...flow, cutting: true };
+}
+
+/** The snapshot is acknowledged, and with it every live value sent before it: what was not sent is history. */
+export function endCut(flow: Flow, cut: number, snapshotMs: number): Flow {
+  const liveLagMaxMs = Math.max(LIVE_LAG_MIN_MS, LIVE_LAG_SNAPSHOTS * snapshotMs);
+  return { ...flow, cutting: false, cut, liveNext: cut + 1, liveLagMaxMs };
+}
+
+/** Numbers up to here went out as live, or nothing is left of them. */
+export function liveSentTo(flow: Flow, number: number): Flow {
+  return { ...flow, liveNext: number + 1 };
+}
+
+/** Numbers up to here went out as history, or nothing is left of them. */
+export function historySentTo(flow: Flow, number: number): Flow {
+  return { ...flow, historyNext: number + 1 };
+}
+
+export function afterSending(flow: Flow, kind: Kind, bytes: number, nowMs: number): Flow {
+  const messages = { ...flow.messages, [kind]: flow.messages[kind] + 1 };
+  if (kind !== "history") return { ...flow, messages };
+  return {
+    ...flow,
+    messages,
+    historyBytes: flow.historyBytes + bytes,
+    lastHistoryMs: nowMs,
+    creditBytes: flow.creditBytes - bytes,
+  };
+}
+
+export function afterAck(flow: Flow, kind: Kind, ack: Ack): Flow {
+  const messages = { ...flow.messages, [kind]: flow.messages[kind] - 1 };
+  const historyBytes = flow.historyBytes - (kind === "history" ? ack.bytes : 0);
+  return { ...flow, messages, historyBytes, pace: paceAfterAck(flow.pace, ack) };
+}
+
+/** Numbers to be read and sent as live now. */
+export function liveRange(flow: Flow, newest: number): Range | undefined {
+  const full = flow.messages.live >= LIVE_WINDOW_MAX || inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX;
+  if (flow.cutting || full || newest < flow.liveNext) return undefined;
+  return { from: flow.liveNext, to: newest };
+}
+
+/** A sample that comes from the file lags: it left memory long ago. */
+export function lags(flow: Flow, sample: NumberedSample, nowMs: number): boolean {
+  return sample.takenInMs === undefined || nowMs - sample.takenInMs > flow.liveLagMaxMs;
+}
+
+/** Numbers to be read as history, whether they may be sent yet or not. */
+export function historyRange(flow: Flow): Range | undefined {
+  return flow.historyNext > flow.cut ? undefined : { from: flow.historyNext, to: flow.cut };
+}
+
+/** Brings the credit of the configured rate up to now: at most a second's worth is saved. */
+export function accrue(flow: Flow, rateBytesPerS: number, nowMs: number): Flow {
+  const savedMaxBytes = Math.max(rateBytesPerS, HISTORY_MESSAGE_MIN_BYTES);
+  const earned = rateBytesPerS === Number.POSITIVE_INFINITY ? 0 : ((nowMs - flow.creditAtMs) / 1000) * rateBytesPerS;
+  return { ...flow, creditAtMs: nowMs, creditBytes: Math.min(savedMaxBytes, flow.creditBytes + earned) };
+}
+
+/** Whether a message of history may go out now, and how large. Expects the credit to be accrued. */
+export function historyGate(flow: Flow, view: FlowView): HistoryGate {
+  const { nowMs, historyRateBytesPerS } = view;
+  const limited = historyRateBytesPerS !== Number.POSITIVE_INFINITY;
+  if (limited && flow.creditBytes < 0) {
+    return { open: false, untilMs: nowMs + Math.ceil((-flow.creditBytes / historyRateBytesPerS) * 1000) };
+  }
+  if (inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX || flow.messages.history >= HISTORY_WINDOW_MAX) return CLOSED;
+  const messageBytes = historyMessageBytes(flow.pace);
+  const liveBlocked = flow.cutting || (view.newest >= flow.liveNext && flow.messages.live >= LIVE_WINDOW_MAX);
+  const linkFree = view.socketBytes === 0 && !liveBlocked && !view.upkeepDue;
+  const fits = flow.historyBytes === 0 || flow.historyBytes + messageBytes <= flow.pace.budgetBytes;
+  if (linkFree && fits) return { open: true, maxBytes: messageBytes };
+  if (flow.messages.history > 0) return CLOSED;
+  const starvesAtMs = flow.lastHistoryMs + HISTORY_AT_LEAST_EVERY_MS;
+  if (nowMs >= starvesAtMs) return { open: true, maxBytes: HISTORY_MESSAGE_MIN_BYTES };
+  return { open: false, untilMs: starvesAtMs };
+}
+
+/** A read before a jump at the end of a batch waits for the jump: it belongs into the same message. */
+export function withoutLooseEnd({ covers, samples }: Batch): Batch {
+  const last = samples.at(-1);
+  if (samples.length < 2 || last?.readBefore !== true) return { covers, samples };
+  return { covers: { from: covers.from, to: last.number - 1 }, samples: samples.slice(0, -1) };
+}
+
+const CLOSED: HistoryGate = { open: false, untilMs: Number.POSITIVE_INFINITY };
+
+function inFlight({ messages }: Flow): number {
+  return messages.live + messages.history + messages.upkeep;
+}

@@ -1,0 +1,131 @@
+/** What is owed as history, made ready to be sent: losses first, then samples by number. */
+import type { Batch, Loss, Message, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
+import type { SessionFormat } from "./format.ts";
+import { HISTORY_MESSAGE_MIN_BYTES } from "./pace.ts";
+
+/** Messages that are acknowledged together. */
+export interface Parcel {
+  readonly messages: readonly Message[];
+  /** Numbers up to here are in it; absent for losses. */
+  readonly upTo?: number;
+  /** The broker has acknowledged all of its messages. */
+  delivered(): void;
+}
+
+export interface HistoryFeedOptions {
+  readonly queue: UplinkQueue;
+  readonly format: SessionFormat;
+  /** History is off: what is owed is told as lost. */
+  readonly forgo: boolean;
+  readonly onReplayed: (samples: number) => void;
+  readonly onDropped: (samples: number) => void;
+}
+
+export class HistoryFeed {
+  readonly #options: HistoryFeedOptions;
+  /** Losses on their way. */
+  readonly #told = new Set<number>();
+  #loss: LossInParts | undefined;
+  #covers: Range | undefined;
+  #samples: readonly NumberedSample[] = [];
+
+  constructor(options: HistoryFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Takes samples that were read ahead; the last ones must have gone out. */
+  load({ covers, samples }: Batch): void {
+    this.#covers = covers;
+    this.#samples = samples;
+  }
+
+  isReady(): boolean {
+    return this.#samples.length > 0 || this.#loss !== undefined || this.#untold() !== undefined;
+  }
+
+  next(maxBytes: number): Parcel | undefined {
+    return this.#nextOfLosses() ?? this.#nextOfSamples(maxBytes);
+  }
+
+  #nextOfLosses(): Parcel | undefined {
+    const { format } = this.#options;
+    for (;;) {
+      if (this.#loss === undefined) {
+        const loss = this.#untold();
+        if (loss === undefined) return undefined;
+        this.#told.add(loss.id);
+        this.#loss = new LossInParts(format.lost(loss, HISTORY_MESSAGE_MIN_BYTES), () => this.#lossDelivered(loss));
+      }
+      const parcel = this.#loss.next();
+      if (parcel !== undefined) return parcel;
+      this.#loss = undefined;
+    }
+  }
+
+  #untold(): Loss | undefined {
+    return this.#options.queue.losses().find(({ id }) => !this.#told.has(id));
+  }
+
+  #lossDelivered(loss: Loss): void {
+    const { queue, onDropped } = this.#options;
+    queue.acknowledgeLoss(loss.id);
+    this.#told.delete(loss.id);
+    onDropped(loss.tags.reduce((sum, { count }) => sum + (count ?? 0), 0));
+  }
+
+  #nextOfSamples(maxBytes: number): Parcel | undefined {
+    const covers = this.#covers;
+    if (covers === undefined || this.#samples.length === 0) return undefined;
+    const { queue, format, forgo, onReplayed, onDropped } = this.#options;
+    const { messages, taken } = forgo
+      ? format.forgone(this.#samples, maxBytes)
+      : format.history(this.#samples, maxBytes);
+    const rest = this.#samples.slice(taken);
+    const upTo = rest.length === 0 ? covers.to : (this.#samples[taken - 1]?.number ?? covers.to);
+    this.#samples = rest;
+    this.#covers = { from: upTo + 1, to: covers.to };
+    const range = { from: covers.from, to: upTo };
+    return {
+      messages,
+      upTo,
+      delivered() {
+        queue.acknowledge(range);
+        (forgo ? onDropped : onReplayed)(taken);
+      },
+    };
+  }
+}
+
+/** A loss goes out in as many messages as its tags need and is told when all of them are acknowledged. */
+class LossInParts {
+  readonly #messages: Iterator<Message>;
+  readonly #onDelivered: () => void;
+  #unacknowledged = 0;
+  #complete = false;
+
+  constructor(messages: Iterable<Message>, onDelivered: () => void) {
+    this.#messages = messages[Symbol.iterator]();
+    this.#onDelivered = onDelivered;
+  }
+
+  next(): Parcel | undefined {
+    const step = this.#messages.next();
+    if (step.done === true) {
+      this.#complete = true;
+      this.#settle();
+      return undefined;
+    }
+    this.#unacknowledged += 1;
+    return {
+      messages: [step.value],
+      delivered: () => {
+        this.#unacknowledged -= 1;
+        this.#settle();
+      },
+    };
+  }
+
+  #settle(): void {
+    if (this.#complete && this.#unacknowledged === 0) this.#onDelivered();
+  }
+}

@@ -1,0 +1,325 @@
+/** One connection of an uplink from CONNACK to its end: announces what is true, then delivers what happens. */
+import { type Clock, sleep, type Timer } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { Batch, Connection, Message, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
+import {
+  accrue,
+  afterAck,
+  afterSending,
+  beginCut,
+  endCut,
+  type Flow,
+  historyGate,
+  historyRange,
+  historySentTo,
+  lags,
+  liveRange,
+  liveSentTo,
+  startFlow,
+  withoutLooseEnd,
+} from "./flow.ts";
+import type { SessionFormat } from "./format.ts";
+import { HistoryFeed } from "./history-feed.ts";
+import { type RetainedTopics, retainedBy } from "./retained-topics.ts";
+import { Sender } from "./sender.ts";
+
+/** Samples looked at for one live message. */
+const LIVE_READ_SAMPLES = 1_000;
+/** Samples of history read ahead: a few messages of the largest size. */
+const HISTORY_READ_SAMPLES = 4_000;
+/** After the outbox could not be read. */
+const READ_AGAIN_AFTER_MS = 1_000;
+
+export interface LinkOptions {
+  readonly connection: Connection;
+  readonly format: SessionFormat;
+  readonly retained: RetainedTopics;
+  readonly queue: UplinkQueue;
+  readonly history: { readonly enabled: boolean; readonly rateBytesPerS: number };
+  readonly messageMaxBytes: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The connection is of no more use, with the reason in words. */
+  readonly onFailure: (reason: string) => void;
+  readonly onDelivered: (kind: "live" | "replayed" | "dropped", samples: number) => void;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  readonly #sender: Sender;
+  readonly #history: HistoryFeed;
+  #flow: Flow;
+  #delivering = false;
+  #leaving = false;
+  #readingLive = false;
+  #readingHistory = false;
+  #upkeepOnItsWay = false;
+  #unsubscribe = () => {};
+  #alarm: Timer | undefined;
+  #alarmAtMs = Number.POSITIVE_INFINITY;
+
+  constructor(options: LinkOptions) {
+    const { connection, clock, queue, format, onDelivered } = options;
+    this.#options = options;
+    this.#flow = startFlow(clock.monotonicMs());
+    this.#sender = new Sender({
+      connection,
+      clock,
+      onSent: (kind, bytes) => {
+        this.#flow = afterSending(this.#flow, kind, bytes, clock.monotonicMs());
+      },
+      onAck: (kind, ack) => {
+        this.#flow = afterAck(this.#flow, kind, ack);
+        this.#pump();
+      },
+      onFailure: (reason) => this.#fail(reason),
+    });
+    this.#history = new HistoryFeed({
+      queue,
+      format,
+      forgo: !options.history.enabled,
+      onReplayed: (samples) => onDelivered("replayed", samples),
+      onDropped: (samples) => onDelivered("dropped", samples),
+    });
+  }
+
+  /** Tags, then the current picture, then online; each acknowledged before the next. False when it came to nothing. */
+  announce(): Promise<boolean> {
+    return this.#safely(this.#announce());
+  }
+
+  /** Sends live values and history from now on. */
+  deliver(): void {
+    this.#delivering = true;
+    this.#unsubscribe = this.#options.queue.onAppend(() => this.#pump());
+    this.#pump();
+  }
+
+  /** Says that the end is planned, then closes. */
+  async sayGoodbye(): Promise<void> {
+    const { connection, format } = this.#options;
+    this.#stopDelivering();
+    this.#leaving = true;
+    if (await this.#publish(format.offline(), "last words")) await connection.close();
+  }
+
+  /** The connection is gone: what was not acknowledged will be sent again by the next one. */
+  end(): void {
+    this.#stopDelivering();
+    this.#sender.end();
+  }
+
+  #fail(reason: string): void {
+    this.end();
+    this.#options.onFailure(reason);
+  }
+
+  #stopDelivering(): void {
+    this.#delivering = false;
+    this.#unsubscribe();
+    this.#alarm?.cancel();
+  }
+
+  async #announce(): Promise<boolean> {
+    const { connection, format, retained } = this.#options;
+    const { maxQos, retainAvailable } = connection.limits;
+    if (maxQos < 1) throw new Error("the broker offers no QoS 1, so it would acknowledge nothing");
+    await retained.remember(format.retainedTopics());
+    if (!(await this.#publish(format.describe())) || !(await this.#cut())) return false;
+    if (retainAvailable) {
+      if (!(await this.#publish(retained.farewells()))) return false;
+      await retained.forgetRest();
+    }
+    return await this.#publish(format.online());
+  }
+
+  /** Sends in order, as the window allows, and waits for all acknowledgements. */
+  async #publish(messages: Iterable<Message>, words?: "last words"): Promise<boolean> {
+    const sent: Promise<boolean>[] = [];
+    for (const message of messages) {
+      const remembered = this.#options.retained.remember(retainedBy([message]));
+      if (remembered !== undefined) await remembered;
+      if (!(await this.#sender.room())) return false;
+      if (this.#leaving && words === undefined) return false;
+      sent.push(new Promise((settle) => this.#sender.send(message, "upkeep", settle)));
+    }
+    return (await Promise.all(sent)).every(Boolean);
+  }
+
+  /** The full current picture; what was taken in before it and is not acknowledged becomes history. */
+  async #cut(): Promise<boolean> {
+    const { queue, clock, format } = this.#options;
+    this.#flow = beginCut(this.#flow);
+    const cut = queue.newest();
+    const beganMs = clock.monotonicMs();
+    if (!(await this.#publish(format.picture()))) return false;
+    const tookMs = clock.monotonicMs() - beganMs;
+    if (!(await this.#sender.none("live"))) return false;
+    this.#flow = endCut(this.#flow, cut, tookMs);
+    return true;
+  }
+
+  async #cutAgain(): Promise<void> {
+    this.#options.log.info("the link lags: telling the current values anew, what waited becomes history");
+    if (await this.#safely(this.#cut())) this.#pump();
+  }
+
+  async #safely(work: Promise<boolean>): Promise<boolean> {
+    try {
+      return await work;
+    } catch (error) {
+      this.#fail(messageOf(error));
+      return false;
+    }
+  }
+
+  #pump(): void {
+    if (!this.#delivering) return;
+    this.#pumpUpkeep();
+    this.#pumpLive();
+    // Live values that are being read go first.
+    if (!this.#readingLive) this.#pumpHistory();
+  }
+
+  #pumpLive(): void {
+    const range = liveRange(this.#flow, this.#options.queue.newest());
+    if (range === undefined || this.#readingLive) return;
+    this.#readingLive = true;
+    void this.#readLive(range).then(() => {
+      this.#readingLive = false;
+      if (!this.#delivering) return;
+      this.#pumpHistory();
+      this.#pump();
+    });
+  }
+
+  async #readLive({ from, to }: Range): Promise<void> {
+    const { queue, clock } = this.#options;
+    const batch = await this.#read(from, to, LIVE_READ_SAMPLES);
+    if (batch === undefined || !this.#delivering) return;
+    const [first] = batch.samples;
+    if (first === undefined) {
+      queue.acknowledge(batch.covers);
+      this.#flow = liveSentTo(this.#flow, batch.covers.to);
+    } else if (lags(this.#flow, first, clock.monotonicMs())) {
+      void this.#cutAgain();
+    } else {
+      this.#sendLive(from, batch.covers.to, batch.samples);
+    }
+  }
+
+  #sendLive(from: number, to: number, samples: readonly NumberedSample[]): void {
+    const { queue, format, messageMaxBytes, onDelivered } = this.#options;
+    const { messages, taken } = format.live(samples, messageMaxBytes);
+    const upTo = taken === samples.length ? to : (samples[taken - 1]?.number ?? to);
+    this.#flow = liveSentTo(this.#flow, upTo);
+    this.#deliverAll(messages, "live", () => {
+      queue.acknowledge({ from, to: upTo });
+      onDelivered("live", taken);
+    });
+  }
+
+  #pumpHistory(): void {
+    const { connection, clock, queue, format, history } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const view = {
+      nowMs,
+      newest: queue.newest(),
+      // Once for all that goes out now: a socket takes nothing before this turn ends.
+      socketBytes: connection.bufferedBytes(),
+      upkeepDue: !this.#upkeepOnItsWay && nowMs >= format.upkeepDueMs(),
+      historyRateBytesPerS: history.rateBytesPerS,
+    };
+    this.#flow = accrue(this.#flow, history.rateBytesPerS, nowMs);
+    // What is due already waits for history to arrive, not for a time.
+    let wakeAtMs = this.#upkeepOnItsWay || view.upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
+    while (this.#historyWaits()) {
+      const gate = historyGate(this.#flow, view);
+      if (!gate.open) {
+        wakeAtMs = Math.min(wakeAtMs, gate.untilMs);
+        break;
+      }
+      const parcel = this.#history.next(gate.maxBytes);
+      if (parcel === undefined) break;
+      if (parcel.upTo !== undefined) this.#flow = historySentTo(this.#flow, parcel.upTo);
+      this.#deliverAll(parcel.messages, "history", () => parcel.delivered());
+    }
+    this.#wakeAt(wakeAtMs);
+  }
+
+  /** Whether something is ready to be sent as history; begins to read where nothing is. */
+  #historyWaits(): boolean {
+    if (this.#history.isReady()) return true;
+    const range = historyRange(this.#flow);
+    if (range === undefined || this.#readingHistory) return false;
+    this.#readingHistory = true;
+    void this.#readHistory(range).then(() => {
+      this.#readingHistory = false;
+      this.#pump();
+    });
+    return false;
+  }
+
+  async #readHistory({ from, to }: Range): Promise<void> {
+    const batch = await this.#read(from, to, HISTORY_READ_SAMPLES);
+    if (batch === undefined || !this.#delivering) return;
+    if (batch.samples.length > 0) {
+      this.#history.load(batch);
+    } else {
+      this.#options.queue.acknowledge(batch.covers);
+      this.#flow = historySentTo(this.#flow, batch.covers.to);
+    }
+  }
+
+  /** Status and snapshots go out when no history is on its way: they are the measure of the empty link. */
+  #pumpUpkeep(): void {
+    const { format, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (this.#upkeepOnItsWay || this.#flow.messages.history > 0 || nowMs < format.upkeepDueMs()) return;
+    const messages = format.upkeep(nowMs);
+    if (messages.length === 0) return;
+    this.#upkeepOnItsWay = true;
+    void this.#safely(this.#publish(messages)).then((delivered) => {
+      this.#upkeepOnItsWay = false;
+      if (delivered) this.#pump();
+    });
+  }
+
+  /** Calls `delivered` in the very turn of the last acknowledgement, before anything else is decided. */
+  #deliverAll(messages: readonly Message[], kind: "live" | "history", delivered: () => void): void {
+    let owed = messages.length;
+    for (const message of messages) {
+      this.#sender.send(message, kind, (acknowledged) => {
+        owed -= 1;
+        if (acknowledged && owed === 0) delivered();
+      });
+    }
+  }
+
+  /** Undefined when the outbox could not be read, or not from there on yet; it is then tried again. */
+  async #read(from: number, to: number, maxSamples: number): Promise<Batch | undefined> {
+    const { queue, log, clock } = this.#options;
+    try {
+      const batch = await queue.read(from, to, maxSamples);
+      if (batch.covers.to >= from) return withoutLooseEnd(batch);
+    } catch (error) {
+      log.error(`the outbox cannot be read: ${messageOf(error)}`);
+    }
+    await sleep(clock, READ_AGAIN_AFTER_MS);
+    return undefined;
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#alarm !== undefined && this.#alarmAtMs <= atMs) return;
+    this.#alarm?.cancel();
+    this.#alarm = undefined;
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#options;
+    this.#alarmAtMs = atMs;
+    this.#alarm = clock.after(atMs - clock.monotonicMs(), () => {
+      this.#alarm = undefined;
+      this.#pump();
+    });
+  }
+}
