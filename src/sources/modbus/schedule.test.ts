@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  deviceLost,
+  deviceReturned,
+  finished,
+  held,
+  nextJob,
+  PROBE_INTERVAL_MIN_MS,
+  PROBE_SHARE,
+  probed,
+  replaced,
+  retried,
+  type Schedule,
+  slowed,
+  startSchedule,
+} from "./schedule.ts";
+
+const read = (key: number, periodMs: number, device = "d") => ({ key, device, periodMs });
+
+interface Run {
+  readonly schedule: Schedule;
+  /** Times at which each key was read. */
+  readonly readsMs: ReadonlyMap<number, readonly number[]>;
+  readonly probesMs: number;
+  readonly lateMs: number;
+}
+
+/** Serves jobs for a while, each read taking `costMs`, a probe `probeCostMs`. */
+function serve(start: Schedule, fromMs: number, untilMs: number, costMs: number, probeCostMs = 0): Run {
+  let schedule = start;
+  const readsMs = new Map<number, number[]>();
+  let probesMs = 0;
+  let lateMs = 0;
+  for (let nowMs = fromMs; nowMs < untilMs; ) {
+    const job = nextJob(schedule, nowMs);
+    if (job.kind === "idle") {
+      nowMs = job.untilMs;
+    } else if (job.kind === "probe") {
+      nowMs += probeCostMs;
+      probesMs += probeCostMs;
+      schedule = probed(schedule, job.device, nowMs, probeCostMs);
+    } else {
+      readsMs.set(job.key, [...(readsMs.get(job.key) ?? []), nowMs]);
+      const dueMs = schedule.slots.find((s) => s.key === job.key)?.dueMs ?? nowMs;
+      lateMs = Math.max(lateMs, nowMs - dueMs);
+      nowMs += costMs;
+      schedule = finished(schedule, job.key, nowMs);
+    }
+  }
+  return { schedule, readsMs, probesMs, lateMs };
+}
+
+test("all is read at once, then each in its period, spread over it", () => {
+  const run = serve(startSchedule([read(0, 1_000), read(1, 1_000), read(2, 1_000), read(3, 1_000)], 0), 0, 10_000, 10);
+  assert.deepEqual(
+    [...run.readsMs.values()].map(([first]) => first),
+    [0, 10, 20, 30],
+  );
+  const later = [...run.readsMs.values()].map((times) => times.slice(2).map((ms) => ms % 1_000));
+  assert.deepEqual(
+    later.map(([phase]) => phase),
+    [0, 250, 500, 750],
+  );
+  for (const phases of later) assert.equal(new Set(phases).size, 1);
+  assert.equal(run.schedule.missedPeriods, 0);
+});
+
+test("what fits on the line misses no period, whatever the periods", () => {
+  const periods = fc.array(fc.constantFrom(100, 250, 500, 1_000, 5_000), { minLength: 1, maxLength: 12 });
+  fc.assert(
+    fc.property(periods, (drawn) => {
+      const load = drawn.reduce((sum, periodMs) => sum + 1 / periodMs, 0);
+      const costMs = Math.min(50, 0.6 / load);
+      const reads = drawn.map((periodMs, key) => read(key, periodMs));
+      const { schedule } = serve(startSchedule(reads, 0), 0, 30_000, costMs);
+      assert.equal(schedule.missedPeriods, 0);
+    }),
+  );
+});
+
+test("the earliest deadline goes first: a slow read never makes a fast one wait for more than itself", () => {
+  const slow = Array.from({ length: 20 }, (_, i) => read(i, 10_000));
+  const { readsMs } = serve(startSchedule([...slow, read(99, 100)], 0), 0, 30_000, 20);
+  const times = readsMs.get(99) ?? [];
+  for (const [i, ms] of times.entries()) assert.ok(i === 0 || ms - (times[i - 1] ?? 0) <= 140);
+});
+
+test("an overloaded line serves everyone and counts what it misses", () => {
+  const reads = [read(0, 100), read(1, 100), read(2, 10_000)];
+  const { readsMs, schedule } = serve(startSchedule(reads, 0), 0, 60_000, 90);
+  assert.ok((readsMs.get(0)?.length ?? 0) > 250 && (readsMs.get(1)?.length ?? 0) > 250);
+  assert.ok((readsMs.get(2)?.length ?? 0) >= 5);
+  assert.ok(schedule.missedPeriods > 300);
+});
+
+test("a retry counts and waits, a hold only waits", () => {
+  const start = startSchedule([read(0, 1_000)], 0);
+  assert.deepEqual(nextJob(retried(start, 0, 50), 0), { kind: "idle", untilMs: 50 });
+  assert.deepEqual(nextJob(retried(start, 0, 50), 50), { kind: "read", key: 0, attempts: 1 });
+  assert.deepEqual(nextJob(held(start, 0, 50), 50), { kind: "read", key: 0, attempts: 0 });
+  const after = finished(retried(start, 0, 50), 0, 60);
+  assert.deepEqual(nextJob(after, 1_000), { kind: "read", key: 0, attempts: 0 });
+});
+
+test("a refused read becomes slow, its halves take its place at once", () => {
+  const start = startSchedule([read(0, 1_000)], 0);
+  assert.deepEqual(nextJob(slowed(start, 0, 60_000, 10), 10), { kind: "idle", untilMs: 60_010 });
+  const halves = replaced(start, 0, [read(1, 1_000), read(2, 1_000)], 10);
+  assert.deepEqual(nextJob(halves, 10), { kind: "read", key: 1, attempts: 0 });
+  assert.equal(halves.slots.length, 2);
+});
+
+test("P6: all lost devices of a line together cost at most a twentieth of it, and each is still probed", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 20, max: 2_000 }), (count, probeCostMs) => {
+      const reads = Array.from({ length: count }, (_, i) => read(i, 1_000, `d${i}`));
+      let schedule = startSchedule(reads, 0);
+      for (const { key, device } of reads) schedule = deviceLost(schedule, device, key, 0);
+      const durationMs = 100 * Math.max(PROBE_INTERVAL_MIN_MS, (count * probeCostMs) / PROBE_SHARE);
+      const run = serve(schedule, 0, durationMs, 0, probeCostMs);
+      assert.ok(run.probesMs / durationMs <= PROBE_SHARE);
+      assert.ok(run.probesMs >= 80 * count * probeCostMs, "each of them about once an interval");
+      assert.equal(run.readsMs.size, 0);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test("a device that returns is read in full at once", () => {
+  const start = startSchedule([read(0, 1_000), read(1, 1_000)], 0);
+  const lost = deviceLost(start, "d", 0, 100);
+  assert.deepEqual(nextJob(lost, 5_000), { kind: "idle", untilMs: 100 + PROBE_INTERVAL_MIN_MS });
+  assert.equal(nextJob(lost, 10_100).kind, "probe");
+  const back = deviceReturned(lost, "d", 10_100);
+  assert.deepEqual(back.lost, []);
+  assert.deepEqual(nextJob(back, 10_100), { kind: "read", key: 0, attempts: 0 });
+});
