@@ -7,7 +7,7 @@ const REGISTERS_MAX = 125;
 const BITS_WRITE_MAX = 1_968;
 const REGISTERS_WRITE_MAX = 123;
 
-export const EXCEPTION = { illegalFunction: 1, illegalDataAddress: 2, illegalDataValue: 3 } as const;
+const EXCEPTION = { illegalFunction: 1, illegalDataAddress: 2, illegalDataValue: 3 } as const;
 
 /** What goes wrong with a reply. All that is absent goes right. */
 export interface Faults {
