@@ -55,7 +55,7 @@ test("systemd understands every line of the unit", async (t) => {
   const misspelt = await analyze(
     "verify",
     "--man=no",
-    await installable(t, text.replace("SocketBindDeny", "SocketDeny")),
+    await installable(t, text.replace("SocketBindDeny=", "SocketDeny=")),
   );
   assert.match(misspelt.stderr, /SocketDeny/);
 });

@@ -248,8 +248,9 @@ test("caught once: a cycle, of types too", () => {
   const b = sourceText("src/tags/b.ts", '\nimport { C } from "./c.ts";\n');
   const c = sourceText("src/tags/c.ts", 'import { type A } from "./a.ts";\n');
   const cycle = "src/tags/a.ts → src/tags/b.ts → src/tags/c.ts → src/tags/a.ts";
+  const another = sourceText("src/tags/d.ts", 'import type { B } from "./b.ts";\n');
   assert.equal(
-    told(checkImports([a, b, c])),
+    told(checkImports([a, b, c, another])),
     `src/tags/c.ts:1 closes a cycle: ${cycle}; move what both need to one side, or below both`,
   );
   assert.equal(told(checkImports([a, b])), "");
@@ -286,9 +287,10 @@ test("the scanner finds imports of every form", () => {
 });
 
 test("the scanner names functions by their first line", () => {
-  const text = "class A {\n  run(a: number): void {\n    each((b) => {\n      a;\n    });\n  }\n}\n";
+  const text =
+    "f({});\nclass A {\n  b = g({});\n  run(a: number): void {\n    each((b) => {\n      a;\n    });\n  }\n}\n";
   assert.deepEqual(functionsOf(sourceText(PRODUCT, text), true), [
-    { name: "each((b) => {", line: 3, lines: 3 },
-    { name: "run(a: number): void {", line: 2, lines: 2 },
+    { name: "each((b) => {", line: 5, lines: 3 },
+    { name: "run(a: number): void {", line: 4, lines: 2 },
   ]);
 });
