@@ -1,0 +1,160 @@
+/** An MQTT broker with the link to it, in memory and in the time of a clock: as far as a Transport can see, the real thing. */
+import type { Clock, Timer } from "../core/clock.ts";
+import {
+  type BrokerLimits,
+  ConnectFailure,
+  type Connection,
+  type ConnectRequest,
+  type Message,
+  type Transport,
+} from "../pipeline.ts";
+import { type FarEnd, SimulatedConnection } from "./simulated-connection.ts";
+
+export interface SimulatedBrokerOptions {
+  readonly clock: Clock;
+  readonly limits?: Partial<BrokerLimits>;
+  /** Topics that nobody may publish to. */
+  readonly deniedTopics?: readonly string[];
+  /** One way. */
+  readonly latencyMs?: number;
+  /** Of the way to the broker. */
+  readonly bytesPerS?: number;
+  /** What the kernel takes off our hands before it is on the wire. */
+  readonly kernelBufferBytes?: number;
+}
+
+/** @param retained it was there before the subscription */
+export type Listener = (message: Message, retained: boolean) => void;
+
+const CONNECT_TIMEOUT_MS = 30_000;
+const LIMITS: BrokerLimits = { maxPacketBytes: 1_000_000, maxQos: 2, retainAvailable: true };
+
+export class SimulatedBroker implements Transport, FarEnd {
+  readonly limits: BrokerLimits;
+  readonly clock: Clock;
+  readonly latencyMs: number;
+  readonly kernelBufferBytes: number;
+  /** May change at any time. */
+  bytesPerS: number;
+  ackDelayMs = 0;
+  /** Everything published here, wills too, in order. */
+  readonly received: Message[] = [];
+  readonly retained = new Map<string, Message>();
+  /** Every CONNECT, refused or not. */
+  readonly requests: ConnectRequest[] = [];
+  readonly #denied: ReadonlySet<string>;
+  readonly #sessions = new Map<string, SimulatedConnection>();
+  readonly #listeners = new Set<{ readonly filter: string; readonly listener: Listener }>();
+  readonly #held: (() => void)[] = [];
+  #refusal: string | undefined;
+  #frozen = false;
+
+  constructor(options: SimulatedBrokerOptions) {
+    this.clock = options.clock;
+    this.limits = { ...LIMITS, ...options.limits };
+    this.latencyMs = options.latencyMs ?? 0;
+    this.bytesPerS = options.bytesPerS ?? Number.POSITIVE_INFINITY;
+    this.kernelBufferBytes = options.kernelBufferBytes ?? 0;
+    this.#denied = new Set(options.deniedTopics ?? []);
+  }
+
+  connect(request: ConnectRequest): Promise<Connection> {
+    this.requests.push(request);
+    return new Promise((resolve, reject) => {
+      let late: Timer | undefined;
+      this.pass(2 * this.latencyMs, () => {
+        late?.cancel();
+        if (this.#refusal !== undefined) reject(new ConnectFailure(this.#refusal));
+        else resolve(this.#accept(request));
+      });
+      late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
+        reject(new ConnectFailure("the broker does not answer CONNECT; it may be overloaded, or the link frozen"));
+      });
+    });
+  }
+
+  /** Connections that the broker believes in. */
+  connections(): number {
+    return this.#sessions.size;
+  }
+
+  /** From now on nobody gets in, or everybody again. */
+  refuse(reason: string | undefined): void {
+    this.#refusal = reason;
+  }
+
+  /** Cuts every connection; what is on its way is gone. */
+  drop(reason = "the broker closed the connection"): void {
+    for (const connection of [...this.#sessions.values()]) this.end(connection, reason);
+  }
+
+  /** Nothing passes any more, either way, and nobody is told. */
+  freeze(): void {
+    this.#frozen = true;
+    for (const connection of this.#sessions.values()) connection.expectSilence();
+  }
+
+  thaw(): void {
+    this.#frozen = false;
+    for (const pass of this.#held.splice(0)) pass();
+  }
+
+  subscribe(filter: string, listener: Listener): () => void {
+    const entry = { filter, listener };
+    for (const message of this.retained.values()) if (matches(filter, message.topic)) listener(message, true);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  publish(message: Message): string | undefined {
+    if (this.#denied.has(message.topic))
+      return `the broker refuses messages to ${message.topic}: not authorised (0x87)`;
+    this.#route(message);
+    return undefined;
+  }
+
+  end(connection: SimulatedConnection, reason: string, disconnected = false): void {
+    if (this.#sessions.get(connection.request.clientId) === connection) {
+      this.#sessions.delete(connection.request.clientId);
+      if (!disconnected) this.#route(connection.request.will);
+    }
+    connection.ended(reason);
+  }
+
+  #accept(request: ConnectRequest): Connection {
+    const old = this.#sessions.get(request.clientId);
+    if (old !== undefined) this.end(old, "the broker ended the connection: session taken over (0x8E)");
+    const connection = new SimulatedConnection(this, request);
+    this.#sessions.set(request.clientId, connection);
+    return connection;
+  }
+
+  pass(delayMs: number, arrive: () => void): void {
+    this.clock.after(delayMs, () => {
+      if (this.#frozen) this.#held.push(arrive);
+      else arrive();
+    });
+  }
+
+  #route(message: Message): void {
+    this.received.push(message);
+    if (message.retain) {
+      if (message.payload.length === 0) this.retained.delete(message.topic);
+      else this.retained.set(message.topic, message);
+    }
+    for (const { filter, listener } of [...this.#listeners])
+      if (matches(filter, message.topic)) listener(message, false);
+  }
+}
+
+/** MQTT 5.0, section 4.7, for `#` and `prefix/#` and topics without wildcards. */
+function matches(filter: string, topic: string): boolean {
+  if (filter === "#") return true;
+  if (!filter.endsWith("/#")) return filter === topic;
+  const prefix = filter.slice(0, -2);
+  return topic === prefix || topic.startsWith(`${prefix}/`);
+}
