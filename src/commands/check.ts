@@ -1,10 +1,10 @@
 /** `sallyport check FILE`: every mistake of a configuration at once, or what the gateway would make of it. */
 import { parseArgs } from "node:util";
 import type { Config, InputConfig, LineConfig, RegisterTag, UplinkConfig } from "../config/config.ts";
-import { type CheckedConfig, checkConfig } from "../config/load.ts";
+import { checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
 import { registerNumber, wireAddress } from "../config/register-number.ts";
-import { durationText, serialText, sizeText } from "../config/values.ts";
+import { durationText, quantityOf, serialText, sizeText } from "../config/values.ts";
 import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
 import { listing, wrapped } from "./listing.ts";
@@ -13,9 +13,9 @@ const HELP = `usage: sallyport check FILE [--json]
 
 Checks a configuration without touching any hardware or broker. Tells all
 mistakes at once, each as file:line:column key: what is wrong; what to do.
-Without mistakes it shows what the gateway would read and where it would send
-it, every register both as manuals print it (40101) and as it goes over the
-wire (holdingRegister:100).
+Without mistakes it shows what the gateway would read, how often, and where it
+would send it; every register both as manuals print it (40101) and as it goes
+over the wire (holdingRegister:100).
 
   --json    the same for machines: {"problems": […], "notices": […], "config": …}
 
@@ -54,9 +54,9 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
     return EXIT.usage;
   }
   try {
-    const checked = checkConfig(given.file);
-    if (given.json) io.out(machineText({ problems: [], ...checked }));
-    else io.out(report(given.file, checked, Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns))));
+    const { config, notices } = checkConfig(given.file);
+    if (given.json) io.out(machineText({ problems: [], notices, config }));
+    else io.out(report(config, notices, Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns))));
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
@@ -93,14 +93,16 @@ function machineText(content: object): string {
   return `${JSON.stringify(content, plain, 2)}\n`;
 }
 
-function report(file: string, { config, notices }: CheckedConfig, columns: number): string {
+function report(config: Config, notices: readonly Notice[], columns: number): string {
   const tags = config.lines.flatMap((line) => line.devices.flatMap((device) => device.tags)).length;
   const blocks = [
-    `${file}: no mistakes\n`,
+    `${config.file}: no mistakes\n`,
     `gateway ${config.gateway.group} ${config.gateway.name}: ${count(tags, "tag")}, ${count(config.inputs.length, "input")}\n`,
-    `uplinks\n${listing(config.uplinks.flatMap(uplinkRows), columns, 2)}`,
+    `uplinks\n${listing(config.uplinks.flatMap(uplinkRows), { columns, indent: 2, yielding: [3, 2, 0] })}`,
     ...(config.lines.length === 0 ? [] : [`lines\n${config.lines.map((line) => lineText(line, columns)).join("\n")}`]),
-    ...(config.inputs.length === 0 ? [] : [`inputs\n${listing(config.inputs.map(inputRow), columns, 2)}`]),
+    ...(config.inputs.length === 0
+      ? []
+      : [`inputs\n${listing(config.inputs.map(inputRow), { columns, indent: 2, yielding: [0, 1, 3] })}`]),
     keptText(config),
     ...(notices.length === 0 ? [] : [noticesText(notices, columns)]),
   ];
@@ -119,11 +121,11 @@ function uplinkRows({ name, servers, format, topic }: UplinkConfig): string[][] 
 }
 
 function lineText({ name, path, serial, devices }: LineConfig, columns: number): string {
-  const head = listing([[name, path, serialText(serial)]], columns, 2);
+  const head = listing([[name, path, serialText(serial)]], { columns, indent: 2, yielding: [1, 0] });
   const texts = devices.map((device) => {
     const state = device.enabled ? "" : ", switched off";
     const title = `    ${device.name}: unit ${device.unitId}, ${count(device.tags.length, "tag")}${state}\n`;
-    return title + listing(device.tags.map(tagRow), columns, 6);
+    return title + listing(device.tags.map(tagRow), { columns, indent: 6, yielding: [0, 4] });
   });
   return head + texts.join("");
 }
@@ -132,17 +134,16 @@ function tagRow({ name, register, units = "", scanRateMs, writable }: RegisterTa
   const { type, lengthBytes, bit, byteOrder } = register;
   const sized = lengthBytes === undefined ? type : `${type}(${lengthBytes})`;
   const held = bit === undefined ? sized : `bit ${bit}`;
-  const order = byteOrder === "ABCD" || type === "bool" ? "" : ` ${byteOrder}`;
-  const every = `every ${durationText(scanRateMs)}`;
-  return [
-    name,
-    registerNumber(register),
-    wireAddress(register),
-    held + order,
-    units,
-    every,
-    writable ? "writable" : "",
-  ];
+  const order = orderMatters(register) ? ` ${byteOrder}` : "";
+  const rate = durationText(scanRateMs);
+  return [name, registerNumber(register), wireAddress(register), held + order, units, rate, writable ? "writable" : ""];
+}
+
+/** One register has no words to exchange. */
+function orderMatters({ table, type, lengthBytes, byteOrder }: RegisterTag["register"]): boolean {
+  if (byteOrder === "ABCD" || table === "coil" || table === "discreteInput") return false;
+  const spec = lengthBytes === undefined ? { type } : { type, lengthBytes };
+  return quantityOf(table, spec) > 1 || byteOrder !== "CDAB";
 }
 
 function inputRow({ name, pin, counter, activeLow, debounceMs, units = "" }: InputConfig): string[] {

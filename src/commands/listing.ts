@@ -1,24 +1,29 @@
 /** Plain text for a terminal: aligned columns and wrapped lines that never exceed a width. */
 
 const GAP = "  ";
-/** A column gives way down to this before the next widest does. */
+/** A column gives way down to this, then the next one does. */
 const COLUMN_CHARS_MIN = 6;
 
-/**
- * Rows as aligned columns. Where they are wider than the terminal, the widest column is cut, with an ellipsis.
- * Columns that are empty in every row are left out.
- */
-export function listing(rows: readonly (readonly string[])[], columns: number, indent: number): string {
+export interface ListingOptions {
+  readonly columns: number;
+  readonly indent: number;
+  /** Columns that are cut, with an ellipsis, where the rows are too wide; the first one first. */
+  readonly yielding: readonly number[];
+}
+
+/** Rows as aligned columns. Columns that are empty in every row are left out. */
+export function listing(rows: readonly (readonly string[])[], { columns, indent, yielding }: ListingOptions): string {
   const count = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: count }, (_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const total = () => indent + widths.reduce((sum, width) => sum + (width === 0 ? 0 : width + GAP.length), -GAP.length);
-  while (total() > columns) {
-    const widest = widths.indexOf(Math.max(...widths));
-    const width = widths[widest] ?? 0;
-    if (width <= COLUMN_CHARS_MIN) break;
-    widths[widest] = width - 1;
+  const filled = widths.filter((width) => width > 0);
+  let excess = indent + filled.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
+  for (const column of yielding) {
+    const width = widths[column] ?? 0;
+    const given = Math.max(0, Math.min(excess, width - COLUMN_CHARS_MIN));
+    widths[column] = width - given;
+    excess -= given;
   }
-  return rows.map((row) => `${" ".repeat(indent)}${rowText(row, widths)}\n`).join("");
+  return rows.map((row) => `${cut(`${" ".repeat(indent)}${rowText(row, widths)}`, columns)}\n`).join("");
 }
 
 function rowText(row: readonly string[], widths: readonly number[]): string {

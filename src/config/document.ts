@@ -1,6 +1,5 @@
 /** YAML text → plain values, and where in the text each of them stands. */
 import {
-  type Document,
   isAlias,
   isMap,
   isScalar,
@@ -8,6 +7,7 @@ import {
   LineCounter,
   type Node,
   parseDocument,
+  type Scalar,
   type YAMLMap,
 } from "yaml";
 import type { Problem } from "../core/errors.ts";
@@ -87,18 +87,21 @@ export function parseSource(file: string, text: string): SourceDocument {
     wrong: `this is not YAML: ${error.message}`,
     remedy: YAML_REMEDIES[error.code] ?? "mend the line, or the one above it",
   }));
-  const walk = createWalk(file, placeAt, problems);
+  const walker = new Walker(placeAt, (path, place, wrong, remedy) => {
+    problems.push({ file, ...place, key: keyOf(path), wrong, remedy });
+    return undefined;
+  });
   // A half-understood tree would only make up mistakes that are not there.
-  const value = problems.length === 0 ? walk.top(parsed) : undefined;
+  const value = problems.length === 0 ? walker.walk(asNode(parsed.contents), [], TOP) : undefined;
   return {
     file,
     value,
     problems,
-    has: (path) => walk.written.has(pathId(path)),
-    paths: () => [...walk.written.values()].map((entry) => entry.path),
+    has: (path) => walker.written.has(pathId(path)),
+    paths: () => [...walker.written.values()].map((entry) => entry.path),
     place: (path, at) => {
       for (let length = path.length; length > 0; length--) {
-        const found = walk.written.get(pathId(path.slice(0, length)));
+        const found = walker.written.get(pathId(path.slice(0, length)));
         if (found !== undefined) return length === path.length ? found[at] : found.key;
       }
       return TOP;
@@ -114,99 +117,102 @@ const YAML_REMEDIES: Readonly<Record<string, string>> = {
   MISSING_CHAR: "close the quote or bracket",
 };
 
-interface Walk {
-  readonly written: ReadonlyMap<string, Written>;
-  top(parsed: Document.Parsed): unknown;
-}
-
-function createWalk(file: string, placeAt: (offset: number) => Place, problems: Problem[]): Walk {
-  const written = new Map<string, Written>();
-  const anchors = new Map<string, Node>();
+/** Takes the YAML tree apart, level by level, and notes where each part stands. */
+class Walker {
+  readonly written = new Map<string, Written>();
+  readonly #complain: (path: Path, place: Place, wrong: string, remedy: string) => undefined;
+  readonly #placeAt: (offset: number) => Place;
+  readonly #anchors = new Map<string, Node>();
   /** Nodes being walked: an alias to one of them would never end. */
-  const open = new Set<Node>();
-  let nodes = 0;
+  readonly #open = new Set<Node>();
+  #nodes = 0;
 
-  const complain = (path: Path, place: Place, wrong: string, remedy: string) => {
-    problems.push({ file, ...place, key: keyOf(path), wrong, remedy });
-    return undefined;
-  };
+  constructor(
+    placeAt: (offset: number) => Place,
+    complain: (path: Path, place: Place, wrong: string, remedy: string) => undefined,
+  ) {
+    this.#placeAt = placeAt;
+    this.#complain = complain;
+  }
 
-  const startOf = (node: Node): Place => placeAt(node.range?.[0] ?? 0);
-
-  function walkNode(node: Node | null, path: Path, place: Place): unknown {
-    if (nodes > LIMITS.nodes) return undefined;
-    nodes++;
-    if (nodes > LIMITS.nodes) {
-      return complain(path, place, `there are more than ${LIMITS.nodes} keys and values`, "use fewer aliases");
+  walk(node: Node | null, path: Path, place: Place): unknown {
+    if (this.#nodes > LIMITS.nodes) return undefined;
+    this.#nodes++;
+    if (this.#nodes > LIMITS.nodes) {
+      return this.#complain(path, place, `there are more than ${LIMITS.nodes} keys and values`, "use fewer aliases");
     }
     if (path.length > LIMITS.depth) {
-      return complain(path, place, `this nests deeper than ${LIMITS.depth} levels`, "nothing here needs that depth");
+      return this.#complain(path, place, `this nests deeper than ${LIMITS.depth} levels`, "nothing here is that deep");
     }
-    if (node === null) return null;
-    if (isAlias(node)) {
-      const target = anchors.get(node.source);
-      if (target === undefined)
-        return complain(path, place, `there is no anchor &${node.source} above`, "write it out");
-      if (open.has(target)) return complain(path, place, `*${node.source} contains itself`, "write it out");
-      return walkNode(target, path, place);
-    }
-    if (node.anchor !== undefined) anchors.set(node.anchor, node);
-    if (isScalar(node)) return scalarValue(node.value, node.source) ?? oddScalar(path, place, node.value);
-    open.add(node);
-    const value = isMap(node) ? walkMap(node, path) : isSeq(node) ? walkList(node.items, path) : undefined;
-    open.delete(node);
+    if (isAlias(node)) return this.#alias(node.source, path, place);
+    if (node?.anchor !== undefined) this.#anchors.set(node.anchor, node);
+    if (node === null || isScalar(node)) return this.#scalar(node, path, place);
+    this.#open.add(node);
+    const value = isMap(node) ? this.#map(node, path) : isSeq(node) ? this.#list(node.items, path) : undefined;
+    this.#open.delete(node);
     return value;
   }
 
-  function oddScalar(path: Path, place: Place, value: unknown): unknown {
-    return value === null ? null : complain(path, place, "this YAML tag has no meaning here", "remove the tag");
+  #alias(anchor: string, path: Path, place: Place): unknown {
+    const target = this.#anchors.get(anchor);
+    if (target === undefined) return this.#complain(path, place, `there is no anchor &${anchor} above`, "write it out");
+    if (this.#open.has(target)) return this.#complain(path, place, `*${anchor} contains itself`, "write it out");
+    return this.walk(target, path, place);
   }
 
-  function walkList(items: readonly unknown[], path: Path): unknown[] {
+  #scalar(node: Scalar | null, path: Path, place: Place): unknown {
+    if (node === null || node.value === null) return null;
+    const value = plainValue(node.value, node.source);
+    return value ?? this.#complain(path, place, "this YAML tag has no meaning here", "remove the tag");
+  }
+
+  #list(items: readonly unknown[], path: Path): unknown[] {
     return items.map((item, index) => {
       const node = asNode(item);
-      const place = node === null ? TOP : startOf(node);
-      written.set(pathId([...path, index]), { path: [...path, index], key: place, value: place });
-      return walkNode(node, [...path, index], place);
+      const here = [...path, index];
+      const place = this.#placeOf(node, path);
+      this.written.set(pathId(here), { path: here, key: place, value: place });
+      return this.walk(node, here, place);
     });
   }
 
-  function walkMap(map: YAMLMap, path: Path): Record<string, unknown> {
+  #map(map: YAMLMap, path: Path): Record<string, unknown> {
     const value: Record<string, unknown> = {};
     for (const pair of map.items) {
       const keyNode = asNode(pair.key);
-      const keyPlace = keyNode === null ? startOf(map) : startOf(keyNode);
+      const key = this.#placeOf(keyNode ?? map, path);
       const name = isScalar(keyNode) ? (keyNode.source ?? "") : "";
       const here = [...path, name];
-      if (!isScalar(keyNode) || name === "") {
-        complain(path, keyPlace, "a key here is not plain text", "write it as one word before the colon");
+      const earlier = Object.hasOwn(value, name) ? this.written.get(pathId(here)) : undefined;
+      if (name === "") {
+        this.#complain(path, key, "a key here is not plain text", "write it as one word before the colon");
       } else if (UNUSABLE_KEYS.has(name)) {
-        complain(here, keyPlace, `"${name}" cannot be used as a name`, "choose another name");
-      } else if (Object.hasOwn(value, name)) {
-        const first = written.get(pathId(here))?.key ?? TOP;
-        complain(here, keyPlace, `stands here again, first on line ${first.line}`, "keep one of them, or rename it");
+        this.#complain(here, key, `"${name}" cannot be used as a name`, "choose another name");
+      } else if (earlier !== undefined) {
+        const wrong = `stands here again, first on line ${earlier.key.line}`;
+        this.#complain(here, key, wrong, "keep one of them, or rename it");
       } else {
         const node = asNode(pair.value);
-        const place = node === null ? keyPlace : startOf(node);
-        written.set(pathId(here), { path: here, key: keyPlace, value: place });
-        value[name] = walkNode(node, here, place);
+        const place = node === null ? key : this.#placeOf(node, here);
+        this.written.set(pathId(here), { path: here, key, value: place });
+        value[name] = this.walk(node, here, place);
       }
     }
     return value;
   }
 
-  return {
-    written,
-    top: (parsed) => walkNode(asNode(parsed.contents), [], TOP),
-  };
+  #placeOf(node: Node | null, path: Path): Place {
+    const offset = node?.range?.[0];
+    return offset === undefined ? (this.written.get(pathId(path))?.value ?? TOP) : this.#placeAt(offset);
+  }
 }
 
 function asNode(value: unknown): Node | null {
   return isMap(value) || isSeq(value) || isScalar(value) || isAlias(value) ? value : null;
 }
 
-/** Undefined for what a tag made that is no plain value, and for null. */
-function scalarValue(value: unknown, source: string | undefined): unknown {
+/** Undefined for what a YAML tag made that is no plain value. */
+function plainValue(value: unknown, source: string | undefined): unknown {
   if (typeof value === "bigint") {
     // A register number such as 00001 is the text that stands there, not the number 1.
     if (source !== undefined && /^0\d+$/.test(source)) return source;

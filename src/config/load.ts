@@ -15,8 +15,8 @@ import { buildUplinks, checkUplinks } from "./uplinks.ts";
 export interface LoadOptions {
   /** The board's connectors: a line of that name needs no path. */
   readonly boardLines?: BoardLines;
-  /** Folder of the models that come with the program, with a slash at its end. */
-  readonly models?: URL;
+  /** Where models are looked for by name; default: those that come with the program. */
+  readonly modelFolder?: string;
 }
 
 export interface CheckedConfig {
@@ -42,7 +42,7 @@ export function checkConfig(file: string, options: LoadOptions = {}): CheckedCon
  * @throws ConfigurationError with every mistake of the text
  */
 export function parseConfig(file: string, text: string, options: LoadOptions = {}): CheckedConfig {
-  const models = createModelShelf(file, options.models);
+  const models = createModelShelf(file, options.modelFolder);
   const around: LineSurroundings = { models, boardLines: options.boardLines ?? {} };
   const inspection = inspect(parseSource(file, text), gatewaySchema);
   checkUplinks(inspection);

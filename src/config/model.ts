@@ -1,5 +1,6 @@
 /** Device models: register maps of real devices as YAML, from our own folder or from the user's. */
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
 import type { Problem } from "../core/errors.ts";
@@ -51,24 +52,24 @@ export interface ModelShelf {
   problems(): readonly Problem[];
 }
 
-const OWN_MODELS = new URL("../models/", import.meta.url);
+const OWN_MODELS = fileURLToPath(new URL("../models", import.meta.url));
 const MODEL_FILE = /\.ya?ml$/;
 
 /** Names of the models that come with the program. */
-export function modelNames(folder: URL = OWN_MODELS): string[] {
+export function modelNames(folder = OWN_MODELS): string[] {
   const files = readdirSync(folder).filter((file) => MODEL_FILE.test(file));
   return files.map((file) => file.replace(MODEL_FILE, "")).sort();
 }
 
 /** @param configFile a model given as a path is relative to its folder */
-export function createModelShelf(configFile: string, folder: URL = OWN_MODELS): ModelShelf {
+export function createModelShelf(configFile: string, folder = OWN_MODELS): ModelShelf {
   const found = new Map<string, Model | Words>();
   const problems: Problem[] = [];
 
   const load = (name: string): Model | Words => {
     const isPath = name.includes("/") || MODEL_FILE.test(name);
     if (!isPath && !modelNames(folder).includes(name)) return unknownModel(name, modelNames(folder));
-    const path = isPath ? besideFile(configFile, name) : fileURLToPath(new URL(`${name}.yaml`, folder));
+    const path = isPath ? besideFile(configFile, name) : join(folder, `${name}.yaml`);
     const content = readText(path, LIMITS.fileBytes);
     if (typeof content !== "string") return content;
     const inspection = inspectModel(path, content);

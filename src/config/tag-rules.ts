@@ -126,7 +126,7 @@ const typeFitsTable: Rule = (tag) => {
       tag.bit !== undefined && !oneRegister,
       "bit",
       `a bit cannot be cut out of a ${type}`,
-      "remove the type, and add 1 to the address for each register the bit is behind the first",
+      "name the one register that the bit is in, without a type",
     ),
   ];
 };
@@ -136,7 +136,11 @@ const addressFits: Rule = (tag, { maxQuantity, unreadable }) => {
   if (at === undefined) return [];
   const quantity = quantityOf(at.table, rawTypeOf(tag, at.table));
   const last = at.address + quantity - 1;
-  const blocked = unreadable.find(({ table, from, to }) => table === at.table && from <= last && to >= at.address);
+  const scale = scaleLocation(tag.scaleFrom) ?? at;
+  // The registers of a tag are read in one request, with that of its scale.
+  const from = Math.min(at.address, scale.address);
+  const to = Math.max(last, scale.address);
+  const blocked = unreadable.some((range) => range.table === at.table && range.from <= to && range.to >= from);
   return [
     mistakeIf(
       last > LIMITS.address.max,
@@ -151,7 +155,13 @@ const addressFits: Rule = (tag, { maxQuantity, unreadable }) => {
       "shorten the string, or raise maxQuantity",
     ),
     mistakeIf(
-      blocked !== undefined,
+      quantity <= maxQuantity && to - from >= maxQuantity,
+      "scaleFrom",
+      `lies so far off that one request of ${maxQuantity} registers cannot hold both`,
+      "mend the address, or use scale",
+    ),
+    mistakeIf(
+      blocked,
       "",
       `${wireAddress(at)} (${registerNumber(at)}) lies in what the device lists as unreadable`,
       "remove the tag, or mend unreadable",
@@ -177,25 +187,21 @@ const numbersOnly: Rule = (tag) => {
   );
 };
 
-const scaling: Rule = (tag) => [
-  mistakeIf(tag.scale === 0, "scale", "a scale of 0 makes every value 0", "remove it, or write the factor"),
-  mistakeIf(
-    tag.scale !== undefined && tag.scaleFrom !== undefined,
-    "scaleFrom",
-    "the scale is given by scale, too",
-    "keep one of them",
-  ),
-  mistakeIf(
-    tag.scaleFrom !== undefined && !isRegister(scaleLocation(tag.scaleFrom)?.table),
-    "scaleFrom",
-    "is not one register",
-    "write its number as 40121, or { holdingRegister: 120 }",
-  ),
-];
-
-function isRegister(table: RegisterTable | undefined): boolean {
-  return table === "holdingRegister" || table === "inputRegister";
-}
+const scaling: Rule = (tag) => {
+  const at = locationOf(tag);
+  const from = scaleLocation(tag.scaleFrom);
+  const places = Object.values(tag.scaleFrom ?? {}).filter((value) => value !== undefined).length;
+  return [
+    mistakeIf(tag.scale === 0, "scale", "a scale of 0 makes every value 0", "remove it, or write the factor"),
+    mistakeIf(from === undefined && places > 1, "scaleFrom", "names more than one register", "keep one of them"),
+    mistakeIf(
+      at !== undefined && from !== undefined && from.table !== at.table,
+      "scaleFrom",
+      `is a ${from?.table}, and the tag a ${at?.table}; one request reads one table`,
+      "name a register of the same table",
+    ),
+  ];
+};
 
 /** The register that holds the exponent; undefined where none, or more than one, is named. */
 export function scaleLocation(from: TagDraft["scaleFrom"]): RegisterAddress | undefined {

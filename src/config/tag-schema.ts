@@ -49,7 +49,13 @@ const writableSchema = mapOr(
   v.boolean(not("true, false or limits", "write true, or { min: 0, max: 1500 }")),
 );
 
-const scaleFromSchema = mapOr(section("a register", location), registerNumberSchema);
+const scaleFromSchema = mapOr(
+  v.pipe(
+    section("a register", location),
+    v.minEntries(1, says("names no register", "write { holdingRegister: 120 }, or the number as 40121")),
+  ),
+  registerNumberSchema,
+);
 
 /** What a device may change in its model's tag: everything but where and how the value is held. */
 const settings = {

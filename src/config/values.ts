@@ -9,15 +9,18 @@ const MS_OF_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_00
 const BYTES_OF_UNIT: Readonly<Record<string, number>> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
 
 const DURATION = /^(?:0|(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d))$/;
+const DURATION_REMEDY = "write a number with ms, s, m, h or d behind it, as 15s";
 const SIZE = /^(\d{1,9}(?:\.\d{1,3})?)(B|kB|MB|GB)$/;
 const RATE = /^(?:unlimited|\d{1,9}(?:\.\d{1,3})?(?:B|kB|MB|GB)\/s)$/;
 const SERIAL = /^(\d{1,8}) +([5-9])([A-Za-z])([12])$/;
 const REGISTER_TYPE = /^(?:bool|u?int(?:16|32|64)|float(?:32|64)|bcd(?:16|32)|string\((\d{1,5})\))$/;
 const PERCENT = /^(\d{1,3}(?:\.\d{1,6})?)%$/;
 
-/** Milliseconds of a text that DURATION admits. */
-function durationMs(text: string): number {
-  const [, amount = "0", unit = "ms"] = DURATION.exec(text) ?? [];
+/** @throws Error with the remedy, where the text is no duration */
+export function parseDuration(text: string): number {
+  const match = DURATION.exec(text);
+  if (match === null) throw new Error(`${shown(text)} is not a duration; ${DURATION_REMEDY}`);
+  const [, amount = "0", unit = "ms"] = match;
   return Math.round(Number(amount) * (MS_OF_UNIT[unit] ?? 1));
 }
 
@@ -53,12 +56,12 @@ function within<Value extends number>({ min, max }: Bounds, text: (value: number
 
 /** `500ms`, `15s`, `10m`, `2h`, `90d` → milliseconds. A bare 0 needs no unit. */
 export function duration(bounds: Bounds) {
-  const message = not("a duration", "write a number with ms, s, m, h or d behind it, as 15s");
+  const message = not("a duration", DURATION_REMEDY);
   return v.pipe(
     v.union([v.string(), v.literal(0)], message),
     v.transform(String),
     v.regex(DURATION, message),
-    v.transform(durationMs),
+    v.transform(parseDuration),
     within(bounds, durationText),
   );
 }
