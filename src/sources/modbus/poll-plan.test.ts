@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { DeviceConfig, RegisterRange, RegisterTag } from "../../config/config.ts";
+import type { DeviceConfig, RegisterRange, RegisterTable, RegisterTag, RegisterType } from "../../config/config.ts";
 import { deviceConfig, registerTag } from "../../testing/modbus-config.ts";
 import { defaultMaxGap, type PollRead, planReads, splitRead } from "./poll-plan.ts";
 import { isBitTable, rangeOf } from "./register-map.ts";
 
-const tables = fc.constantFrom("coil", "discreteInput", "inputRegister", "holdingRegister");
+const tables = fc.constantFrom<RegisterTable[]>("coil", "discreteInput", "inputRegister", "holdingRegister");
 
 const places = fc.array(
   fc.record({
     table: tables,
     address: fc.integer({ min: 0, max: 300 }),
-    type: fc.constantFrom("uint16", "float32", "int64", "string"),
+    type: fc.constantFrom<RegisterType[]>("uint16", "float32", "int64", "string"),
     scanRateMs: fc.constantFrom(500, 1_000),
   }),
   { minLength: 1, maxLength: 40 },
@@ -27,10 +27,8 @@ const devices: fc.Arbitrary<DeviceConfig> = fc
   })
   .map(({ places: drawn, maxQuantity, maxGap, holes }) => {
     const tags = drawn.map(({ table, address, type, scanRateMs }, i) => {
-      const choice = isBitTable({ table, from: 0, to: 0 }.table)
-        ? { table, address }
-        : { table, address, type, lengthBytes: 8 };
-      return registerTag("d", `t${i}`, choice as Parameters<typeof registerTag>[2], { scanRateMs });
+      const choice = isBitTable(table) ? { table, address } : { table, address, type, lengthBytes: 8 };
+      return registerTag("d", `t${i}`, choice, { scanRateMs });
     });
     const unreadable = holes.map(({ table, from, length }) => ({ table, from, to: from + length }));
     return deviceConfig("d", 1, tags, { maxQuantity, maxGap, unreadable });
