@@ -85,3 +85,17 @@ test("cut, both ends notice", async () => {
   await Promise.all(both);
   assert.equal(proxy.open(), 0);
 });
+
+test("refusing, it breaks what there is and what comes, until it is told otherwise", async () => {
+  const first = once(client, "close");
+  proxy.refuse(true);
+  await first;
+  const second = connect(proxy.port, "127.0.0.1");
+  second.on("error", () => undefined);
+  await once(second, "close");
+  proxy.refuse(false);
+  const third = connect(proxy.port, "127.0.0.1");
+  third.write("b");
+  await condition.until("the third is served", () => atServer === "ab");
+  third.destroy();
+});

@@ -14,6 +14,8 @@ export interface FrozenProxy {
   thaw(): void;
   /** Breaks all connections at once. */
   cut(): void;
+  /** Breaks all connections and turns new ones away, until told otherwise: as with the broker down. */
+  refuse(refusing: boolean): void;
   /** Each way takes this much longer from now on. */
   delay(delayMs: number): void;
   close(): Promise<void>;
@@ -34,6 +36,7 @@ class LoopbackProxy implements FrozenProxy {
   readonly #newcomers = new Set<Socket>();
   #accepted = 0;
   #frozen = false;
+  #refusing = false;
   #delayMs = 0;
 
   constructor(target: { host: string; port: number }, clock: Clock) {
@@ -79,6 +82,11 @@ class LoopbackProxy implements FrozenProxy {
     this.#newcomers.clear();
   }
 
+  refuse(refusing: boolean): void {
+    this.#refusing = refusing;
+    if (refusing) this.cut();
+  }
+
   delay(delayMs: number): void {
     this.#delayMs = delayMs;
   }
@@ -94,7 +102,8 @@ class LoopbackProxy implements FrozenProxy {
     this.#accepted++;
     // An error is followed by close.
     client.on("error", () => undefined);
-    if (this.#frozen) this.#newcomers.add(client);
+    if (this.#refusing) client.destroy();
+    else if (this.#frozen) this.#newcomers.add(client);
     else this.#join(client);
   }
 

@@ -133,7 +133,7 @@ class Lifeline {
         if (!this.accepted && this.reason === undefined) this.versionSuspect = true;
         this.reason ??= this.accepted
           ? "the broker closed the connection"
-          : "the broker closes the connection instead of answering CONNECT";
+          : "the broker closes the connection instead of answering CONNECT: it may not accept this certificate or client id";
         resolve(this.reason);
       });
     });
