@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { SerialSettings } from "../src/config/config.ts";
 import { hostClock } from "../src/core/clock.ts";
 import type { SerialLine } from "../src/sources/modbus/serial-line.ts";
-import { createSerialportLine } from "../src/sources/modbus/serialport-line.ts";
+import { serialportLine } from "../src/sources/modbus/serialport-line.ts";
 import { Condition } from "../src/testing/condition.ts";
 
 const WIRING =
@@ -39,8 +39,8 @@ test("every byte passes between two real ports, both ways, at the usual settings
   if (first === undefined || second === undefined) return t.skip(WIRING);
   for (const serial of SETTINGS) {
     await t.test(`${serial.baudRate} baud, parity ${serial.parity}, ${serial.stopBits} stop bits`, async () => {
-      const a = createSerialportLine({ path: first, serial, rs485: "auto" });
-      const b = createSerialportLine({ path: second, serial, rs485: "auto" });
+      const a = serialportLine({ path: first, serial, rs485: "auto" });
+      const b = serialportLine({ path: second, serial, rs485: "auto" });
       try {
         await a.open();
         await b.open();
