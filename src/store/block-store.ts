@@ -88,6 +88,7 @@ export interface OpenRequest {
 }
 
 export interface ReadRequest extends Range {
+  /** Of those that begin above `from`; one a priority, usually, lies around it. */
   readonly maxBlocks: number;
 }
 

@@ -91,9 +91,11 @@ export class SqliteBlockStore {
 
   read({ from, to, maxBlocks }: ReadRequest): ReadBlocks {
     return this.#measured((_, { read }) => {
-      const rows = read.all(from - MAX_BLOCK_SPAN, to, from, maxBlocks + 1);
-      const beyond = rows[maxBlocks];
-      return { blocks: rows.slice(0, maxBlocks), to: beyond === undefined ? to : beyond.first - 1 };
+      const around = read.all(from - MAX_BLOCK_SPAN, from, from, -1);
+      const after = read.all(from, to, from, maxBlocks + 1);
+      const beyond = after[maxBlocks];
+      const blocks = [...around, ...after.slice(0, maxBlocks)];
+      return { blocks, to: beyond === undefined ? to : beyond.first - 1 };
     });
   }
 

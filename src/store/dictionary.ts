@@ -1,0 +1,84 @@
+/** The tags of the file by key. Blocks and losses refer to them, whatever the configuration says today. */
+import { PRIORITIES, type Priority, type TagRef, tagId, VALUE_TYPES, type ValueType } from "../core/tag.ts";
+import type { TagEntry } from "./block-store.ts";
+
+export class Dictionary {
+  readonly #keys = new Map<string, number>();
+  readonly #entries = new Map<number, TagEntry>();
+  /** Tags as read back, shared by all samples of a key and priority. */
+  readonly #refs = new Map<string, TagRef>();
+  /** Most samples bring the very same object again. */
+  readonly #known = new WeakMap<TagRef, number>();
+  #unstored: TagEntry[] = [];
+  #nextKey = 1;
+
+  constructor(stored: readonly TagEntry[]) {
+    for (const entry of stored) this.#put(entry);
+  }
+
+  keyOf(tag: TagRef): number {
+    const known = this.#known.get(tag);
+    if (known !== undefined) return known;
+    const name = textOf(tag);
+    let key = this.#keys.get(name);
+    if (key === undefined) {
+      key = this.#nextKey;
+      const entry = { key, device: tag.device, name: tag.name, type: tag.type };
+      this.#put(entry);
+      this.#unstored.push(entry);
+    }
+    this.#known.set(tag, key);
+    return key;
+  }
+
+  /** Priority is the block's: that of the configuration may have changed since. */
+  tagOf(key: number, priority: Priority): TagRef | undefined {
+    const cacheKey = `${key} ${priority}`;
+    const cached = this.#refs.get(cacheKey);
+    if (cached !== undefined) return cached;
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    const { device, name } = entry;
+    const tag: TagRef = Object.freeze({ id: tagId(device, name), device, name, type: typeOf(entry.type), priority });
+    this.#refs.set(cacheKey, tag);
+    return tag;
+  }
+
+  /** Entries that the file does not have yet, for the next commit. */
+  unstored(): readonly TagEntry[] {
+    return [...this.#unstored];
+  }
+
+  stored(entries: readonly TagEntry[]): void {
+    const keys = new Set(entries.map((entry) => entry.key));
+    this.#unstored = this.#unstored.filter((entry) => !keys.has(entry.key));
+  }
+
+  /** The file was replaced by an empty one. */
+  forgetStored(): void {
+    this.#unstored = [...this.#entries.values()];
+  }
+
+  #put(entry: TagEntry): void {
+    this.#entries.set(entry.key, entry);
+    this.#keys.set(textOf(entry), entry.key);
+    this.#nextKey = Math.max(this.#nextKey, entry.key + 1);
+  }
+}
+
+/** No name contains a line feed: those of the configuration are words, and others are only compared. */
+function textOf(tag: { readonly device: string; readonly name: string; readonly type: string }): string {
+  return `${tag.device}\n${tag.name}\n${tag.type}`;
+}
+
+function typeOf(text: string): ValueType {
+  return VALUE_TYPES.find((type) => type === text) ?? "string";
+}
+
+export function rankOf(priority: Priority): number {
+  return PRIORITIES.indexOf(priority);
+}
+
+export function priorityOf(rank: number): Priority {
+  return PRIORITIES[rank] ?? "normal";
+}

@@ -1,0 +1,85 @@
+/** Reads what has left memory, a few blocks at a time, and keeps them decoded while one uplink streams through them. */
+import { type Clock, sleep } from "../core/clock.ts";
+import type { NumberedSample } from "../pipeline.ts";
+import { decodeBlock } from "./block-codec.ts";
+import { type Block, type BlockStore, type ReadBlocks, StorageFailure } from "./block-store.ts";
+import { type Dictionary, priorityOf } from "./dictionary.ts";
+import { DamagedBytes } from "./varint.ts";
+
+/** All that the file holds of the numbers `from` to `to`, ascending. Below the tail nothing is ever added to that. */
+export interface HistoryWindow {
+  readonly from: number;
+  readonly to: number;
+  readonly samples: readonly NumberedSample[];
+}
+
+/** After a failed read: whoever asks again at once must not spin. */
+const RETRY_MS = 1_000;
+
+export interface HistoryReaderOptions {
+  readonly store: BlockStore;
+  readonly dictionary: Dictionary;
+  readonly maxBlocks: number;
+  /** A block of which nothing can be read; its numbers count as given up. */
+  readonly onDamaged: (block: Block, reason: string) => void;
+  readonly onFailure: (failure: StorageFailure) => void;
+  readonly clock: Clock;
+}
+
+export class HistoryReader {
+  readonly #options: HistoryReaderOptions;
+  #window: HistoryWindow | undefined;
+
+  constructor(options: HistoryReaderOptions) {
+    this.#options = options;
+  }
+
+  /** The window around `from`; it may end before `to`. Both lie below the tail. Undefined: try again. */
+  async window(from: number, to: number): Promise<HistoryWindow | undefined> {
+    const last = this.#window;
+    if (last !== undefined && last.from <= from && from <= last.to) return last;
+    const read = await this.#read(from, to);
+    if (read === undefined) return undefined;
+    const samples = read.blocks.flatMap((block) => this.#decode(block));
+    const inside = samples.filter(({ number }) => number >= from && number <= read.to);
+    inside.sort((a, b) => a.number - b.number);
+    const window = { from, to: read.to, samples: inside };
+    this.#window = window;
+    return window;
+  }
+
+  async #read(from: number, to: number): Promise<ReadBlocks | undefined> {
+    const { store, maxBlocks, onFailure, clock } = this.#options;
+    try {
+      return await store.read({ from, to, maxBlocks });
+    } catch (thrown) {
+      if (!(thrown instanceof StorageFailure)) throw thrown;
+      onFailure(thrown);
+      await sleep(clock, RETRY_MS);
+      return undefined;
+    }
+  }
+
+  /** The source time of a number, where it is at hand. */
+  timeAt(number: number): number | undefined {
+    const window = this.#window;
+    if (window === undefined || number < window.from || number > window.to) return undefined;
+    return window.samples.find((sample) => sample.number >= number)?.sourceTimestampMs;
+  }
+
+  forget(): void {
+    this.#window = undefined;
+  }
+
+  #decode(block: Block): NumberedSample[] {
+    const { dictionary, onDamaged } = this.#options;
+    const priority = priorityOf(block.priority);
+    try {
+      return decodeBlock(block.data, (key) => dictionary.tagOf(key, priority));
+    } catch (thrown) {
+      if (!(thrown instanceof DamagedBytes)) throw thrown;
+      onDamaged(block, thrown.message);
+      return [];
+    }
+  }
+}

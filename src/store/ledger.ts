@@ -1,0 +1,243 @@
+/** What the outbox knows in memory: the tail, each uplink's queue, and who still waits for what. No I/O. */
+import { type Clock, wallAt } from "../core/clock.ts";
+import type { TagRef } from "../core/tag.ts";
+import type { LossReason, NumberedSample, Range, Sample } from "../pipeline.ts";
+import { type Dictionary, rankOf } from "./dictionary.ts";
+import { draftsOf, type LossDraft } from "./losses.ts";
+import type { OutboxLimits } from "./outbox-limits.ts";
+import { clip, contains, firstFrom, type Ranges, union } from "./ranges.ts";
+import type { SafeTime } from "./saved-facts.ts";
+import { Tail, type TailEntry } from "./tail.ts";
+import type { Queue, QueueHost } from "./uplink-queue.ts";
+
+export interface LedgerOptions {
+  readonly clock: Clock;
+  readonly limits: OutboxLimits;
+  readonly dictionary: Dictionary;
+  /** Told in losses of which nothing closer is known. */
+  readonly tags: readonly TagRef[];
+  readonly epoch: number;
+  /** The highest number ever given, as far as the file knows. */
+  readonly newest: number;
+  readonly nextLossId: number;
+  /** Running time of the gateway at its earlier starts. */
+  readonly runMs: number;
+  /** Uplinks see only what is committed. */
+  readonly commitFirst: boolean;
+}
+
+export class Ledger implements QueueHost {
+  readonly tail: Tail;
+  readonly dictionary: Dictionary;
+  readonly queues = new Map<string, Queue>();
+  /** The `first` of blocks that were declared as lost: the next commit deletes them. */
+  readonly doomed = new Set<number>();
+  readonly #clock: Clock;
+  readonly #limits: OutboxLimits;
+  readonly #tags: readonly TagRef[];
+  readonly #commitFirst: boolean;
+  readonly #runStartMs: number;
+  #newest: number;
+  #visible: number;
+  #epoch: number;
+  #nextLossId: number;
+  #takenIn = 0;
+  #dropped = 0;
+  #owed: Ranges | undefined;
+  /** Below it every sample is committed, or acknowledged by all. */
+  #settledBelow: number;
+  #hasProgress = false;
+
+  constructor(options: LedgerOptions) {
+    this.dictionary = options.dictionary;
+    this.tail = new Tail(options.newest + 1);
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#tags = options.tags;
+    this.#commitFirst = options.commitFirst;
+    this.#runStartMs = options.clock.monotonicMs() - options.runMs;
+    this.#newest = options.newest;
+    this.#visible = options.newest;
+    this.#settledBelow = options.newest + 1;
+    this.#epoch = options.epoch;
+    this.#nextLossId = options.nextLossId;
+  }
+
+  get newest(): number {
+    return this.#newest;
+  }
+
+  get takenIn(): number {
+    return this.#takenIn;
+  }
+
+  /** Samples that at least one uplink was told it lost. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Losses changed, or stored samples were acknowledged: worth a commit of its own, though not at once. */
+  get hasProgress(): boolean {
+    return this.#hasProgress;
+  }
+
+  append(samples: readonly Sample[]): void {
+    const takenInMs = this.#clock.monotonicMs();
+    for (const sample of samples) {
+      this.tail.push({ ...sample, number: ++this.#newest, takenInMs });
+      this.#epoch = Math.max(this.#epoch, sample.epoch);
+    }
+    this.#takenIn += samples.length;
+    this.#makeRoom();
+  }
+
+  visible(): number {
+    return this.#commitFirst ? this.#visible : this.#newest;
+  }
+
+  nextLossId(): number {
+    return this.#nextLossId++;
+  }
+
+  acknowledged(from: number): void {
+    this.#owed = undefined;
+    if (from < this.#settledBelow) this.#hasProgress = true;
+  }
+
+  rewound(from: number): void {
+    this.#owed = undefined;
+    this.#settledBelow = Math.min(this.#settledBelow, from);
+  }
+
+  lossesChanged(): void {
+    this.#hasProgress = true;
+  }
+
+  progressStored(): void {
+    this.#hasProgress = false;
+  }
+
+  committedUpTo(number: number): void {
+    this.#visible = number;
+  }
+
+  addQueue(queue: Queue): void {
+    this.queues.set(queue.name, queue);
+    this.#owed = undefined;
+  }
+
+  removeQueue(name: string): void {
+    this.queues.delete(name);
+    this.#owed = undefined;
+  }
+
+  /** What at least one uplink has not acknowledged. */
+  owed(): Ranges {
+    this.#owed ??= union([...this.queues.values()].map((queue) => queue.pending()));
+    return this.#owed;
+  }
+
+  progressChanged(): void {
+    this.#owed = undefined;
+  }
+
+  /** Below this number every uplink has passed. */
+  released(): number {
+    return Math.min(firstFrom(this.owed(), -Infinity) ?? Infinity, this.#newest + 1);
+  }
+
+  /** Running time of the gateway, over all its starts: ages that no step of the clock can change. */
+  runMs(): number {
+    return Math.round(this.#clock.monotonicMs() - this.#runStartMs);
+  }
+
+  /** The oldest samples that are neither committed nor acknowledged by all. */
+  unsettled(max: number): TailEntry[] {
+    const owed = this.owed();
+    const entries: TailEntry[] = [];
+    for (const entry of this.tail.between(this.#settledBelow, this.#newest)) {
+      if (entry.state === "stored" || !contains(owed, entry.sample.number)) continue;
+      entries.push(entry);
+      if (entries.length >= max) break;
+    }
+    this.#settledBelow = entries[0]?.sample.number ?? this.#newest + 1;
+    return entries;
+  }
+
+  /** What the safe time is once all samples before `firstBeyond`, and all losses, are stored. */
+  safeBefore(firstBeyond: TailEntry | undefined): SafeTime {
+    const takenInMs = firstBeyond?.sample.takenInMs;
+    const ms = takenInMs === undefined ? this.#clock.wallMs() : wallAt(this.#clock, takenInMs);
+    return { ms, epoch: this.#epoch };
+  }
+
+  /** The safe time now; undefined while a loss is only in memory. */
+  safeNow(): SafeTime | undefined {
+    const hasUnstored = [...this.queues.values()].some((queue) => queue.hasUnstoredLosses());
+    return hasUnstored ? undefined : this.safeBefore(this.unsettled(1)[0]);
+  }
+
+  /** Source time of the oldest sample that any uplink waits for, where it is known. */
+  oldestMs(): number | undefined {
+    const times = [...this.queues.values()].map((queue) => queue.oldestMs()).filter((ms) => ms !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** Tells each uplink that waits for them. */
+  lose(reason: LossReason, samples: readonly NumberedSample[]): void {
+    const lost = new Set<number>();
+    for (const queue of this.queues.values()) {
+      const pending = queue.pending();
+      const waited = samples.filter((sample) => contains(pending, sample.number));
+      for (const draft of draftsOf(reason, waited)) queue.lose(draft);
+      for (const { number } of waited) lost.add(number);
+    }
+    this.#dropped += lost.size;
+  }
+
+  /** Tells each uplink that waits for some of these numbers; which tags they held is not known. */
+  loseUnknown(reason: LossReason, numbers: Range, span: Pick<LossDraft, "epoch" | "fromMs" | "toMs">): void {
+    for (const queue of this.queues.values()) {
+      if (clip(queue.pending(), numbers).length > 0) queue.lose(this.unknownLoss(reason, span));
+    }
+  }
+
+  unknownLoss(reason: LossReason, span: Pick<LossDraft, "epoch" | "fromMs" | "toMs">): LossDraft {
+    return { ...span, reason, priority: "mixed", tags: this.#tags.map((tag) => ({ tag, count: null })) };
+  }
+
+  /** Nothing is in the file any more: what memory still holds is uncommitted again. */
+  fileIsEmpty(): void {
+    for (const entry of this.tail.between(-Infinity, Infinity)) entry.state = "new";
+    for (const queue of this.queues.values()) {
+      queue.forgetStored();
+      queue.giveUpBelow(this.tail.base);
+    }
+    this.dictionary.forgetStored();
+    this.doomed.clear();
+    this.#owed = undefined;
+    this.#settledBelow = this.tail.base;
+  }
+
+  #makeRoom(): void {
+    const { recentSamples, recentBytes, tailSamples, tailBytes, giveUpSamples } = this.#limits;
+    const isWithin = (samples: number, bytes: number) => this.tail.size <= samples && this.tail.bytes <= bytes;
+    if (isWithin(recentSamples, recentBytes)) return;
+    const owed = this.owed();
+    const isSettled = ({ state, sample }: TailEntry) =>
+      state === "stored" || (state === "new" && !contains(owed, sample.number));
+    this.tail.trim((entry) => !isWithin(recentSamples, recentBytes) && isSettled(entry));
+    while (!isWithin(tailSamples, tailBytes)) {
+      const given = this.tail.giveUp(giveUpSamples, (entry) => rankOf(entry.sample.tag.priority));
+      if (given.length === 0) return;
+      this.lose(
+        "outbox full",
+        given.map((entry) => entry.sample),
+      );
+    }
+  }
+}

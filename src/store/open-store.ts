@@ -1,0 +1,84 @@
+/** The store as the gateway sees it: opens both files and joins what works on them. */
+import { join, resolve } from "node:path";
+import type { OutboxConfig } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { TagRef } from "../core/tag.ts";
+import type { Outbox, StateStore } from "../pipeline.ts";
+import { createOutbox } from "./outbox.ts";
+import { OUTBOX_LIMITS, type OutboxLimits } from "./outbox-limits.ts";
+import { walBytesOf } from "./retention.ts";
+import { State } from "./state.ts";
+import { inProcessStorage, type Storage, threadStorage } from "./storage-client.ts";
+
+const STATE_WAL_BYTES = 262_144;
+
+export interface StoreOptions {
+  readonly config: OutboxConfig;
+  readonly stateDir: string;
+  /** All configured tags: an unclean stop is told for each. */
+  readonly tags: readonly TagRef[];
+  readonly clock: Clock;
+  readonly log: Log;
+  /** The gateway's is a thread: a slow card must not stop the bus. */
+  readonly worker: "thread" | "in-process";
+  /** Of storage-worker in a bundle. */
+  readonly workerUrl?: URL;
+  readonly limits?: Partial<OutboxLimits>;
+}
+
+export interface Store {
+  /** Closing it closes everything. */
+  readonly outbox: Outbox;
+  readonly state: StateStore;
+}
+
+/**
+ * Damaged files are set aside and told; the gateway goes on with new ones.
+ * @throws StorageFailure when a file can neither be opened nor begun
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const storage = options.worker === "thread" ? threadStorage(options.workerUrl) : inProcessStorage();
+  try {
+    return await openWith(storage, options);
+  } catch (thrown) {
+    await storage.end();
+    throw thrown;
+  }
+}
+
+async function openWith(storage: Storage, options: StoreOptions): Promise<Store> {
+  const { config, stateDir, tags, clock, log } = options;
+  const path = resolve(stateDir, config.path);
+  const nowMs = clock.wallMs();
+  const statePath = join(stateDir, "state.db");
+  const stateFile = await storage.state.open({ path: statePath, nowMs, walBytes: STATE_WAL_BYTES });
+  if (stateFile.setAside !== undefined) {
+    log.error(
+      `state.db could not be used (${stateFile.setAside.reason}); it was set aside as ${stateFile.setAside.path}`,
+    );
+  }
+  const opened = await storage.blocks.open({ path, nowMs, walBytes: walBytesOf(config.maxSizeBytes) });
+  const state = new State({ file: storage.state, blocks: storage.blocks, clock, log }, stateFile.facts, opened.facts);
+  const outbox = await createOutbox(
+    {
+      store: storage.blocks,
+      config,
+      limits: { ...OUTBOX_LIMITS, ...options.limits },
+      tags,
+      epoch: state.epoch(),
+      clock,
+      log,
+      lastKnown: state.lastKnown,
+      onSafe: (known) => state.note(known),
+      onClosed: async () => {
+        await state.close();
+        await storage.end();
+      },
+    },
+    opened,
+  );
+  // After the outbox, which may have set its file aside: the copy of the epoch belongs into the one in use.
+  await state.reserveEpochs();
+  return { outbox, state };
+}

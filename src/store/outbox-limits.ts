@@ -1,0 +1,31 @@
+import { PACK_LIMITS, type PackLimits } from "./block-packer.ts";
+
+/** What bounds the outbox in memory and in one piece of work. Tests make them small. */
+export interface OutboxLimits extends PackLimits {
+  /** Samples kept in memory though stored or acknowledged, for live sending and rewinds. */
+  readonly recentSamples: number;
+  readonly recentBytes: number;
+  /** Samples in memory at most, when the card takes none. Beyond, the oldest of the lowest priority are given up. */
+  readonly tailSamples: number;
+  readonly tailBytes: number;
+  /** Given up at a time: each time costs a pass over the tail. */
+  readonly giveUpSamples: number;
+  /** In one transaction. */
+  readonly commitSamples: number;
+  /** Blocks decoded at a time for one uplink. */
+  readonly readBlocks: number;
+  /** Blocks looked at, and dropped, at a time when the file is too big or old. */
+  readonly retentionBlocks: number;
+}
+
+export const OUTBOX_LIMITS: OutboxLimits = {
+  ...PACK_LIMITS,
+  recentSamples: 10_000,
+  recentBytes: 8 * 1_048_576,
+  tailSamples: 100_000,
+  tailBytes: 32 * 1_048_576,
+  giveUpSamples: 5_000,
+  commitSamples: 20_000,
+  readBlocks: 4,
+  retentionBlocks: 32,
+};

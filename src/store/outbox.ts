@@ -1,0 +1,253 @@
+/**
+ * The outbox: every sample passes through it, and stays until every uplink's broker has acknowledged it.
+ *
+ *     append ──► tail (memory) ──► uplinks' reads                 while they acknowledge in time
+ *                  └─ of age ──► commit ──► blocks in the file ──► uplinks' reads of history
+ *
+ * This file joins the parts: ledger (who waits for what), committer (memory to file), queues (an uplink's view).
+ */
+import type { OutboxConfig } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import type { TagRef } from "../core/tag.ts";
+import type { Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
+import type { Block, BlockStore, OpenedBlocks } from "./block-store.ts";
+import { CommitLoop } from "./commit-loop.ts";
+import { Committer } from "./committer.ts";
+import { Dictionary } from "./dictionary.ts";
+import { HistoryReader } from "./history-reader.ts";
+import { Ledger } from "./ledger.ts";
+import type { LossDraft } from "./losses.ts";
+import type { OutboxLimits } from "./outbox-limits.ts";
+import { laterSafe, type SafeTime, type SavedOutbox, savedOutbox } from "./saved-facts.ts";
+import { Queue } from "./uplink-queue.ts";
+import { DamagedBytes } from "./varint.ts";
+
+/** A stop has seconds, and a card that refused twice refuses again. */
+const CLOSE_ATTEMPTS = 2;
+
+/** What is known from elsewhere about a file that is not there any more, or was not closed. */
+export interface LastKnown {
+  readonly safe: SafeTime | undefined;
+  /** Source time of the oldest sample it held; undefined when it held none, or it is not known. */
+  readonly oldestMs: number | undefined;
+}
+
+export interface OutboxOptions {
+  readonly store: BlockStore;
+  readonly config: OutboxConfig;
+  readonly limits: OutboxLimits;
+  /** The configured tags: told in losses of which nothing closer is known. */
+  readonly tags: readonly TagRef[];
+  readonly epoch: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly lastKnown: LastKnown;
+  /** Called before each check, with the safe time where there is one to tell. */
+  readonly onSafe: (known: LastKnown) => void;
+  /** Ends what was opened beside the outbox. */
+  readonly onClosed: () => Promise<void>;
+}
+
+/** @param opened what the store found; a file whose content is not ours is set aside here */
+export async function createOutbox(options: OutboxOptions, opened: OpenedBlocks): Promise<Outbox> {
+  const { store, clock, log } = options;
+  let found = opened;
+  let content = contentOf(found);
+  if (content instanceof DamagedBytes) {
+    found = await store.renew(content.message, clock.wallMs());
+    content = contentOf(found);
+    if (content instanceof DamagedBytes) throw content;
+  }
+  if (found.setAside !== undefined) {
+    log.error(`outbox.db could not be used (${found.setAside.reason}); it was set aside as ${found.setAside.path}`);
+  }
+  const outbox = new StoredOutbox(options, found, content);
+  await outbox.start();
+  return outbox;
+}
+
+interface Content {
+  readonly dictionary: Dictionary;
+  readonly saved: SavedOutbox;
+}
+
+function contentOf(opened: OpenedBlocks): Content | DamagedBytes {
+  try {
+    const dictionary = new Dictionary(opened.tags);
+    return { dictionary, saved: savedOutbox(opened.facts, dictionary) };
+  } catch (thrown) {
+    if (thrown instanceof DamagedBytes) return thrown;
+    throw thrown;
+  }
+}
+
+class StoredOutbox implements Outbox {
+  readonly #options: OutboxOptions;
+  readonly #ledger: Ledger;
+  readonly #committer: Committer;
+  readonly #loop: CommitLoop;
+  /** A new name in a file that replaced a damaged one may have lost anything. */
+  readonly #damage: LossDraft | undefined;
+  #hasAppended = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: OutboxOptions, opened: OpenedBlocks, { dictionary, saved }: Content) {
+    const { clock, config, limits, tags, epoch, store, log } = options;
+    this.#options = options;
+    this.#ledger = new Ledger({
+      clock,
+      limits,
+      dictionary,
+      tags,
+      epoch,
+      newest: highestNumber(opened, saved),
+      nextLossId: 1 + Math.max(0, ...[...saved.losses.values()].flat().map((loss) => loss.id)),
+      runMs: saved.runMs,
+      commitFirst: config.commitIntervalMs === 0,
+    });
+    this.#committer = new Committer({
+      store,
+      ledger: this.#ledger,
+      config,
+      limits,
+      clock,
+      log,
+      usage: opened.usage,
+      committed: opened.highest ?? 0,
+      onTick: () => this.#tellSafe(),
+    });
+    this.#loop = new CommitLoop(this.#committer, clock, log, config.commitIntervalMs);
+    this.#damage = opened.setAside === undefined ? undefined : this.#damageLoss();
+    this.#restore(saved);
+  }
+
+  /** Tells the file that it is in use. A card that refuses does not keep the gateway from starting. */
+  async start(): Promise<void> {
+    await this.#loop.flush();
+    this.#loop.start();
+  }
+
+  append(samples: readonly Sample[]): void {
+    if (samples.length === 0) return;
+    if (!this.#hasAppended) this.#parkOthers();
+    this.#ledger.append(samples);
+    if (this.#options.config.commitIntervalMs === 0) this.#loop.checkNow();
+    else for (const queue of this.#ledger.queues.values()) queue.notify();
+  }
+
+  /** To be called for every configured name before the first append: other names in the file are then parked. */
+  uplink(name: string, startAt: "now" | "oldest"): UplinkQueue {
+    const known = this.#ledger.queues.get(name);
+    const queue = known ?? this.#newQueue(name);
+    if (known === undefined) {
+      const from = startAt === "now" ? this.#ledger.newest + 1 : this.#oldestHeld();
+      queue.begin(from);
+      if (this.#damage !== undefined) queue.lose(this.#damage);
+    }
+    queue.claim();
+    this.#ledger.progressChanged();
+    return queue;
+  }
+
+  report(): OutboxReport {
+    const { usage, committed } = this.#committer;
+    return {
+      takenIn: this.#ledger.takenIn,
+      newest: this.#ledger.newest,
+      released: this.#ledger.released(),
+      committed,
+      memorySamples: this.#ledger.tail.size,
+      fileBytes: usage.fileBytes,
+      writtenBytes: usage.writtenBytes,
+      dropped: this.#ledger.dropped,
+      ...this.#loop.health(),
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#loop.stop();
+    for (let failures = 0; failures < CLOSE_ATTEMPTS; ) {
+      if (!(await this.#loop.flush())) failures++;
+      else if (this.#ledger.unsettled(1).length === 0) {
+        await this.#committer
+          .markClean()
+          .catch((error) => this.#options.log.error(`not a clean stop: ${error.message}`));
+        break;
+      }
+    }
+    this.#tellSafe();
+    await this.#options.store.close();
+    await this.#options.onClosed();
+  }
+
+  #restore(saved: SavedOutbox): void {
+    const { clock, lastKnown } = this.#options;
+    for (const [name, progress] of saved.uplinks) {
+      const queue = this.#newQueue(name);
+      queue.restore(progress, saved.losses.get(name) ?? []);
+      if (saved.wasClean || progress.parkedRunMs !== undefined) continue;
+      const safe = laterSafe(saved.safe, lastKnown.safe) ?? { ms: 0, epoch: this.#options.epoch };
+      const span = { epoch: safe.epoch, fromMs: safe.ms, toMs: Math.max(safe.ms, clock.wallMs()) };
+      queue.lose(this.#ledger.unknownLoss("unclean stop", span));
+    }
+  }
+
+  #damageLoss(): LossDraft {
+    const { clock, lastKnown, epoch } = this.#options;
+    const fromMs = lastKnown.oldestMs ?? lastKnown.safe?.ms ?? 0;
+    const span = { epoch: lastKnown.safe?.epoch ?? epoch, fromMs, toMs: Math.max(fromMs, clock.wallMs()) };
+    return this.#ledger.unknownLoss("damaged file", span);
+  }
+
+  #newQueue(name: string): Queue {
+    const { store, limits, clock } = this.#options;
+    const history = new HistoryReader({
+      store,
+      clock,
+      dictionary: this.#ledger.dictionary,
+      maxBlocks: limits.readBlocks,
+      onDamaged: (block, reason) => this.#blockIsDamaged(block, reason),
+      onFailure: (failure) => this.#committer.readFailed(failure),
+    });
+    const queue = new Queue(this.#ledger, history, name);
+    this.#ledger.addQueue(queue);
+    return queue;
+  }
+
+  #oldestHeld(): number {
+    const waiting = this.#ledger.released();
+    return Math.min(this.#committer.usage.lowest ?? waiting, waiting, this.#ledger.tail.base);
+  }
+
+  #parkOthers(): void {
+    this.#hasAppended = true;
+    for (const queue of this.#ledger.queues.values()) queue.park(this.#ledger.newest, this.#ledger.runMs());
+    this.#ledger.progressChanged();
+  }
+
+  #blockIsDamaged(block: Block, reason: string): void {
+    if (this.#ledger.doomed.has(block.first)) return;
+    this.#options.log.error(`a block of ${block.samples} samples in outbox.db is damaged: ${reason}`);
+    this.#ledger.doomed.add(block.first);
+    this.#ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
+  }
+
+  #tellSafe(): void {
+    const safe = this.#ledger.safeNow();
+    if (safe !== undefined) this.#options.onSafe({ safe, oldestMs: this.#ledger.oldestMs() });
+  }
+}
+
+/** Numbers go on above every one that the file knows of. */
+function highestNumber({ highest }: OpenedBlocks, { uplinks }: SavedOutbox): number {
+  const known = [...uplinks.values()]
+    .flatMap((progress) => progress.pending)
+    .map(({ from, to }) => (to === Infinity ? from - 1 : to));
+  return Math.max(0, highest ?? 0, ...known);
+}

@@ -1,0 +1,158 @@
+/**
+ * What the outbox keeps as facts in its file, as text and back. A text that is not ours means a damaged file.
+ *
+ *     clean         whether the last stop was clean
+ *     safe          the safe time: everything taken in before it was committed or acknowledged by all
+ *     runMs         running time of the gateway over all its starts
+ *     uplink/NAME   progress of an uplink
+ *     loss/NAME/ID  a loss it has not acknowledged
+ */
+import { PRIORITIES } from "../core/tag.ts";
+import type { LossReason } from "../pipeline.ts";
+import type { Facts } from "./block-store.ts";
+import { type Dictionary, priorityOf, rankOf } from "./dictionary.ts";
+import type { LossRecord } from "./losses.ts";
+import { bound, type Ranges, union } from "./ranges.ts";
+import { DamagedBytes } from "./varint.ts";
+
+export interface SafeTime {
+  readonly ms: number;
+  /** The greater epoch is the later time, whatever the clock said. */
+  readonly epoch: number;
+}
+
+export interface SavedProgress {
+  readonly pending: Ranges;
+  /** When the uplink was found to be configured no more, in running time. */
+  readonly parkedRunMs: number | undefined;
+}
+
+export interface SavedOutbox {
+  readonly wasClean: boolean;
+  readonly safe: SafeTime | undefined;
+  readonly runMs: number;
+  readonly uplinks: ReadonlyMap<string, SavedProgress>;
+  readonly losses: ReadonlyMap<string, readonly LossRecord[]>;
+}
+
+export const FACT = {
+  clean: "clean",
+  safe: "safe",
+  runMs: "runMs",
+  uplink: (name: string): string => `uplink/${name}`,
+  loss: (name: string, id: number): string => `loss/${name}/${id}`,
+} as const;
+
+const REASONS: readonly LossReason[] = ["unclean stop", "outbox full", "too old", "damaged file", "type changed"];
+const MIXED = -1;
+
+/** @throws DamagedBytes */
+export function savedOutbox(facts: Facts, dictionary: Dictionary): SavedOutbox {
+  const uplinks = new Map<string, SavedProgress>();
+  const losses = new Map<string, LossRecord[]>();
+  const single = new Map<string, string>();
+  for (const [name, text] of facts) {
+    const [kind, uplink, id] = name.split("/");
+    if (text === null) continue;
+    if (kind === "uplink" && uplink !== undefined) uplinks.set(uplink, progressOf(text));
+    else if (kind === "loss" && uplink !== undefined) {
+      losses.set(uplink, [...(losses.get(uplink) ?? []), lossOf(text, Number(id), dictionary)]);
+    } else single.set(name, text);
+  }
+  return {
+    wasClean: single.get(FACT.clean) !== "false",
+    safe: safeOf(single.get(FACT.safe)),
+    runMs: numberOf(parse(single.get(FACT.runMs) ?? "0")),
+    uplinks,
+    losses,
+  };
+}
+
+export function progressText({ pending, parkedRunMs }: SavedProgress): string {
+  const ranges = pending.map(({ from, to }) => [from, to === Infinity ? null : to]);
+  return JSON.stringify({ pending: ranges, ...(parkedRunMs !== undefined && { parkedRunMs }) });
+}
+
+function progressOf(text: string): SavedProgress {
+  const { pending, parkedRunMs } = recordOf(parse(text));
+  const ranges = arrayOf(pending).map((pair) => {
+    const [from, to] = arrayOf(pair);
+    return { from: numberOf(from), to: to === null ? Infinity : numberOf(to) };
+  });
+  return {
+    pending: bound(union([ranges.filter(({ from, to }) => from <= to)])),
+    parkedRunMs: parkedRunMs === undefined ? undefined : numberOf(parkedRunMs),
+  };
+}
+
+export function lossText(loss: LossRecord, dictionary: Dictionary): string {
+  return JSON.stringify({
+    reason: loss.reason,
+    epoch: loss.epoch,
+    priority: loss.priority === "mixed" ? MIXED : rankOf(loss.priority),
+    fromMs: loss.fromMs,
+    toMs: loss.toMs,
+    tags: loss.tags.map(({ tag, count }) => [dictionary.keyOf(tag), rankOf(tag.priority), count]),
+  });
+}
+
+function lossOf(text: string, id: number, dictionary: Dictionary): LossRecord {
+  const saved = recordOf(parse(text));
+  const reason = REASONS.find((known) => known === saved.reason);
+  if (reason === undefined) throw new DamagedBytes(`the reason of a loss is ${String(saved.reason)}`);
+  const rank = numberOf(saved.priority);
+  return {
+    id: numberOf(id),
+    reason,
+    epoch: numberOf(saved.epoch),
+    priority: PRIORITIES[rank] ?? "mixed",
+    fromMs: numberOf(saved.fromMs),
+    toMs: numberOf(saved.toMs),
+    tags: arrayOf(saved.tags).map((entry) => {
+      const [key, tagRank, count] = arrayOf(entry);
+      const tag = dictionary.tagOf(numberOf(key), priorityOf(numberOf(tagRank)));
+      if (tag === undefined) throw new DamagedBytes(`tag ${String(key)} is not in the dictionary`);
+      return { tag, count: count === null ? null : numberOf(count) };
+    }),
+  };
+}
+
+export function safeText(safe: SafeTime): string {
+  return JSON.stringify(safe);
+}
+
+/** @throws DamagedBytes */
+export function safeOf(text: string | undefined): SafeTime | undefined {
+  if (text === undefined) return undefined;
+  const { ms, epoch } = recordOf(parse(text));
+  return { ms: numberOf(ms), epoch: numberOf(epoch) };
+}
+
+export function laterSafe(a: SafeTime | undefined, b: SafeTime | undefined): SafeTime | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  const isLater = a.epoch === b.epoch ? a.ms > b.ms : a.epoch > b.epoch;
+  return isLater ? a : b;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new DamagedBytes(`a fact reads ${text.slice(0, 40)}`);
+  }
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw new DamagedBytes("a fact is no record");
+  return { ...value };
+}
+
+function arrayOf(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new DamagedBytes("a fact is no list");
+  return value;
+}
+
+function numberOf(value: unknown): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw new DamagedBytes("a fact is no number");
+  return value;
+}

@@ -1,0 +1,194 @@
+/**
+ * Small facts that must survive, in state.db: epoch, session numbers, what is published retained, the safe time.
+ * Epoch and session numbers are also kept in the outbox; the larger counts, so that neither file alone can turn one back.
+ *
+ *     counter/epoch, counter/session/UPLINK   highest number that may have been given
+ *     retained/UPLINK/SERVER                  topics
+ *     known                                   safe time, oldest sample held, last time seen
+ */
+import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import type { StateStore } from "../pipeline.ts";
+import { type BlockStore, type Facts, StorageFailure } from "./block-store.ts";
+import type { LastKnown } from "./outbox.ts";
+import { laterSafe } from "./saved-facts.ts";
+import type { StateFile } from "./storage-client.ts";
+
+/**
+ * Numbers are stored this many ahead: those below the stored one can be given at once, and a start goes on above it.
+ * More would let a gateway that keeps crashing run ahead of the Unix time with which lost counters begin again.
+ */
+const AHEAD = 16;
+/** P11: the state record is written no more often. */
+const SAVE_INTERVAL_MS = 60_000;
+const KNOWN = "known";
+const COUNTER = "counter/";
+const RETAINED = "retained/";
+const EPOCH = `${COUNTER}epoch`;
+
+interface Counter {
+  value: number;
+  /** On the card: nothing above it was ever given. */
+  stored: number;
+}
+
+export interface StateOptions {
+  readonly file: StateFile;
+  /** Keeps the second copy of the counters. */
+  readonly blocks: BlockStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class State implements StateStore {
+  readonly lastKnown: LastKnown;
+  readonly #options: StateOptions;
+  readonly #counters = new Map<string, Counter>();
+  readonly #retained = new Map<string, readonly string[]>();
+  #known: LastKnown;
+  #savedMs: number;
+  #isReserving = false;
+
+  /** @param facts of state.db; @param copies facts of the outbox */
+  constructor(options: StateOptions, facts: Facts, copies: Facts) {
+    this.#options = options;
+    this.#savedMs = options.clock.monotonicMs();
+    for (const [name, text] of [...facts, ...copies]) if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
+    for (const [name, text] of facts) if (name.startsWith(RETAINED)) this.#retained.set(name, topicsIn(text));
+    this.lastKnown = knownIn(facts.find(([name]) => name === KNOWN)?.[1] ?? null);
+    this.#known = this.lastKnown;
+    this.#counter(EPOCH).value++;
+  }
+
+  epoch(): number {
+    return this.#counter(EPOCH).value;
+  }
+
+  /** Given from those stored ahead. More clock steps at once than these, on a card that takes nothing, go on unstored. */
+  raiseEpoch(): number {
+    const counter = this.#counter(EPOCH);
+    counter.value++;
+    if (counter.stored - counter.value < AHEAD / 2 && !this.#isReserving) void this.reserveEpochs();
+    return counter.value;
+  }
+
+  /** Never rejects: a gateway with a full card starts all the same. */
+  async reserveEpochs(): Promise<void> {
+    this.#isReserving = true;
+    try {
+      await this.#reserve(EPOCH);
+    } catch (error) {
+      this.#options.log.error(`the epoch could not be stored: ${messageOf(error)}`);
+    }
+    this.#isReserving = false;
+  }
+
+  async nextSession(uplink: string): Promise<number> {
+    const name = `${COUNTER}session/${uplink}`;
+    const counter = this.#counter(name);
+    while (counter.value >= counter.stored) await this.#reserve(name);
+    return ++counter.value;
+  }
+
+  retained(uplink: string, server: string): readonly string[] {
+    return this.#retained.get(retainedName(uplink, server)) ?? [];
+  }
+
+  async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
+    const name = retainedName(uplink, server);
+    this.#retained.set(name, topics);
+    await this.#options.file.save([[name, topics.length === 0 ? null : JSON.stringify(topics)]]);
+  }
+
+  /** Remembers, and stores once a minute. */
+  note(known: LastKnown): void {
+    this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
+    const { clock, log } = this.#options;
+    if (clock.monotonicMs() - this.#savedMs < SAVE_INTERVAL_MS) return;
+    this.#savedMs = clock.monotonicMs();
+    this.#save().catch((error) => log.warning(`state.db cannot be written: ${messageOf(error)}`));
+  }
+
+  async close(): Promise<void> {
+    await this.#save().catch((error) => this.#options.log.error(`state.db cannot be written: ${messageOf(error)}`));
+    await this.#options.file.close();
+  }
+
+  #save(): Promise<void> {
+    const seenMs = this.#options.clock.wallMs();
+    return this.#options.file.save([[KNOWN, JSON.stringify({ ...this.#known, seenMs })]]);
+  }
+
+  /** Stores a higher number in both files; one of them is enough. */
+  async #reserve(name: string): Promise<void> {
+    const counter = this.#counter(name);
+    const ahead = Math.max(counter.value, counter.stored) + AHEAD;
+    const facts: Facts = [[name, JSON.stringify(ahead)]];
+    const { file, blocks } = this.#options;
+    const [inState, inOutbox] = await Promise.allSettled([file.save(facts), blocks.commit({ ...NO_CHANGE, facts })]);
+    if (inState.status === "rejected" && inOutbox.status === "rejected") {
+      throw new StorageFailure("failing", messageOf(inState.reason));
+    }
+    counter.stored = Math.max(counter.stored, ahead);
+  }
+
+  #counter(name: string): Counter {
+    const known = this.#counters.get(name);
+    if (known !== undefined) return known;
+    const seconds = Math.floor(this.#options.clock.wallMs() / 1_000);
+    const counter = { value: seconds, stored: seconds };
+    this.#counters.set(name, counter);
+    return counter;
+  }
+
+  #raise(name: string, stored: number | undefined): void {
+    if (stored === undefined) return;
+    const highest = Math.max(stored, this.#counters.get(name)?.stored ?? 0);
+    this.#counters.set(name, { value: highest, stored: highest });
+  }
+}
+
+const NO_CHANGE = { blocks: [], tags: [], facts: [], released: [], dropped: [], ages: [] } as const;
+
+/** An uplink's name has no slash; a server's URL has. */
+function retainedName(uplink: string, server: string): string {
+  return `${RETAINED}${uplink}/${server}`;
+}
+
+/** A fact that is not what we wrote counts as absent: what it says is found out again, or kept in the other file. */
+function parse(text: string | null): unknown {
+  try {
+    return text === null ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function numberIn(text: string | null): number | undefined {
+  return wholeNumber(parse(text));
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
+}
+
+function topicsIn(text: string | null): readonly string[] {
+  const value = parse(text);
+  return Array.isArray(value) ? value.filter((topic) => typeof topic === "string") : [];
+}
+
+function knownIn(text: string | null): LastKnown {
+  const known = recordOf(parse(text));
+  const safe = recordOf(known.safe);
+  const ms = wholeNumber(safe.ms);
+  const epoch = wholeNumber(safe.epoch);
+  return {
+    safe: ms === undefined || epoch === undefined ? undefined : { ms, epoch },
+    oldestMs: wholeNumber(known.oldestMs),
+  };
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}

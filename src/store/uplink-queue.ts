@@ -1,0 +1,239 @@
+/** One uplink's view of the outbox: what it has not acknowledged, and what it was told it lost. */
+import type { Batch, Loss, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
+import type { Facts } from "./block-store.ts";
+import type { Dictionary } from "./dictionary.ts";
+import type { HistoryReader } from "./history-reader.ts";
+import { addLoss, type LossDraft, type LossRecord, lostSamples } from "./losses.ts";
+import { add, bound, clip, contains, countUpTo, firstFrom, type Ranges, subtract } from "./ranges.ts";
+import { FACT, lossText, progressText, type SavedProgress } from "./saved-facts.ts";
+import type { Tail } from "./tail.ts";
+
+/** Reads of the file in one call; then the batch ends where it is certain, even if it is empty. */
+const MAX_FILE_READS = 4;
+
+/** What a queue needs of the outbox around it. */
+export interface QueueHost {
+  readonly tail: Tail;
+  readonly dictionary: Dictionary;
+  /** The newest number that uplinks may see. */
+  visible(): number;
+  nextLossId(): number;
+  /** @param from the lowest number that was pending until now */
+  acknowledged(from: number): void;
+  rewound(from: number): void;
+  lossesChanged(): void;
+}
+
+export class Queue implements UplinkQueue {
+  readonly name: string;
+  readonly #host: QueueHost;
+  readonly #history: HistoryReader;
+  readonly #listeners = new Set<() => void>();
+  #pending: Ranges = [];
+  #parkedRunMs: number | undefined;
+  #losses: readonly LossRecord[] = [];
+  #isClaimed = false;
+  #storedText: string | undefined;
+  #storedLosses = new Set<number>();
+  #oldest: { readonly number: number; readonly ms: number } | undefined;
+
+  constructor(host: QueueHost, history: HistoryReader, name: string) {
+    this.name = name;
+    this.#host = host;
+    this.#history = history;
+  }
+
+  /** A new name waits for numbers from here on. */
+  begin(from: number): void {
+    this.#pending = [{ from, to: Infinity }];
+  }
+
+  /** A known name goes on as the file says. */
+  restore({ pending, parkedRunMs }: SavedProgress, losses: readonly LossRecord[]): void {
+    this.#pending = pending;
+    this.#parkedRunMs = parkedRunMs;
+    this.#losses = losses;
+    this.#storedLosses = new Set(losses.map((loss) => loss.id));
+    this.#storedText = progressText({ pending, parkedRunMs });
+  }
+
+  newest(): number {
+    return this.#host.visible();
+  }
+
+  pending(): Ranges {
+    return this.#pending;
+  }
+
+  depth(): number {
+    return countUpTo(this.#pending, this.#host.visible());
+  }
+
+  oldestMs(): number | undefined {
+    const first = this.firstPending();
+    if (first === undefined) return undefined;
+    if (first < this.#host.tail.base) {
+      return this.#history.timeAt(first) ?? (this.#oldest?.number === first ? this.#oldest.ms : undefined);
+    }
+    for (const sample of this.#host.tail.samples(first, this.#host.visible())) {
+      if (contains(this.#pending, sample.number)) return sample.sourceTimestampMs;
+    }
+    return undefined;
+  }
+
+  async read(from: number, to: number, maxSamples: number): Promise<Batch> {
+    const end = Math.min(to, this.#host.visible());
+    const samples: NumberedSample[] = [];
+    let certain = from - 1;
+    for (let reads = 0; ; ) {
+      const next = firstFrom(this.#pending, certain + 1);
+      if (next === undefined || next > end || samples.length >= maxSamples) {
+        return { covers: { from, to: samples.length >= maxSamples ? certain : Math.max(certain, end) }, samples };
+      }
+      const { base } = this.#host.tail;
+      if (next >= base) {
+        certain = this.#take(this.#host.tail.samples(next, end), next, end, maxSamples, samples);
+      } else {
+        if (reads++ === MAX_FILE_READS) return { covers: { from, to: certain }, samples };
+        const window = await this.#history.window(next, Math.min(end, base - 1));
+        if (window === undefined) return { covers: { from, to: certain }, samples };
+        certain = this.#take(window.samples, next, Math.min(window.to, end), maxSamples, samples);
+      }
+    }
+  }
+
+  acknowledge(range: Range): void {
+    const given = { from: range.from, to: Math.min(range.to, this.#host.visible()) };
+    const [first] = clip(this.#pending, given);
+    if (first === undefined) return;
+    this.#pending = bound(subtract(this.#pending, given));
+    this.#host.acknowledged(first.from);
+  }
+
+  rewind(from: number): void {
+    const held = Math.max(from, this.#host.tail.base);
+    this.#pending = bound(add(this.#pending, { from: held, to: Infinity }));
+    this.#host.rewound(held);
+  }
+
+  losses(): readonly Loss[] {
+    return this.#losses;
+  }
+
+  acknowledgeLoss(id: number): void {
+    this.#losses = this.#losses.filter((loss) => loss.id !== id);
+    this.#host.lossesChanged();
+  }
+
+  onAppend(listener: () => void): () => void {
+    // A function given twice is two listeners.
+    const call = () => listener();
+    this.#listeners.add(call);
+    return () => this.#listeners.delete(call);
+  }
+
+  notify(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** The first number that the uplink waits for, if it was given already. */
+  firstPending(): number | undefined {
+    const first = this.#pending[0]?.from;
+    return first !== undefined && first <= this.#host.visible() ? first : undefined;
+  }
+
+  /** @returns samples that are known to be lost by this */
+  lose(draft: LossDraft): number {
+    this.#losses = addLoss(this.#losses, draft, this.#host.nextLossId());
+    this.#host.lossesChanged();
+    return lostSamples(draft);
+  }
+
+  /** Nothing below this number is held any more. */
+  giveUpBelow(number: number): void {
+    if ((this.#pending[0]?.from ?? Infinity) >= number) return;
+    this.#pending = subtract(this.#pending, { from: -Infinity, to: number - 1 });
+  }
+
+  claim(): void {
+    this.#isClaimed = true;
+    if (this.#parkedRunMs === undefined) return;
+    this.#parkedRunMs = undefined;
+    this.#pending = bound(add(this.#pending, { from: this.#host.visible() + 1, to: Infinity }));
+  }
+
+  /** The uplink is configured no more: it waits for nothing new. */
+  park(newest: number, runMs: number): void {
+    if (this.#isClaimed || this.#parkedRunMs !== undefined) return;
+    this.#parkedRunMs = runMs;
+    this.#pending = clip(this.#pending, { from: -Infinity, to: newest });
+  }
+
+  /** Whether nothing of a removed uplink is worth keeping. */
+  isOver(runMs: number, maxAgeMs: number): boolean {
+    if (this.#parkedRunMs === undefined) return false;
+    return runMs - this.#parkedRunMs > maxAgeMs || (this.#pending.length === 0 && this.#losses.length === 0);
+  }
+
+  noteOldest(number: number, ms: number | undefined): void {
+    this.#oldest = ms === undefined ? undefined : { number, ms };
+  }
+
+  hasUnstoredLosses(): boolean {
+    return this.#losses.some((loss) => !this.#storedLosses.has(loss.id));
+  }
+
+  /** What the file does not know yet, and what to do when it does. */
+  unstored(): { readonly facts: Facts; readonly stored: () => void } {
+    const text = progressText({ pending: this.#pending, parkedRunMs: this.#parkedRunMs });
+    const losses = this.#losses;
+    const ids = new Set(losses.map((loss) => loss.id));
+    const facts: (readonly [string, string | null])[] = [];
+    if (text !== this.#storedText) facts.push([FACT.uplink(this.name), text]);
+    for (const loss of losses) {
+      if (!this.#storedLosses.has(loss.id)) {
+        facts.push([FACT.loss(this.name, loss.id), lossText(loss, this.#host.dictionary)]);
+      }
+    }
+    for (const id of this.#storedLosses) if (!ids.has(id)) facts.push([FACT.loss(this.name, id), null]);
+    return {
+      facts,
+      stored: () => {
+        this.#storedText = text;
+        this.#storedLosses = ids;
+      },
+    };
+  }
+
+  /** The facts that remove this uplink from the file. */
+  removal(): Facts {
+    return [
+      [FACT.uplink(this.name), null],
+      ...[...this.#storedLosses].map((id): [string, null] => [FACT.loss(this.name, id), null]),
+    ];
+  }
+
+  /** The file was replaced by an empty one. */
+  forgetStored(): void {
+    this.#storedText = undefined;
+    this.#storedLosses = new Set();
+    this.#history.forget();
+  }
+
+  /** Takes the pending ones of `from`. @returns the number up to which the batch is complete */
+  #take(
+    source: Iterable<NumberedSample>,
+    from: number,
+    to: number,
+    maxSamples: number,
+    batch: NumberedSample[],
+  ): number {
+    for (const sample of source) {
+      if (sample.number > to) break;
+      if (sample.number < from || !contains(this.#pending, sample.number)) continue;
+      batch.push(sample);
+      if (batch.length >= maxSamples) return sample.number;
+    }
+    return to;
+  }
+}
