@@ -43,6 +43,9 @@ const DISCONNECT = Uint8Array.of(0xe0, 0x00);
 /** What the protocol allows where CONNACK says nothing: four bytes of remaining length after the header. */
 const PACKET_MAX_BYTES = 268_435_455 + 5;
 const RECEIVE_MAXIMUM = 65_535;
+const CLOSED_BY_BROKER = "the broker closed the connection";
+const CLOSED_INSTEAD_OF_ANSWER =
+  "the broker closes the connection instead of answering CONNECT: it may not accept this certificate or client id";
 /** What mqtt.js calls it. */
 const KEEP_ALIVE_ERROR = "Keepalive timeout";
 
@@ -53,11 +56,12 @@ export async function openMqtt(
   clock: Clock,
   late: AbortSignal,
 ): Promise<Connection> {
-  // With TLS 1.3 a broker's no to the certificate comes after the handshake.
-  const { socket } = secure;
-  if (socket.destroyed) throw new ConnectFailure(secure.explain(socket.errored ?? new Error("ECONNRESET")));
+  const failure = secure.failure();
+  if (failure !== undefined) throw new ConnectFailure(secure.explain(failure));
+  if (secure.socket.destroyed) throw new ConnectFailure(CLOSED_INSTEAD_OF_ANSWER);
+  const lifeline = new Lifeline(secure, settings);
   const client = startClient(secure, settings);
-  const lifeline = new Lifeline(secure, client, settings);
+  lifeline.watch(client);
   const onLate = () => lifeline.end("the broker does not answer CONNECT; it may be overloaded, or the link frozen");
   if (late.aborted) onLate();
   else late.addEventListener("abort", onLate, { once: true });
@@ -110,32 +114,29 @@ class Lifeline {
   reason: string | undefined;
   readonly closed: Promise<string>;
   readonly #secure: SecureSocket;
+  readonly #settings: MqttSettings;
 
-  constructor(secure: SecureSocket, client: MqttClient, settings: MqttSettings) {
+  /** Made before the client, so that it hears of the socket's errors first and from the socket. */
+  constructor(secure: SecureSocket, settings: MqttSettings) {
     this.#secure = secure;
+    this.#settings = settings;
     const { socket } = secure;
-    const socketError = (error: Error) => {
-      if (!this.accepted && this.reason === undefined) this.versionSuspect = reasonIsSilence(error);
-      this.end(secure.explain(error));
-    };
-    socket.on("error", socketError);
-    // The same socket, or the WebSocket on it.
-    client.stream.on("error", socketError);
-    client.on("error", (error) => {
-      if (error === socket.errored) socketError(error);
-      else this.#protocolError(error, settings);
-    });
-    client.on("disconnect", (packet) => {
-      this.end(`the broker ended the connection: ${reasonWords(packet.reasonCode ?? 0x80)}`);
-    });
+    socket.on("error", (error) => this.#socketError(error));
     this.closed = new Promise((resolve) => {
       socket.once("close", () => {
         if (!this.accepted && this.reason === undefined) this.versionSuspect = true;
-        this.reason ??= this.accepted
-          ? "the broker closed the connection"
-          : "the broker closes the connection instead of answering CONNECT: it may not accept this certificate or client id";
+        this.reason ??= this.accepted ? CLOSED_BY_BROKER : CLOSED_INSTEAD_OF_ANSWER;
         resolve(this.reason);
       });
+    });
+  }
+
+  watch(client: MqttClient): void {
+    // Where MQTT is in a WebSocket, this is another stream than the socket.
+    client.stream.on("error", (error: Error) => this.#socketError(error));
+    client.on("error", (error) => this.#protocolError(error));
+    client.on("disconnect", (packet) => {
+      this.end(`the broker ended the connection: ${reasonWords(packet.reasonCode ?? 0x80)}`);
     });
   }
 
@@ -148,26 +149,31 @@ class Lifeline {
     this.#secure.socket.destroy();
   }
 
-  #protocolError(error: Error, settings: MqttSettings): void {
+  #socketError(error: Error): void {
+    if (!this.accepted && this.reason === undefined) this.versionSuspect = isReset(error);
+    this.end(this.#secure.explain(error));
+  }
+
+  #protocolError(error: Error): void {
     const code = reasonCodeOf(error);
     if (!this.accepted && this.reason === undefined) {
       this.versionSuspect = code === undefined || connackReason(code) === UNSUPPORTED_VERSION;
     }
-    this.end(this.#protocolErrorWords(error, code, settings));
+    this.end(this.#protocolErrorWords(error, code));
   }
 
-  #protocolErrorWords(error: Error, code: number | undefined, settings: MqttSettings): string {
+  #protocolErrorWords(error: Error, code: number | undefined): string {
+    const { keepAliveMs, login } = this.#settings;
     if (!this.accepted) {
       if (code === undefined) return `what answers there is no MQTT broker: ${messageOf(error)}`;
-      return connectRefusal(code, settings.login?.username);
+      return connectRefusal(code, login?.username);
     }
     if (error.message !== KEEP_ALIVE_ERROR) return `the broker does not keep to the protocol: ${messageOf(error)}`;
-    const silentS = (settings.keepAliveMs * 1.5) / 1000;
-    return `the broker has not answered for ${silentS} s: the link is frozen, or the broker stuck`;
+    return `the broker has not answered for ${(keepAliveMs * 1.5) / 1000} s: the link is frozen, or the broker stuck`;
   }
 }
 
-function reasonIsSilence(error: Error): boolean {
+function isReset(error: Error): boolean {
   return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
 }
 

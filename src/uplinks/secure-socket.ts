@@ -10,6 +10,8 @@ import { readTlsFiles, validityOf } from "./tls-files.ts";
 
 export interface SecureSocket {
   readonly socket: TLSSocket;
+  /** The socket's error, where it had one. */
+  failure(): Error | undefined;
   /** What an error of this socket means, in words. */
   explain(error: unknown): string;
 }
@@ -46,10 +48,12 @@ export async function openSecureSocket(
   const files = await readTlsFiles(tls);
   const ownCertificate = files.cert === undefined ? undefined : validityOf(files.cert);
   let brokerCertificate: BrokerCertificate | undefined;
+  let secured = false;
+  let failure: Error | undefined;
   const explain = (error: unknown): string => {
     if (error instanceof ConnectFailure) return error.message;
     const own = ownCertificate === undefined ? {} : { ownCertificate };
-    const facts: FailureFacts = { host, port, tls, wallMs: clock.wallMs(), ...brokerCertificate, ...own };
+    const facts: FailureFacts = { host, port, tls, wallMs: clock.wallMs(), secured, ...brokerCertificate, ...own };
     return tlsFailure(error, facts);
   };
   try {
@@ -66,12 +70,17 @@ export async function openSecureSocket(
       // Said aloud, because an environment variable of Node can turn the default off.
       rejectUnauthorized: true,
     });
+    // It stays: with TLS 1.3 the broker refuses a certificate when the handshake is over.
+    socket.on("error", (error) => {
+      failure ??= error;
+    });
     // Before Node's own listener, which destroys the socket when verification fails.
     socket.prependOnceListener("secure", () => {
       brokerCertificate = brokerCertificateOf(socket);
     });
     await opened(socket, "secureConnect", late, `${host}:${port} does not answer the TLS handshake`);
-    return { socket, explain };
+    secured = true;
+    return { socket, explain, failure: () => failure };
   } catch (error) {
     throw new ConnectFailure(explain(error));
   }
@@ -85,7 +94,7 @@ async function openTcp(endpoint: Endpoint, late: AbortSignal): Promise<Socket> {
   return socket;
 }
 
-/** Waits for the event; the socket is destroyed when it fails or is late. Its errors never go unhandled afterwards. */
+/** Waits for the event; the socket is destroyed when it fails or is late. */
 function opened(socket: Socket, event: "connect" | "secureConnect", late: AbortSignal, silent: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const onLate = () => socket.destroy(new ConnectFailure(silent));

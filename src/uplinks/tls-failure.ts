@@ -19,6 +19,8 @@ export interface FailureFacts {
   readonly tls: UplinkConfig["tls"];
   /** What this gateway's clock says. */
   readonly wallMs: number;
+  /** TLS was up before it failed. */
+  readonly secured: boolean;
   /** Of the broker's own certificate, where it was seen. */
   readonly brokerCertificate?: Validity;
   /** The names in it, as `DNS:a, IP Address:b`. */
@@ -77,7 +79,10 @@ const FAILURES: readonly (readonly [RegExp, Words])[] = [
   ],
   [
     /ECONNRESET|EPIPE|ECONNABORTED|SOCKET_HANG_UP/,
-    (f) => `the connection to ${where(f)} was cut: by the broker, or by something on the way`,
+    (f) =>
+      f.secured
+        ? `the connection to ${where(f)} was cut: by the broker, or by something on the way`
+        : `${where(f)} closes the connection before TLS is up: is this the broker's plaintext port? Its TLS port is usually 8883`,
   ],
 ];
 
