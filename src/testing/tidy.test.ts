@@ -65,6 +65,7 @@ const CASES: readonly Case[] = [
     bad: [
       "const t = Date.now();",
       "setTimeout(f, 1);",
+      "globalThis.setInterval(f)",
       "a = new Date();",
       "x(Math.random)",
       "`$" + "{performance.now()}`",
@@ -73,6 +74,7 @@ const CASES: readonly Case[] = [
       "// Date.now()",
       '"setTimeout"',
       "new Date(0)",
+      "client.setTimeout(50)",
       "/Date.now/.test(x)",
       "clearTimeout(handle)",
       "`Date.now()`",

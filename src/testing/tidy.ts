@@ -38,7 +38,7 @@ const BANS: readonly Ban[] = [
   {
     in: "code",
     pattern:
-      /\b(?:Date\.now|setTimeout|setInterval|setImmediate|Math\.random|performance\.now|AbortSignal\.timeout|hrtime)\b|\bnew Date\(\s*\)/g,
+      /(?:\bglobalThis\.|(?<![.\w$]))(?:Date\.now|setTimeout|setInterval|setImmediate|Math\.random|performance\.now|AbortSignal\.timeout|hrtime|new Date\(\s*\))(?!\w)/g,
     problem: "reads time or chance by itself; take a Clock or a Random as an argument (core/clock.ts, core/random.ts)",
     roles: ALL,
     except: {
