@@ -1,5 +1,5 @@
 /** An MQTT broker with the link to it, in memory and in the time of a clock: as far as a Transport can see, the real thing. */
-import type { Clock, Timer } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import {
   type BrokerLimits,
   ConnectFailure,
@@ -61,14 +61,16 @@ export class SimulatedBroker implements Transport, FarEnd {
   connect(request: ConnectRequest): Promise<Connection> {
     this.requests.push(request);
     return new Promise((resolve, reject) => {
-      let late: Timer | undefined;
+      let gaveUp = false;
+      const late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
+        gaveUp = true;
+        reject(new ConnectFailure("the broker does not answer CONNECT; it may be overloaded, or the link frozen"));
+      });
       this.pass(2 * this.latencyMs, () => {
-        late?.cancel();
+        if (gaveUp) return;
+        late.cancel();
         if (this.#refusal !== undefined) reject(new ConnectFailure(this.#refusal));
         else resolve(this.#accept(request));
-      });
-      late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
-        reject(new ConnectFailure("the broker does not answer CONNECT; it may be overloaded, or the link frozen"));
       });
     });
   }
@@ -110,6 +112,13 @@ export class SimulatedBroker implements Transport, FarEnd {
     return this.#frozen;
   }
 
+  pass(delayMs: number, arrive: () => void): void {
+    this.clock.after(delayMs, () => {
+      if (this.#frozen) this.#held.push(arrive);
+      else arrive();
+    });
+  }
+
   publish(message: Message): string | undefined {
     if (this.#denied.has(message.topic))
       return `the broker refuses messages to ${message.topic}: not authorised (0x87)`;
@@ -131,13 +140,6 @@ export class SimulatedBroker implements Transport, FarEnd {
     const connection = new SimulatedConnection(this, request);
     this.#sessions.set(request.clientId, connection);
     return connection;
-  }
-
-  pass(delayMs: number, arrive: () => void): void {
-    this.clock.after(delayMs, () => {
-      if (this.#frozen) this.#held.push(arrive);
-      else arrive();
-    });
   }
 
   #route(message: Message): void {

@@ -87,7 +87,9 @@ export class SimulatedConnection implements Connection {
     if (!this.#closing && this.#reason === undefined) {
       this.#closing = true;
       this.#broker.pass(this.#transmit(HEADER_BYTES), () => this.#broker.end(this, CLOSED, true));
-      this.#broker.clock.after(CLOSE_TIMEOUT_MS, () => this.ended(CLOSED));
+      const timer = this.#broker.clock.after(CLOSE_TIMEOUT_MS, () => this.ended(CLOSED));
+      await this.closed;
+      timer.cancel();
     }
     await this.closed;
   }

@@ -1,0 +1,94 @@
+/** An outbox for one uplink, in memory and without limits: the seam at its plainest. */
+import type { Clock } from "../core/clock.ts";
+import type { Batch, Intake, Loss, NumberedSample, Range, Sample, UplinkQueue } from "../pipeline.ts";
+
+export class MemoryQueue implements UplinkQueue, Intake {
+  readonly #clock: Clock;
+  /** By number, from 1 on. */
+  readonly #samples: NumberedSample[] = [];
+  #pending: readonly Range[] = [{ from: 1, to: Number.POSITIVE_INFINITY }];
+  #losses: readonly Loss[] = [];
+  readonly #listeners = new Set<() => void>();
+  /** Every read takes this long, as from a slow card. */
+  readDelayMs = 0;
+  /** Reads fail with this reason. */
+  fault: string | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  append(samples: readonly Sample[]): void {
+    for (const sample of samples) {
+      this.#samples.push({ ...sample, number: this.newest() + 1, takenInMs: this.#clock.monotonicMs() });
+    }
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  /** As if everything so far had left memory: it comes from the file, without the time of being taken in. */
+  spill(): void {
+    for (const [index, { takenInMs: _, ...sample }] of this.#samples.entries()) this.#samples[index] = sample;
+  }
+
+  lose(loss: Loss): void {
+    this.#losses = [...this.#losses, loss];
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  newest(): number {
+    return this.#samples.length;
+  }
+
+  pending(): readonly Range[] {
+    return this.#pending;
+  }
+
+  depth(): number {
+    return this.#samples.reduce((count, { number }) => count + (this.#isPending(number) ? 1 : 0), 0);
+  }
+
+  oldestMs(): number | undefined {
+    return this.#samples.find(({ number }) => this.#isPending(number))?.sourceTimestampMs;
+  }
+
+  async read(from: number, to: number, maxSamples: number): Promise<Batch> {
+    if (this.readDelayMs > 0) await new Promise<void>((resolve) => this.#clock.after(this.readDelayMs, resolve));
+    if (this.fault !== undefined) throw new Error(this.fault);
+    const found = this.#samples.slice(Math.max(0, from - 1), to).filter(({ number }) => this.#isPending(number));
+    const samples = found.slice(0, maxSamples);
+    return { covers: { from, to: samples.length < found.length ? (samples.at(-1)?.number ?? to) : to }, samples };
+  }
+
+  acknowledge(range: Range): void {
+    this.#pending = this.#pending.flatMap(({ from, to }) =>
+      [
+        { from, to: Math.min(to, range.from - 1) },
+        { from: Math.max(from, range.to + 1), to },
+      ].filter((left) => left.from <= left.to),
+    );
+  }
+
+  rewind(from: number): void {
+    const kept = this.#pending
+      .filter((range) => range.from < from)
+      .map((range) => ({ from: range.from, to: Math.min(range.to, from - 1) }));
+    this.#pending = [...kept, { from, to: Number.POSITIVE_INFINITY }];
+  }
+
+  losses(): readonly Loss[] {
+    return this.#losses;
+  }
+
+  acknowledgeLoss(id: number): void {
+    this.#losses = this.#losses.filter((loss) => loss.id !== id);
+  }
+
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #isPending(number: number): boolean {
+    return this.#pending.some(({ from, to }) => from <= number && number <= to);
+  }
+}

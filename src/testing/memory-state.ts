@@ -1,0 +1,39 @@
+import type { StateStore } from "../pipeline.ts";
+
+/** What state.db keeps, in memory: outlives an uplink, as the card outlives the process. */
+export class MemoryState implements StateStore {
+  #epoch = 1;
+  readonly #sessions = new Map<string, number>();
+  readonly #retained = new Map<string, readonly string[]>();
+  /** Every write fails with this reason. */
+  fault: string | undefined;
+
+  epoch(): number {
+    return this.#epoch;
+  }
+
+  raiseEpoch(): number {
+    this.#epoch += 1;
+    return this.#epoch;
+  }
+
+  async nextSession(uplink: string): Promise<number> {
+    this.#check();
+    const session = (this.#sessions.get(uplink) ?? 0) + 1;
+    this.#sessions.set(uplink, session);
+    return session;
+  }
+
+  retained(uplink: string, server: string): readonly string[] {
+    return this.#retained.get(`${uplink} ${server}`) ?? [];
+  }
+
+  async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
+    this.#check();
+    this.#retained.set(`${uplink} ${server}`, topics);
+  }
+
+  #check(): void {
+    if (this.fault !== undefined) throw new Error(this.fault);
+  }
+}

@@ -1,0 +1,51 @@
+/** The JSON topics as a consumer parses them. */
+
+export interface StatusOnWire {
+  readonly online: boolean;
+  readonly timestamp: number;
+  readonly session: number;
+  readonly epoch: number;
+  /** Absent in the will and when offline. */
+  readonly seq?: number;
+  readonly devices?: Readonly<Record<string, number>>;
+}
+
+export interface ValueOnWire {
+  readonly id: string;
+  readonly v: boolean | number | string | null;
+  readonly q: boolean;
+  readonly s?: string;
+  readonly t: number;
+  readonly e?: number;
+  readonly h?: 1;
+}
+
+export interface LossOnWire extends ValueOnWire {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number | null;
+  readonly reason: string;
+}
+
+export interface ValuesOnWire {
+  readonly timestamp: number;
+  readonly session: number;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly values: readonly (ValueOnWire | LossOnWire)[];
+}
+
+export interface SnapshotOnWire {
+  readonly timestamp: number;
+  readonly session: number;
+  readonly epoch: number;
+  readonly after: number;
+  readonly part?: number;
+  readonly parts?: number;
+  readonly values: readonly ValueOnWire[];
+}
+
+/** Believes the sender as to the form: for tests and the demo, which know him. */
+export function parseWire<T>(payload: Uint8Array): T {
+  return JSON.parse(Buffer.from(payload).toString("utf8"));
+}
