@@ -14,8 +14,8 @@ export interface FrozenProxy {
   thaw(): void;
   /** Breaks all connections at once. */
   cut(): void;
-  /** Breaks all connections and turns new ones away, until told otherwise: as with the broker down. */
-  refuse(refusing: boolean): void;
+  /** Breaks all connections, and every new one at once, until told otherwise. */
+  refuse(refused: boolean): void;
   /** Each way takes this much longer from now on. */
   delay(delayMs: number): void;
   close(): Promise<void>;
@@ -36,7 +36,7 @@ class LoopbackProxy implements FrozenProxy {
   readonly #newcomers = new Set<Socket>();
   #accepted = 0;
   #frozen = false;
-  #refusing = false;
+  #refused = false;
   #delayMs = 0;
 
   constructor(target: { host: string; port: number }, clock: Clock) {
@@ -82,9 +82,9 @@ class LoopbackProxy implements FrozenProxy {
     this.#newcomers.clear();
   }
 
-  refuse(refusing: boolean): void {
-    this.#refusing = refusing;
-    if (refusing) this.cut();
+  refuse(refused: boolean): void {
+    this.#refused = refused;
+    if (refused) this.cut();
   }
 
   delay(delayMs: number): void {
@@ -102,7 +102,7 @@ class LoopbackProxy implements FrozenProxy {
     this.#accepted++;
     // An error is followed by close.
     client.on("error", () => undefined);
-    if (this.#refusing) client.destroy();
+    if (this.#refused) client.destroy();
     else if (this.#frozen) this.#newcomers.add(client);
     else this.#join(client);
   }
