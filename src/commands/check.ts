@@ -17,7 +17,7 @@ Without mistakes it shows what the gateway would read, how often, and where it
 would send it; every register both as manuals print it (40101) and as it goes
 over the wire (holdingRegister:100).
 
-  --json    the same for machines: {"problems": […], "notices": […], "config": …}
+  --json    the same for machines: {"problems":[…],"notices":[…],"config":…}
 
 exit code   0 no mistakes, 78 mistakes, 64 wrong usage
 

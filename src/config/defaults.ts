@@ -52,6 +52,7 @@ export const LIMITS = {
   pemFileBytes: 1_000_000,
   /** Levels of the YAML tree; the deepest key of gateway.yaml stands on level 8. */
   depth: 20,
+  indentColumns: 100,
   /** Keys and values, aliases expanded. */
   nodes: 500_000,
   problems: 200,

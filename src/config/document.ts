@@ -4,6 +4,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   parseDocument,
@@ -67,6 +68,12 @@ const pathId = (path: Path) => path.join("\0");
 
 /** Never throws: what cannot be parsed is a problem. */
 export function parseSource(file: string, text: string): SourceDocument {
+  const tooDeepLine = lineNestedTooDeep(text);
+  if (tooDeepLine !== undefined) {
+    const wrong = `this nests deeper than ${LIMITS.depth} levels`;
+    const problem = { file, line: tooDeepLine, column: 1, key: "", wrong, remedy: "nothing here is that deep" };
+    return { file, value: undefined, problems: [problem], has: () => false, paths: () => [], place: () => TOP };
+  }
   const lines = new LineCounter();
   const parsed = parseDocument(text, {
     lineCounter: lines,
@@ -107,6 +114,35 @@ export function parseSource(file: string, text: string): SourceDocument {
       return TOP;
     },
   };
+}
+
+/** Marks that the lexer puts before the text of a scalar. */
+const SCALAR_AHEAD = "\u001f";
+
+/**
+ * The parser calls itself for each level. Where that ends at the end of the stack, a regular expression
+ * compiled there aborts the process, which nothing catches.
+ */
+function lineNestedTooDeep(text: string): number | undefined {
+  let line = 1;
+  let brackets = 0;
+  let indicators = 0;
+  let scalarAhead = false;
+  for (const token of new Lexer().lex(text)) {
+    if (!scalarAhead) {
+      if (token === "[" || token === "{") brackets++;
+      else if (token === "]" || token === "}") brackets--;
+      else if (brackets === 0 && (token === "-" || token === "?" || token === ":")) indicators++;
+      const indent = indicators === 0 && brackets === 0 && /^ +$/.test(token) ? token.length : 0;
+      if (brackets > LIMITS.depth || indicators > LIMITS.depth || indent > LIMITS.indentColumns) return line;
+    }
+    scalarAhead = token === SCALAR_AHEAD;
+    if (token.includes("\n")) {
+      line += token.split("\n").length - 1;
+      indicators = 0;
+    }
+  }
+  return undefined;
 }
 
 const YAML_REMEDIES: Readonly<Record<string, string>> = {

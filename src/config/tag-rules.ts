@@ -197,7 +197,7 @@ const scaling: Rule = (tag) => {
     mistakeIf(
       at !== undefined && from !== undefined && from.table !== at.table,
       "scaleFrom",
-      `is a ${from?.table}, and the tag a ${at?.table}; one request reads one table`,
+      `lies among ${from?.table}s, and one request reads only the tag's ${at?.table}s`,
       "name a register of the same table",
     ),
   ];
@@ -265,7 +265,7 @@ const writing: Rule = (tag) => {
     mistakeIf(
       wanted && at !== undefined && at.table !== "coil" && at.table !== "holdingRegister",
       "writable",
-      `Modbus cannot write to a ${at?.table}`,
+      `Modbus cannot write to ${at?.table}s`,
       "remove it, or mend the address",
     ),
     mistakeIf(wanted && tag.bit !== undefined, "writable", "a single bit of a register cannot be written", "remove it"),

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { check } from "./check.ts";
+import type { CommandIo } from "./io.ts";
+
+const GOOD = `version: 1
+gateway: { group: plant-7, name: pump-house-3 }
+uplinks:
+  cloud: { servers: [ "mqtts://broker.example.com:8883" ], primaryHost: scada-1, format: sparkplug }
+lines:
+  adapter:
+    path: /dev/ttyUSB0
+    serial: 9600 8N1
+    devices:
+      meter-1: { unitId: 1, model: eastron-sdm630, tags: [ voltage-l1, power-total ] }
+      pump-1:
+        unitId: 2
+        scanRate: 500ms
+        tags:
+          ${"a-name-as-long-as-it-may-be".padEnd(64, "x")}: { register: 465000, type: float32, byteOrder: DCBA, units: rpm, writable: true }
+          running: { coil: 3 }
+          mark: { holdingRegister: 0, type: uint64, notAvailable: 0xFFFFFFFFFFFFFFFF }
+inputs:
+  door: { pin: DI1, activeLow: true }
+  energy: { pin: { chip: pinctrl-bcm2711, line: 17 }, counter: both, units: kWh }
+`;
+
+let dir = "";
+const file = (name: string) => join(dir, name);
+
+before(() => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-check-"));
+  writeFileSync(file("good.yaml"), GOOD);
+  writeFileSync(file("bad.yaml"), GOOD.replace("mqtts:", "mqtt:").replace("unitId: 2", "unitid: 2"));
+});
+
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const said = { out: "", err: "" };
+  const io: CommandIo = {
+    out(text) {
+      said.out += text;
+    },
+    err(text) {
+      said.err += text;
+    },
+    isTerminal: false,
+    columns: 80,
+    rows: 24,
+    env: {},
+    signal: new AbortController().signal,
+    onKey: () => () => undefined,
+    self: [],
+  };
+  const code = await check(args, io);
+  return { code, out: said.out.replaceAll(`${dir}/`, ""), err: said.err.replaceAll(`${dir}/`, "") };
+}
+
+describe("check", () => {
+  test("shows what would be read and sent, every address both ways, within 80 columns", async () => {
+    const { code, out, err } = await run(file("good.yaml"));
+    assert.equal(code, 0);
+    assert.equal(err, "");
+    // A key is told whole, so that it can be searched for.
+    const table = out
+      .split("\n")
+      .slice(1)
+      .filter((line) => !line.startsWith("  line "));
+    for (const line of table) assert.ok(line.length <= 80, line);
+    for (const row of [
+      /^ {2}cloud {2}sparkplug {2}mqtts:\/\/broker\.example\.com:8883$/m,
+      /^ {2}adapter {2}\/dev\/ttyUSB0 {2}9600 8N1$/m,
+      /^ {4}meter-1: unit 1, 2 tags$/m,
+      /^ {6}power-total {2}30053 {2}inputRegister:52 {2}float32 {2}W {2}1s$/m,
+      /^ {6}a-name-\S*… {2}465000 {2}holdingRegister:64999 {2}float32 DCBA {2}rpm {2}500ms {2}writable$/m,
+      /^ {6}running +00004 {3}coil:3 +bool +500ms$/m,
+      /^ {2}energy {2}pinctrl-bcm2711 line 17 {2}counts both edges {2}kWh +debounce 20ms$/m,
+      /^outbox outbox\.db: up to 2GB or 90d, committed every 1s$/m,
+    ]) {
+      assert.match(out, row);
+    }
+  });
+
+  test("names the keys that this version accepts, but does not act on", async () => {
+    const { out } = await run(file("good.yaml"));
+    const [, list = ""] = out.split("ACCEPTED, BUT NOT ACTED ON BY THIS VERSION\n");
+    assert.match(
+      list,
+      /^ {2}line 4 uplinks\.cloud\.primaryHost\n {4}not in this version: the uplink waits for no host$/m,
+    );
+  });
+
+  test("tells all mistakes on standard error and exits 78", async () => {
+    const { code, out, err } = await run(file("bad.yaml"));
+    assert.equal(code, 78);
+    assert.equal(out, "");
+    assert.deepEqual(err.split("\n"), [
+      "bad.yaml:4:23 uplinks.cloud.servers[0]: mqtt:// sends everything in the clear; use TLS: mqtts://broker.example.com:8883",
+      'bad.yaml:11:7 lines.adapter.devices.pump-1.unitId: is missing; add it, as in "unitId: 1"',
+      "bad.yaml:12:9 lines.adapter.devices.pump-1.unitid: there is no such key here; did you mean unitId?",
+      "3 mistakes",
+      "",
+    ]);
+  });
+
+  test("--json tells machines the same, also what JSON has no number for", async () => {
+    const good = await run("--json", file("good.yaml"));
+    assert.equal(good.code, 0);
+    const { problems, notices, config } = JSON.parse(good.out);
+    assert.deepEqual(problems, []);
+    assert.equal(notices[0].key, "uplinks.cloud.primaryHost");
+    assert.equal(config.uplinks[0].history.rateBytesPerS, "unlimited");
+    assert.equal(config.lines[0].devices[1].tags[2].notAvailable, "18446744073709551615");
+
+    const bad = await run("--json", file("bad.yaml"));
+    assert.equal(bad.code, 78);
+    assert.equal(bad.err, "");
+    const told = JSON.parse(bad.out);
+    assert.equal(told.config, null);
+    assert.equal(told.problems.length, 3);
+    assert.deepEqual(told.problems[2], {
+      file: "bad.yaml",
+      line: 12,
+      column: 9,
+      key: "lines.adapter.devices.pump-1.unitid",
+      wrong: "there is no such key here",
+      remedy: "did you mean unitId?",
+    });
+  });
+
+  test("--help teaches with a file that is right", async () => {
+    const { code, out } = await run("--help");
+    assert.equal(code, 0);
+    for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+    const example = out.slice(out.indexOf("  version: 1")).replace(", tls: { ca: ca.pem }", "");
+    writeFileSync(file("example.yaml"), example);
+    assert.equal((await run(file("example.yaml"))).code, 0);
+  });
+
+  test("wrong usage exits 64 and says how it is used", async () => {
+    for (const args of [[], ["a.yaml", "b.yaml"], ["--jsn", "a.yaml"]]) {
+      const { code, out, err } = await run(...args);
+      assert.equal(code, 64);
+      assert.equal(out, "");
+      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE \[--json\]\n$/);
+    }
+  });
+});
