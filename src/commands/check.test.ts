@@ -76,9 +76,9 @@ describe("check", () => {
       /^ {2}adapter {2}\/dev\/ttyUSB0 {2}9600 8N1$/m,
       /^ {4}meter-1: unit 1, 2 tags$/m,
       /^ {6}power-total {2}30053 {2}inputRegister:52 {2}float32 {2}W {2}1s$/m,
-      /^ {6}a-name-\S*… {2}465000 {2}holdingRegister:64999 {2}float32 DCBA {2}rpm {2}500ms {2}writable$/m,
+      /^ {6}a-name… {2}465000 {2}holdingRegister:64999 {2}float32 DCBA {2}rpm {2}500ms {2}writable$/m,
       /^ {6}running +00004 {3}coil:3 +bool +500ms$/m,
-      /^ {2}energy {2}pinctrl-bcm2711 line 17 {2}counts both edges {2}kWh +debounce 20ms$/m,
+      /^ {2}energy {2}pinctrl-bcm2711:17 {2}counts both edges {2}kWh +debounce 20ms$/m,
       /^outbox outbox\.db: up to 2GB or 90d, committed every 1s$/m,
     ]) {
       assert.match(out, row);

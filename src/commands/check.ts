@@ -26,7 +26,7 @@ The shortest useful configuration:
   version: 1
   gateway: { group: plant-7, name: pump-house-3 }
   uplinks:
-    cloud: { servers: [ "mqtts://broker.example.com:8883" ], tls: { ca: ca.pem } }
+    cloud: { servers: [ "mqtts://b.example.com:8883" ], tls: { ca: ca.pem } }
   lines:
     adapter:
       path: /dev/ttyUSB0
@@ -147,7 +147,7 @@ function orderMatters({ table, type, lengthBytes, byteOrder }: RegisterTag["regi
 }
 
 function inputRow({ name, pin, counter, activeLow, debounceMs, units = "" }: InputConfig): string[] {
-  const label = typeof pin === "string" ? pin : `${pin.chip} line ${pin.line}`;
+  const label = typeof pin === "string" ? pin : `${pin.chip}:${pin.line}`;
   const kind = counter === undefined ? "on or off" : `counts ${counter.edge === "both" ? "both edges" : counter.edge}`;
   return [name, label, kind, units, activeLow ? "active low" : "", `debounce ${durationText(debounceMs)}`];
 }

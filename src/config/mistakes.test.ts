@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { ConfigurationError } from "../core/errors.ts";
+import { BOARD, ConfigFolder, FIXTURES } from "../testing/config-folder.ts";
+import { LIMITS } from "./defaults.ts";
+import { loadConfig } from "./load.ts";
+
+let folder: ConfigFolder;
+
+before(async () => {
+  folder = await ConfigFolder.make();
+});
+
+after(() => folder.remove());
+
+/** A sound file with one line exchanged or added. */
+function variant(part: { uplink?: string; device?: string }): string {
+  return `version: 1
+gateway: { group: plant-7, name: pump-house-3 }
+uplinks:
+  cloud: { servers: [ "mqtts://broker.example.com:8883" ]${part.uplink ?? ""} }
+lines:
+  bench:
+    path: /dev/ttyUSB0
+    devices:
+      pump-1: { unitId: 1${part.device ?? ", tags: { speed: { register: 40101 } }"} }
+`;
+}
+
+describe("mistakes in a configuration", () => {
+  test("every mistake of a file is told at once, each with place, key and remedy", () => {
+    chmodSync(folder.path("gateway.key"), 0o644);
+    const told = folder.complaints(readFileSync(join(FIXTURES, "bad.yaml"), "utf8"));
+    chmodSync(folder.path("gateway.key"), 0o640);
+    assert.deepEqual(told, readFileSync(join(FIXTURES, "bad.txt"), "utf8").trimEnd().split("\n"));
+  });
+
+  test("P2: no plaintext, and nothing that turns verification off", () => {
+    for (const server of ["mqtt://b:1883", "tcp://b:1883", "ws://b/mqtt", "http://b"]) {
+      const [told] = folder.complaints(variant({}).replace("mqtts://broker.example.com:8883", server));
+      assert.match(
+        told ?? "",
+        /^gateway\.yaml:4:23 uplinks\.cloud\.servers\[0\]: \w+:\/\/ sends everything in the clear; use TLS: /,
+      );
+    }
+    for (const key of [
+      "rejectUnauthorized",
+      "insecure",
+      "skipVerify",
+      "verifyHostname",
+      "allowSelfSigned",
+      "trustAll",
+    ]) {
+      const told = folder.complaints(variant({ uplink: `, tls: { ${key}: false }` }));
+      assert.match(
+        told.join(),
+        /nothing turns the verification of the broker off; remove the key and name the CA/,
+        key,
+      );
+    }
+  });
+
+  test("P2: no secret stands in the file, and none is repeated in a message", () => {
+    const inUrl = folder.complaints(variant({}).replace("mqtts://", "mqtt://u:geheim@")).join();
+    assert.doesNotMatch(inUrl, /geheim/);
+    assert.doesNotMatch(folder.complaints(variant({}).replace("mqtts://", "mqqtt://u:geheim@")).join(), /geheim/);
+    assert.match(
+      folder.complaints(variant({ uplink: ", login: { username: u, password: geheim }" })).join(),
+      /a secret never stands/,
+    );
+  });
+
+  test("key and password files that everybody may read are refused, those of the group are not", () => {
+    const uplink =
+      ", tls: { certificate: gateway.pem, key: gateway.key }, login: { username: u, passwordFile: cloud.password }";
+    assert.deepEqual(folder.complaints(variant({ uplink })), []);
+    for (const name of ["gateway.key", "cloud.password"]) {
+      for (const mode of [0o644, 0o642, 0o641]) {
+        chmodSync(folder.path(name), mode);
+        assert.match(
+          folder.complaints(variant({ uplink })).join(),
+          new RegExp(`may use ${name}; chmod o-rwx ${name}$`),
+        );
+      }
+      chmodSync(folder.path(name), 0o640);
+    }
+  });
+
+  test("files that are not what they are named for are refused", () => {
+    const told = (tls: string) => folder.complaints(variant({ uplink: `, tls: { ${tls} }` })).join();
+    assert.match(told("ca: gateway.key"), /uplinks\.cloud\.tls\.ca: gateway\.key holds no certificate in PEM form/);
+    assert.match(told("certificate: gateway.pem, key: ops.pub"), /everybody|holds no private key/);
+    assert.match(told("ca: ."), /is not a file/);
+    assert.match(told("crl: ca.pem"), /holds no CRL in PEM form/);
+    writeFileSync(folder.path("locked.key"), "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", { mode: 0o600 });
+    assert.match(
+      told("certificate: gateway.pem, key: locked.key"),
+      /needs a passphrase, and nobody is there to type it/,
+    );
+    writeFileSync(folder.path("empty.pem"), "\n");
+    assert.match(told("ca: empty.pem"), /is empty/);
+  });
+
+  test("two uplinks never share a Sparkplug node, a client id or a topic on one server", () => {
+    const two = (first: string, second: string) =>
+      folder.complaints(`version: 1
+gateway: { group: g, name: n }
+uplinks:
+  a: { servers: [ "mqtts://h:1", "mqtts://i:1" ], ${first} }
+  b: { servers: [ "mqtts://I:1/" ], ${second} }
+`);
+    assert.deepEqual(two("format: sparkplug", "format: sparkplug, node: { group: G }"), [
+      "gateway.yaml:5:56 uplinks.b.node: the Sparkplug node G/n is that of a, line 4; give this uplink its own node",
+    ]);
+    assert.deepEqual(two("format: sparkplug", "format: sparkplug, node: { name: m }"), []);
+    assert.match(
+      two("clientId: x", "clientId: x, topic: t").join(),
+      /uplinks\.b\.clientId: the same client id .* by a, line 4/,
+    );
+    assert.match(
+      two("topic: x/y", "topic: x/y").join(),
+      /uplinks\.b\.topic: the same topic, x\/y, is used on the same server/,
+    );
+    assert.deepEqual(two("topic: x/y", "topic: x/z"), []);
+  });
+
+  test("a line without a path needs the board's label for it", () => {
+    const text = variant({}).replace("    path: /dev/ttyUSB0\n", "");
+    assert.match(folder.complaints(text).join(), /^gateway\.yaml:6:3 lines\.bench: has no path; give it one/);
+    assert.match(folder.complaints(text, BOARD).join(), /is no connector of this board, which has RS485-1/);
+    assert.deepEqual(folder.complaints(text, { boardLines: { bench: "/dev/ttyAMA1" } }), []);
+    assert.match(folder.complaints(text.replace("bench", "toString")).join(), /lines\.toString: has no path/);
+  });
+
+  test("a broken model is told once, in its own file", () => {
+    writeFileSync(
+      folder.path("broken.yaml"),
+      "name: X\nmaker: Y\nsource: Z\ntags: { a: { register: 40001, bit: 16 }, b: {} }\n",
+    );
+    const devices = "    devices: { m1: { unitId: 1, model: ./broken.yaml }, m2: { unitId: 2, model: ./broken.yaml } }";
+    const text = variant({}).replace(/ {4}devices:\n.*\n/, `${devices}\n`);
+    assert.deepEqual(folder.complaints(text), [
+      "broken.yaml:4:36 tags.a.bit: 16 is out of range; write 0 to 15",
+      "broken.yaml:4:42 tags.b: has no address; add one, as register: 40101 or holdingRegister: 100",
+    ]);
+  });
+
+  test("what a device changes in a model is judged with the model's tag", () => {
+    const device = (keys: string) => variant({ device: `, model: eastron-sdm630, ${keys}` });
+    assert.deepEqual(folder.complaints(device("change: { power-total: { deadband: 1% } }")), []);
+    assert.match(
+      folder.complaints(device("change: { power-total: { max: -90000 } }")).join(),
+      /change\.power-total\.max: -90000 is not above min -83000/,
+    );
+    assert.match(
+      folder.complaints(device('unreadable: [ "3:52" ]')).join(),
+      /devices\.pump-1\.model: power-total inputRegister:52 \(30053\) lies in what the device lists as unreadable/,
+    );
+    assert.match(folder.complaints(device("tags: { a: { coil: 1 } }")).join(), /with a model this is a list/);
+    assert.match(
+      folder.complaints(device("tags: [ frequency, frequency ], change: { voltage-l1: { scanRate: 5s } }")).join("\n"),
+      /frequency is in the list already.*\n.*this tag is not read/,
+    );
+  });
+
+  test("a text that is no configuration at all still ends soon", () => {
+    const noise = Array.from({ length: LIMITS.problems * 2 }, (_, n) => `key${n}: 1`).join("\n");
+    const told = folder.complaints(noise);
+    assert.equal(told.length, LIMITS.problems + 1);
+    assert.match(told.at(-1) ?? "", /203 more mistakes are not shown; mend these first/);
+    assert.match(folder.complaints("").join(), /^gateway\.yaml:1:1 nothing is not a gateway's configuration/);
+    assert.match(folder.complaints("[]").join(), /a list is not a gateway's configuration/);
+  });
+
+  test("a file that is missing, no file, too large or no text is told, never thrown otherwise", () => {
+    const told = (name: string) => {
+      try {
+        loadConfig(folder.path(name));
+        return "";
+      } catch (error) {
+        assert.ok(error instanceof ConfigurationError);
+        return error.message.replaceAll(`${folder.dir}/`, "");
+      }
+    };
+    assert.equal(told("absent.yaml"), "absent.yaml:1:1 there is no file absent.yaml; put it there, or mend the path");
+    assert.match(told("tls"), /^tls:1:1 tls is not a file/);
+    writeFileSync(folder.path("large.yaml"), " ".repeat(LIMITS.fileBytes + 1));
+    assert.match(told("large.yaml"), /larger than 1000000 bytes/);
+    writeFileSync(folder.path("latin.yaml"), Buffer.from([0x61, 0x3a, 0xe4]));
+    assert.match(told("latin.yaml"), /is not UTF-8 text; save it as UTF-8/);
+  });
+});
