@@ -23,79 +23,82 @@ async function passwordFile(text: string): Promise<string> {
   return path;
 }
 
+interface Fault {
+  readonly name: string;
+  readonly broker?: () => Partial<MosquittoOptions>;
+  readonly changes?: () => Promise<UplinkChanges> | UplinkChanges;
+  readonly words: RegExp;
+}
+
+const FAULTS: readonly Fault[] = [
+  {
+    name: "the broker's certificate is of another CA",
+    changes: () => ({ tls: { ca: fixture.certificates.strangerCa } }),
+    words: /not signed by the CA in stranger-ca\.pem/,
+  },
+  {
+    name: "the broker's certificate has expired",
+    broker: () => ({ identity: fixture.certificates.expired }),
+    words: /certificate expired on \d{4}-\d\d-\d\d, unless this gateway's clock is wrong/,
+  },
+  {
+    name: "P9: the broker's certificate is not valid yet: the clock is named first",
+    broker: () => ({ identity: fixture.certificates.notYetValid }),
+    words: /^this gateway's clock is probably wrong: it says \d{4}-.*begins on \d{4}-/,
+  },
+  {
+    name: "the broker's certificate is for another name",
+    broker: () => ({ identity: fixture.certificates.wrongHost }),
+    words: /not for localhost \(it is for other\.example\.com\)/,
+  },
+  {
+    name: "the broker's certificate is not for tls.serverName",
+    changes: () => ({ tls: { serverName: "broker.example.com" } }),
+    words: /not for broker\.example\.com \(it is for localhost, 127\.0\.0\.1/,
+  },
+  {
+    name: "the broker's certificate is revoked",
+    broker: () => ({ identity: fixture.certificates.revoked }),
+    changes: () => ({ tls: { crl: fixture.certificates.crl } }),
+    words: /has been revoked/,
+  },
+  {
+    name: "this gateway's certificate is of a CA the broker does not know",
+    changes: () => ({
+      tls: { certificate: fixture.certificates.stranger.certificate, key: fixture.certificates.stranger.key },
+    }),
+    words: /refuses this gateway's certificate stranger\.pem/,
+  },
+  {
+    name: "this gateway's certificate has expired",
+    changes: () => ({
+      tls: {
+        certificate: fixture.certificates.expiredClient.certificate,
+        key: fixture.certificates.expiredClient.key,
+      },
+    }),
+    words: /expired-client\.pem \(tls\.certificate\): it expired on \d{4}/,
+  },
+  {
+    name: "the password is wrong",
+    broker: () => ({ users: { pump: "right" } }),
+    changes: async () => ({ login: { username: "pump", passwordFile: await passwordFile("wrong\n") } }),
+    words: /refuses the login of user pump: .*check login\.username and the password file/,
+  },
+  {
+    name: "there is no login and the broker wants one",
+    broker: () => ({ users: { pump: "right" } }),
+    words: /refuses this gateway: not authorised.*see login/,
+  },
+  {
+    name: "the port is the broker's plaintext port",
+    broker: () => ({ plaintext: true }),
+    words: /before TLS is up: is this the broker's plaintext port/,
+  },
+];
+
 describe("P2: never connected, with a reason in plain words", () => {
-  const cases: readonly {
-    readonly name: string;
-    readonly broker?: () => Partial<MosquittoOptions>;
-    readonly changes?: () => Promise<UplinkChanges> | UplinkChanges;
-    readonly words: RegExp;
-  }[] = [
-    {
-      name: "the broker's certificate is of another CA",
-      changes: () => ({ tls: { ca: fixture.certificates.strangerCa } }),
-      words: /not signed by the CA in stranger-ca\.pem/,
-    },
-    {
-      name: "the broker's certificate has expired",
-      broker: () => ({ identity: fixture.certificates.expired }),
-      words: /certificate expired on \d{4}-\d\d-\d\d, unless this gateway's clock is wrong/,
-    },
-    {
-      name: "P9: the broker's certificate is not valid yet: the clock is named first",
-      broker: () => ({ identity: fixture.certificates.notYetValid }),
-      words: /^this gateway's clock is probably wrong: it says \d{4}-.*begins on \d{4}-/,
-    },
-    {
-      name: "the broker's certificate is for another name",
-      broker: () => ({ identity: fixture.certificates.wrongHost }),
-      words: /not for localhost \(it is for other\.example\.com\)/,
-    },
-    {
-      name: "the broker's certificate is not for tls.serverName",
-      changes: () => ({ tls: { serverName: "broker.example.com" } }),
-      words: /not for broker\.example\.com \(it is for localhost, 127\.0\.0\.1/,
-    },
-    {
-      name: "the broker's certificate is revoked",
-      broker: () => ({ identity: fixture.certificates.revoked }),
-      changes: () => ({ tls: { crl: fixture.certificates.crl } }),
-      words: /has been revoked/,
-    },
-    {
-      name: "this gateway's certificate is of a CA the broker does not know",
-      changes: () => ({
-        tls: { certificate: fixture.certificates.stranger.certificate, key: fixture.certificates.stranger.key },
-      }),
-      words: /refuses this gateway's certificate stranger\.pem/,
-    },
-    {
-      name: "this gateway's certificate has expired",
-      changes: () => ({
-        tls: {
-          certificate: fixture.certificates.expiredClient.certificate,
-          key: fixture.certificates.expiredClient.key,
-        },
-      }),
-      words: /expired-client\.pem \(tls\.certificate\): it expired on \d{4}/,
-    },
-    {
-      name: "the password is wrong",
-      broker: () => ({ users: { pump: "right" } }),
-      changes: async () => ({ login: { username: "pump", passwordFile: await passwordFile("wrong\n") } }),
-      words: /refuses the login of user pump: .*check login\.username and the password file/,
-    },
-    {
-      name: "there is no login and the broker wants one",
-      broker: () => ({ users: { pump: "right" } }),
-      words: /refuses this gateway: not authorised.*see login/,
-    },
-    {
-      name: "the port is the broker's plaintext port",
-      broker: () => ({ plaintext: true }),
-      words: /before TLS is up: is this the broker's plaintext port/,
-    },
-  ];
-  for (const { name, broker: options, changes, words } of cases) {
+  for (const { name, broker: options, changes, words } of FAULTS) {
     test(name, async () => {
       const broker = await fixture.mosquitto(options?.());
       await failsWith(fixture.connect(broker.url, await changes?.()), words);
