@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { tagOf } from "../testing/settable-values.ts";
+import {
+  accrue,
+  afterAck,
+  afterSending,
+  beginCut,
+  endCut,
+  type Flow,
+  type FlowView,
+  HISTORY_AT_LEAST_EVERY_MS,
+  historyGate,
+  historyRange,
+  historySentTo,
+  LIVE_LAG_MIN_MS,
+  LIVE_WINDOW_MAX,
+  lags,
+  liveRange,
+  liveSentTo,
+  MESSAGES_IN_FLIGHT_MAX,
+  startFlow,
+  withoutLooseEnd,
+} from "./flow.ts";
+import {
+  HISTORY_MESSAGE_MAX_BYTES,
+  HISTORY_MESSAGE_MIN_BYTES,
+  HISTORY_WINDOW_MAX,
+  type Pace,
+  paceAfterAck,
+} from "./pace.ts";
+
+const UNLIMITED = Number.POSITIVE_INFINITY;
+const idle: FlowView = { nowMs: 0, newest: 0, socketBytes: 0, upkeepDue: false, historyRateBytesPerS: UNLIMITED };
+
+/** A flow after its first snapshot. */
+function flowAt(cut: number, changes: Partial<Flow> = {}): Flow {
+  return { ...endCut(startFlow(0), cut, 0), ...changes };
+}
+
+function sampleTakenIn(takenInMs?: number) {
+  const sample = { tag: tagOf("a", "b"), value: 1, status: "Good", sourceTimestampMs: 1, epoch: 1, number: 1 } as const;
+  return takenInMs === undefined ? sample : { ...sample, takenInMs };
+}
+
+describe("live and history", () => {
+  test("P3: before the first snapshot nothing is live", () => {
+    assert.equal(liveRange(startFlow(0), 100), undefined);
+  });
+
+  test("P3: what is numbered above the cut is live, the rest is history", () => {
+    const flow = flowAt(10);
+    assert.deepEqual(liveRange(flow, 12), { from: 11, to: 12 });
+    assert.deepEqual(historyRange(flow), { from: 1, to: 10 });
+  });
+
+  test("what was sent is not sent again in the session", () => {
+    const flow = historySentTo(liveSentTo(flowAt(10), 12), 10);
+    assert.equal(liveRange(flow, 12), undefined);
+    assert.equal(historyRange(flow), undefined);
+  });
+
+  test("P3: what waited through a new cut is history", () => {
+    const flow = endCut(beginCut(liveSentTo(historySentTo(flowAt(10), 10), 12)), 50, 100);
+    assert.deepEqual(historyRange(flow), { from: 11, to: 50 });
+    assert.deepEqual(liveRange(flow, 51), { from: 51, to: 51 });
+  });
+
+  test("P3: live values wait while a new snapshot is on its way", () => {
+    assert.equal(liveRange(beginCut(flowAt(10)), 12), undefined);
+  });
+
+  test("P3: a value first sent more than 5 s after being taken in is not live", () => {
+    const flow = flowAt(0);
+    assert.equal(lags(flow, sampleTakenIn(0), LIVE_LAG_MIN_MS), false);
+    assert.equal(lags(flow, sampleTakenIn(0), LIVE_LAG_MIN_MS + 1), true);
+    assert.equal(lags(flow, sampleTakenIn(), 0), true);
+  });
+
+  test("P3: on a link where a snapshot takes long, live may lag twice as long", () => {
+    const flow = endCut(startFlow(0), 0, 30_000);
+    assert.equal(lags(flow, sampleTakenIn(0), 60_000), false);
+    assert.equal(lags(flow, sampleTakenIn(0), 60_001), true);
+  });
+
+  test("P7: live leaves part of the window to history", () => {
+    let flow = flowAt(10);
+    for (let i = 0; i < LIVE_WINDOW_MAX; i++) flow = afterSending(flow, "live", 100, 0);
+    assert.equal(liveRange(flow, 12), undefined);
+    assert.ok(LIVE_WINDOW_MAX < MESSAGES_IN_FLIGHT_MAX && HISTORY_WINDOW_MAX < MESSAGES_IN_FLIGHT_MAX);
+  });
+
+  test("a read before a jump at the end of a batch waits for the jump", () => {
+    const jump = sampleTakenIn(0);
+    const batch = { covers: { from: 1, to: 9 }, samples: [jump, { ...jump, number: 2, readBefore: true as const }] };
+    assert.deepEqual(withoutLooseEnd(batch), { covers: { from: 1, to: 1 }, samples: [jump] });
+  });
+});
+
+describe("the gate of history", () => {
+  test("P6: is shut while the socket has unsent bytes, live values are blocked or upkeep waits", () => {
+    const blocked = flowAt(10, { messages: { live: LIVE_WINDOW_MAX, history: 0, upkeep: 0 } });
+    assert.equal(historyGate(flowAt(10), idle).open, true);
+    assert.equal(historyGate(flowAt(10), { ...idle, socketBytes: 1 }).open, false);
+    assert.equal(historyGate(flowAt(10), { ...idle, upkeepDue: true }).open, false);
+    assert.equal(historyGate(blocked, { ...idle, newest: 11 }).open, false);
+    assert.equal(historyGate(beginCut(flowAt(10)), idle).open, false);
+  });
+
+  test("P6: opens once a second for the smallest message, however busy live values keep the link", () => {
+    const busy: FlowView = { ...idle, socketBytes: 1e6, newest: 99 };
+    assert.deepEqual(historyGate(flowAt(10), busy), { open: false, untilMs: HISTORY_AT_LEAST_EVERY_MS });
+    assert.deepEqual(historyGate(flowAt(10), { ...busy, nowMs: HISTORY_AT_LEAST_EVERY_MS }), {
+      open: true,
+      maxBytes: HISTORY_MESSAGE_MIN_BYTES,
+    });
+  });
+
+  test("P6: that one message is not followed by another before it is acknowledged", () => {
+    const flow = afterSending(flowAt(10), "history", 4_000, 1_000);
+    assert.equal(historyGate(flow, { ...idle, socketBytes: 1, nowMs: 60_000 }).open, false);
+  });
+
+  test("a configured rate is kept, with at most a second's worth saved", () => {
+    const rate = 8_000;
+    const limited = { ...idle, historyRateBytesPerS: rate };
+    let flow = accrue(flowAt(10), rate, 3_600_000);
+    assert.equal(flow.creditBytes, rate);
+    flow = afterSending(flow, "history", 12_000, 3_600_000);
+    assert.deepEqual(historyGate(flow, { ...limited, nowMs: 3_600_000 }), { open: false, untilMs: 3_600_500 });
+    assert.equal(accrue(flow, rate, 3_600_500).creditBytes, 0);
+  });
+});
+
+/** A link that carries bytes one after the other, as the far side of the pace. */
+function onLink(bytesPerS: number, roundTripMs: number, messages: number) {
+  let pace: Pace = { budgetBytes: HISTORY_MESSAGE_MIN_BYTES, roundTripsMs: [roundTripMs] };
+  let worstQueueMs = 0;
+  for (let i = 0; i < messages; i++) {
+    const queuedBytes = Math.max(HISTORY_MESSAGE_MIN_BYTES, pace.budgetBytes);
+    const queueMs = (queuedBytes / bytesPerS) * 1000;
+    worstQueueMs = Math.max(worstQueueMs, queueMs);
+    const bytes = Math.min(HISTORY_MESSAGE_MAX_BYTES, Math.max(HISTORY_MESSAGE_MIN_BYTES, queuedBytes / 4));
+    pace = paceAfterAck(pace, { ackMs: roundTripMs + queueMs, bytes, queuedBytes, historyBytes: queuedBytes });
+  }
+  return { pace, worstQueueMs };
+}
+
+describe("the pace of history", () => {
+  test("P6: on any link the queue before a live value stays below 250 ms or one message of 4 kB", () => {
+    const link = fc.record({
+      bytesPerS: fc.integer({ min: 1_000, max: 100_000_000 }),
+      roundTripMs: fc.integer({ min: 1, max: 2_000 }),
+    });
+    fc.assert(
+      fc.property(link, ({ bytesPerS, roundTripMs }) => {
+        const { worstQueueMs } = onLink(bytesPerS, roundTripMs, 2_000);
+        assert.ok(
+          worstQueueMs <= Math.max(250, (HISTORY_MESSAGE_MIN_BYTES / bytesPerS) * 1000 + 1e-6),
+          `${worstQueueMs}`,
+        );
+      }),
+    );
+  });
+
+  test("P6: a fast link is used: history grows to what it carries", () => {
+    const { pace } = onLink(1_250_000, 40, 2_000);
+    assert.ok(pace.budgetBytes > 150_000, `${pace.budgetBytes}`);
+    assert.equal(onLink(100_000_000, 1, 5_000).pace.budgetBytes, HISTORY_MESSAGE_MAX_BYTES * HISTORY_WINDOW_MAX);
+  });
+
+  test("P6: a link that turns slow is noticed with the first acknowledgement and given half", () => {
+    const { pace } = onLink(1_250_000, 40, 2_000);
+    const late = paceAfterAck(pace, { ackMs: 4_000, bytes: 30_000, queuedBytes: 150_000, historyBytes: 150_000 });
+    assert.equal(late.budgetBytes, pace.budgetBytes / 2);
+  });
+
+  test("a live value that is late behind history slows history down, one on an empty link does not", () => {
+    const pace: Pace = { budgetBytes: 100_000, roundTripsMs: [40] };
+    const ack = { ackMs: 900, bytes: 200, queuedBytes: 100_200, historyBytes: 100_000 };
+    assert.equal(paceAfterAck(pace, ack).budgetBytes, 50_000);
+    assert.equal(paceAfterAck(pace, { ...ack, historyBytes: 0 }).budgetBytes, 100_000);
+  });
+
+  test("a small message alone on the link measures its round trip; the least of the last four counts", () => {
+    let pace: Pace = { budgetBytes: HISTORY_MESSAGE_MIN_BYTES, roundTripsMs: [] };
+    for (const ackMs of [10, 50, 60, 70, 80])
+      pace = paceAfterAck(pace, { ackMs, bytes: 200, queuedBytes: 200, historyBytes: 0 });
+    assert.deepEqual(pace.roundTripsMs, [50, 60, 70, 80]);
+  });
+});
+
+test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes keep to their limits", () => {
+  const happening = fc.record({
+    what: fc.constantFrom("live", "history", "ack", "wait"),
+    bytes: fc.integer({ min: 100, max: 100_000 }),
+    ackMs: fc.integer({ min: 1, max: 5_000 }),
+    socketBytes: fc.constantFrom(0, 0, 0, 1_000),
+  });
+  fc.assert(
+    fc.property(fc.array(happening, { maxLength: 200 }), (happenings) => {
+      let flow = flowAt(1_000_000);
+      let nowMs = 0;
+      let newest = 1_000_000;
+      const inFlight: { kind: "live" | "history"; bytes: number }[] = [];
+      for (const { what, bytes, ackMs, socketBytes } of happenings) {
+        nowMs += ackMs;
+        if (what === "live") {
+          newest += 1;
+          const range = liveRange(flow, newest);
+          if (range !== undefined) {
+            flow = liveSentTo(afterSending(flow, "live", bytes, nowMs), range.to);
+            inFlight.push({ kind: "live", bytes });
+          }
+        } else if (what === "history") {
+          const gate = historyGate(flow, { ...idle, nowMs, newest, socketBytes });
+          if (gate.open) {
+            assert.ok(gate.maxBytes >= HISTORY_MESSAGE_MIN_BYTES && gate.maxBytes <= HISTORY_MESSAGE_MAX_BYTES);
+            flow = afterSending(flow, "history", gate.maxBytes, nowMs);
+            inFlight.push({ kind: "history", bytes: gate.maxBytes });
+            const more = inFlight.filter(({ kind }) => kind === "history").length > 1;
+            assert.ok(!more || flow.historyBytes <= flow.pace.budgetBytes, "beyond the first, only within the budget");
+          } else {
+            assert.ok(gate.untilMs > nowMs, "a shut gate waits for something yet to come");
+            assert.ok(inFlight.length > 0 || gate.untilMs < Number.POSITIVE_INFINITY, "a shut gate opens again");
+          }
+        } else if (what === "ack") {
+          const acked = inFlight.shift();
+          if (acked === undefined) continue;
+          const queuedBytes = inFlight.reduce((sum, one) => sum + one.bytes, acked.bytes);
+          flow = afterAck(flow, acked.kind, {
+            ackMs,
+            bytes: acked.bytes,
+            queuedBytes,
+            historyBytes: flow.historyBytes,
+          });
+        }
+        assert.ok(inFlight.length <= MESSAGES_IN_FLIGHT_MAX);
+        assert.equal(flow.messages.live + flow.messages.history, inFlight.length);
+        assert.ok(flow.messages.history <= HISTORY_WINDOW_MAX && flow.messages.live <= LIVE_WINDOW_MAX);
+      }
+    }),
+  );
+});
