@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TLSSocket } from "node:tls";
+import { hostClock } from "../core/clock.ts";
+import type { Connection } from "../pipeline.ts";
+import { startTlsListener } from "../testing/tls-listener.ts";
+import { failsWith, message, TransportFixture } from "../testing/transport-fixture.ts";
+import { within } from "../testing/within.ts";
+
+// Answers that Mosquitto does not give, as bytes of MQTT 5.0; its sections are named beside them.
+const CONNECT = 0x10;
+const PUBLISH = 0x30;
+const DISCONNECT = 0xe0;
+/** 3.2.2.3 */
+const RECEIVE_MAXIMUM_2 = [0x21, 0x00, 0x02];
+const MAXIMUM_QOS_0 = [0x24, 0x00];
+const NO_RETAIN = [0x25, 0x00];
+const MAXIMUM_PACKET_SIZE_64 = [0x27, 0x00, 0x00, 0x00, 0x40];
+const ACK_DELAY_MS = 5;
+
+const fixture = new TransportFixture();
+
+interface Packet {
+  /** The first byte without its flags. */
+  readonly type: number;
+  /** What follows the remaining length. */
+  readonly body: Buffer;
+}
+
+/** The packets of a client, each shorter than 128 bytes. */
+function readPackets(client: TLSSocket, onPacket: (packet: Packet) => void): void {
+  let rest = Buffer.alloc(0);
+  client.on("data", (chunk) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (;;) {
+      const length = rest[1];
+      if (length === undefined || rest.length < 2 + length) return;
+      onPacket({ type: (rest[0] ?? 0) & 0xf0, body: rest.subarray(2, 2 + length) });
+      rest = rest.subarray(2 + length);
+    }
+  });
+}
+
+/** A broker that confirms CONNECT with these properties and leaves the rest to the test. */
+async function scripted(
+  properties: readonly number[],
+  onPacket: (packet: Packet, client: TLSSocket) => void = () => undefined,
+): Promise<Connection> {
+  const connack = [0x20, 3 + properties.length, 0x00, 0x00, properties.length, ...properties];
+  const listener = await startTlsListener(fixture.certificates, {}, (client) => {
+    readPackets(client, (packet) => {
+      if (packet.type === CONNECT) client.write(Uint8Array.from(connack));
+      else onPacket(packet, client);
+    });
+  });
+  fixture.leave(() => listener.close());
+  return await fixture.connect(listener.url);
+}
+
+function puback(publish: Packet, ...reason: readonly number[]): Uint8Array {
+  const id = 2 + publish.body.readUInt16BE(0);
+  return Uint8Array.of(0x40, 2 + reason.length, ...publish.body.subarray(id, id + 2), ...reason);
+}
+
+test("P7: no more messages are under way than the broker's receive maximum; the others wait their turn", async () => {
+  let underWay = 0;
+  let most = 0;
+  const connection = await scripted(RECEIVE_MAXIMUM_2, (packet, client) => {
+    if (packet.type !== PUBLISH) return;
+    underWay++;
+    most = Math.max(most, underWay);
+    hostClock.after(ACK_DELAY_MS, () => {
+      underWay--;
+      client.write(puback(packet));
+    });
+  });
+  const all = Array.from({ length: 9 }, () => connection.publish(message("a")));
+  assert.ok(connection.bufferedBytes() >= 7);
+  await within(hostClock, Promise.all(all), "all are acknowledged");
+  assert.equal(most, 2);
+});
+
+test("what the broker does not offer is known, and refused before it costs the connection", async () => {
+  const connection = await scripted([...MAXIMUM_QOS_0, ...NO_RETAIN, ...MAXIMUM_PACKET_SIZE_64]);
+  assert.deepEqual(connection.limits, { maxPacketBytes: 64, maxQos: 0, retainAvailable: false });
+  const quick = { ...message("a"), qos: 0 } as const;
+  await assert.rejects(connection.publish(message("a")), /does not offer QoS 1/);
+  await assert.rejects(connection.publish({ ...quick, retain: true }), /does not keep retained messages/);
+  // One byte of type, one of length, two and one of topic, one of properties.
+  await assert.rejects(connection.publish({ ...quick, payload: Buffer.alloc(59) }), /of 65 bytes to a is larger .* 64/);
+  await connection.publish({ ...quick, payload: Buffer.alloc(58) });
+});
+
+test("P4: a reason below 0x80 is success, one from there on is not", async () => {
+  const reasons = [0x10, 0x97, 0x00];
+  const connection = await scripted([], (packet, client) => {
+    if (packet.type === PUBLISH) client.write(puback(packet, reasons.shift() ?? 0, 0x00));
+  });
+  await connection.publish(message("nobody/listens"));
+  await assert.rejects(connection.publish(message("a")), /refuses messages to a: a quota is used up \(0x97\)/);
+  await connection.publish(message("a"));
+});
+
+test("a broker that says why it ends the connection is quoted", async () => {
+  const connection = await scripted([], (_, client) => {
+    client.write(Uint8Array.of(DISCONNECT, 2, 0x8e, 0x00));
+  });
+  const lost = connection.publish(message("a"));
+  await assert.rejects(lost, /not acknowledged: .*second gateway with this name, a cloned card\? \(0x8E\)/);
+  assert.match(await connection.closed, /^the broker ended the connection: another client connected/);
+});
+
+test("a broker that breaks the protocol is left, in words", async () => {
+  const connection = await scripted([], (_, client) => {
+    client.write(Uint8Array.of(0xf5, 0x00));
+  });
+  await assert.rejects(connection.publish(message("a")), /not acknowledged/);
+  assert.match(await connection.closed, /does not keep to the protocol/);
+});
+
+test("a broker that is busy says so", async () => {
+  const listener = await startTlsListener(fixture.certificates, {}, (client) => {
+    readPackets(client, () => client.end(Uint8Array.of(0x20, 0x03, 0x00, 0x89, 0x00)));
+  });
+  fixture.leave(() => listener.close());
+  await failsWith(fixture.connect(listener.url), /^the broker refuses this gateway: it is busy \(0x89\)/);
+});
+
+test("auto takes 3.1.1 where an old broker just hangs up on MQTT 5", async () => {
+  const versions: (number | undefined)[] = [];
+  const listener = await startTlsListener(fixture.certificates, {}, (client) => {
+    readPackets(client, ({ type, body }) => {
+      if (type !== CONNECT) return;
+      versions.push(body[6]);
+      if (body[6] === 5) client.destroy();
+      else client.write(Uint8Array.of(0x20, 0x02, 0x00, 0x00));
+    });
+  });
+  fixture.leave(() => listener.close());
+  await fixture.connect(listener.url);
+  assert.deepEqual(versions, [5, 4]);
+});
