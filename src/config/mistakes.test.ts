@@ -63,9 +63,18 @@ describe("mistakes in a configuration", () => {
   });
 
   test("P2: no secret stands in the file, and none is repeated in a message", () => {
-    const inUrl = folder.complaints(variant({}).replace("mqtts://", "mqtt://u:geheim@")).join();
-    assert.doesNotMatch(inUrl, /geheim/);
-    assert.doesNotMatch(folder.complaints(variant({}).replace("mqtts://", "mqqtt://u:geheim@")).join(), /geheim/);
+    for (const server of [
+      "mqtt://u:geheim@b:1883",
+      "mqqtt://u:geheim@b",
+      "mqtts://u:geheim@b:8883",
+      "mqtts://u:x@geheim@b:99999",
+      "mqtts://u:x/geheim@b:99999",
+      "u:geheim@b:8883",
+    ]) {
+      const told = folder.complaints(variant({}).replace("mqtts://broker.example.com:8883", server)).join();
+      assert.match(told, /uplinks\.cloud\.servers\[0\]: /);
+      assert.doesNotMatch(told, /geheim/, server);
+    }
     assert.match(
       folder.complaints(variant({ uplink: ", login: { username: u, password: geheim }" })).join(),
       /a secret never stands/,
@@ -132,6 +141,22 @@ uplinks:
     assert.match(folder.complaints(text, BOARD).join(), /is no connector of this board, which has RS485-1/);
     assert.deepEqual(folder.complaints(text, { boardLines: { bench: "/dev/ttyAMA1" } }), []);
     assert.match(folder.complaints(text.replace("bench", "toString")).join(), /lines\.toString: has no path/);
+  });
+
+  test("the later of two in the file is told, whatever their names", () => {
+    // An object of JavaScript has its whole numbers first.
+    const devices =
+      "    devices: { b: { unitId: 7, tags: { t: { coil: 1 } } }, 1: { unitId: 7, tags: { t: { coil: 1 } } } }";
+    const text = variant({}).replace(/ {4}devices:\n.*\n/, `${devices}\n`);
+    assert.match(
+      folder.complaints(text).join(),
+      /^gateway\.yaml:8:65 lines\.bench\.devices\.1\.unitId: .* is b, line 8/,
+    );
+  });
+
+  test("keys of remote commands must be there", () => {
+    const told = folder.complaints(`${variant({})}commands: { authorizedKeys: [ ops.pub, gone.pub ] }\n`).join();
+    assert.match(told, /^gateway\.yaml:\d+:40 commands\.authorizedKeys\[1\]: there is no file gone\.pub/);
   });
 
   test("a broken model is told once, in its own file", () => {

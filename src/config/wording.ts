@@ -4,6 +4,8 @@
 const SEPARATOR = "\n";
 
 const SHOWN_CHARS = 40;
+/** Where a URL, or what was meant as one, holds a login. */
+const BEFORE_HOST = /(?<=^(?:\w+:\/\/)?).*@/s;
 
 export interface Words {
   readonly wrong: string;
@@ -25,7 +27,7 @@ export function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a group of keys";
   if (typeof value !== "string") return String(value);
-  const safe = value.replace(/\/\/[^/@\s]*@/g, "//…@");
+  const safe = value.replace(BEFORE_HOST, "…@");
   return JSON.stringify(safe.length > SHOWN_CHARS ? `${safe.slice(0, SHOWN_CHARS)}…` : safe);
 }
 
