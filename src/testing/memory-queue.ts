@@ -1,5 +1,5 @@
 /** An outbox for one uplink, in memory and without limits: the seam at its plainest. */
-import type { Clock } from "../core/clock.ts";
+import { type Clock, sleep } from "../core/clock.ts";
 import type { Batch, Intake, Loss, NumberedSample, Range, Sample, UplinkQueue } from "../pipeline.ts";
 
 export class MemoryQueue implements UplinkQueue, Intake {
@@ -9,8 +9,8 @@ export class MemoryQueue implements UplinkQueue, Intake {
   #pending: readonly Range[] = [{ from: 1, to: Number.POSITIVE_INFINITY }];
   #losses: readonly Loss[] = [];
   readonly #listeners = new Set<() => void>();
-  /** Every read takes this long, as from a slow card. */
-  readDelayMs = 0;
+  /** What comes from the file takes this long. */
+  fileDelayMs = 0;
   /** Reads fail with this reason. */
   fault: string | undefined;
 
@@ -52,10 +52,10 @@ export class MemoryQueue implements UplinkQueue, Intake {
   }
 
   async read(from: number, to: number, maxSamples: number): Promise<Batch> {
-    if (this.readDelayMs > 0) await new Promise<void>((resolve) => this.#clock.after(this.readDelayMs, resolve));
-    if (this.fault !== undefined) throw new Error(this.fault);
     const found = this.#samples.slice(Math.max(0, from - 1), to).filter(({ number }) => this.#isPending(number));
     const samples = found.slice(0, maxSamples);
+    if (samples.some(({ takenInMs }) => takenInMs === undefined)) await sleep(this.#clock, this.fileDelayMs);
+    if (this.fault !== undefined) throw new Error(this.fault);
     return { covers: { from, to: samples.length < found.length ? (samples.at(-1)?.number ?? to) : to }, samples };
   }
 

@@ -21,12 +21,14 @@ export interface UplinkRigOptions {
   readonly devices?: readonly Device[];
   readonly broker?: Omit<SimulatedBrokerOptions, "clock">;
   readonly config?: Partial<UplinkConfig>;
+  /** Shared by several rigs. */
+  readonly clock?: VirtualClock;
   /** In place of the rig's broker. */
   readonly transport?: Transport;
 }
 
 export class UplinkRig {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly broker: SimulatedBroker;
   readonly queue: MemoryQueue;
   readonly state = new MemoryState();
@@ -40,6 +42,7 @@ export class UplinkRig {
 
   constructor(options: UplinkRigOptions = {}) {
     this.#options = options;
+    this.clock = options.clock ?? new VirtualClock();
     this.broker = new SimulatedBroker({ clock: this.clock, ...options.broker });
     this.queue = new MemoryQueue(this.clock);
     const devices = options.devices ?? [deviceOf("pump", ["speed", "flow"])];

@@ -6,6 +6,7 @@ import {
   type Effect,
   FIGHT_BACKOFF_MAX_MS,
   FIGHT_BACKOFF_MIN_MS,
+  FIGHT_OVER_AFTER_MS,
   HELD_AFTER_MS,
   INITIAL_SESSION,
   type SessionContext,
@@ -181,6 +182,14 @@ describe("two gateways with one identity", () => {
       play.on("timer");
     }
     assert.deepEqual(delays, [120_000, 240_000, 480_000, 900_000, 900_000, FIGHT_BACKOFF_MAX_MS]);
+  });
+
+  test("P7: the other one's turns in between do not end the fight", () => {
+    const play = new Play().on("start");
+    for (let i = 0; i < 6; i++) play.on("stored", "connected", "announced").pass(600_000).on(takenOver).on("timer");
+    assert.equal(play.state.takeovers, 6);
+    play.on("stored", "connected", "announced").pass(FIGHT_OVER_AFTER_MS).on(takenOver);
+    assert.equal(play.state.takeovers, 1);
   });
 
   test("P7: a broker that gives no reason is found out by repetition", () => {

@@ -68,6 +68,8 @@ export interface SessionState {
   readonly failures: number;
   /** Times in a row that the broker took the connection away within seconds. */
   readonly brief: number;
+  /** Times in one fight that another client took the session over. */
+  readonly takeovers: number;
   readonly connectedAtMs: number;
   /** Why there is no connection, in words; empty when nothing is wrong. */
   readonly failure: string;
@@ -91,6 +93,8 @@ export const BRIEF_IS_A_FIGHT = 3;
 /** Two gateways with one identity throw each other off; each must then leave the other in peace for long. */
 export const FIGHT_BACKOFF_MIN_MS = 60_000;
 export const FIGHT_BACKOFF_MAX_MS = 900_000;
+/** The other one stays away for as long as we do: only a session that outlives both waits ends the fight. */
+export const FIGHT_OVER_AFTER_MS = 2 * FIGHT_BACKOFF_MAX_MS;
 /** The offline status gets this long; in an outage there is nobody to hear it. */
 export const STOP_LIMIT_MS = 3_000;
 /** A cut connection that does not end by then is given up. */
@@ -102,6 +106,7 @@ export const INITIAL_SESSION: SessionState = {
   session: 0,
   failures: 0,
   brief: 0,
+  takeovers: 0,
   connectedAtMs: 0,
   failure: "",
 };
@@ -150,7 +155,16 @@ const cut: Transition<"failed"> = (state, { reason }) => [
 const loseConnection: Transition<"closed"> = (state, { reason }, context) => {
   const held = hasHeld(state, context);
   const brief = held ? 0 : state.brief + 1;
-  if (isTakeover(reason) || brief >= BRIEF_IS_A_FIGHT) return retreat({ ...state, brief }, reason, context);
+  if (isTakeover(reason)) {
+    const fightOver = context.nowMs - state.connectedAtMs >= FIGHT_OVER_AFTER_MS;
+    const takeovers = fightOver ? 1 : state.takeovers + 1;
+    const failure = `another gateway uses the client id "${context.clientId}"`;
+    return retreat({ ...state, brief, takeovers }, failure, takeovers, context);
+  }
+  if (brief >= BRIEF_IS_A_FIGHT) {
+    const failure = `another gateway probably uses the client id "${context.clientId}": closed ${brief} times within seconds, last because ${reason}`;
+    return retreat({ ...state, brief }, failure, brief, context);
+  }
   return held
     ? retry({ ...state, brief }, reason, 1, context)
     : retry(nextServer({ ...state, brief }, context), reason, state.failures + 1, context);
@@ -309,13 +323,9 @@ function retry(state: SessionState, failure: string, failures: number, context: 
 }
 
 /** Someone else has our identity: the longer it goes on, the longer we stay away. */
-function retreat(state: SessionState, reason: string, { clientId, random }: SessionContext): SessionStep {
-  const ceilingMs = Math.min(FIGHT_BACKOFF_MAX_MS, FIGHT_BACKOFF_MIN_MS * 2 ** Math.min(state.brief, 10));
-  const delayMs = Math.round(ceilingMs * (0.5 + random.next() / 2));
-  const failure = isTakeover(reason)
-    ? `another gateway uses the client id "${clientId}"`
-    : `another gateway probably uses the client id "${clientId}": closed ${state.brief} times within seconds, last because ${reason}`;
-  return wait(state, failure, state.failures + 1, delayMs);
+function retreat(state: SessionState, failure: string, times: number, { random }: SessionContext): SessionStep {
+  const ceilingMs = Math.min(FIGHT_BACKOFF_MAX_MS, FIGHT_BACKOFF_MIN_MS * 2 ** Math.min(times, 10));
+  return wait(state, failure, state.failures + 1, Math.round(ceilingMs * (0.5 + random.next() / 2)));
 }
 
 function wait(state: SessionState, failure: string, failures: number, delayMs: number): SessionStep {
