@@ -67,6 +67,27 @@ function rig(inputs: readonly InputConfig[], driverOver?: (pins: SimulatedPins) 
   };
 }
 
+/** A driver whose reads take until they are told to finish. */
+function slowReads() {
+  let finish: { resolve(level: boolean): void; reject(error: Error): void } | undefined;
+  return {
+    slow: (pins: SimulatedPins): PinDriver => ({
+      async open(address, events) {
+        const pin = await pins.open(address, events);
+        return {
+          ...pin,
+          read: () =>
+            new Promise((resolve, reject) => {
+              finish = { resolve, reject };
+            }),
+        };
+      },
+    }),
+    finishRead: (level: boolean) => finish?.resolve(level),
+    failRead: (reason: string) => finish?.reject(new Error(reason)),
+  };
+}
+
 test("P3: an input is told from its first scan, and again at every scan", async () => {
   const { clock, pins, taken, source } = rig([inputOf("door", { pin: "DI1" })]);
   pins.driveUnheard(DOOR, true);
@@ -127,13 +148,7 @@ test("P5: while a contact bounces its old level is not told as Good", async () =
 });
 
 test("P5: a level read before an edge came is not taken for the newer one", async () => {
-  let finishRead: (level: boolean) => void = () => undefined;
-  const slow = (pins: SimulatedPins): PinDriver => ({
-    async open(address, events) {
-      const pin = await pins.open(address, events);
-      return { ...pin, read: () => new Promise((resolve) => (finishRead = resolve)) };
-    },
-  });
+  const { slow, finishRead } = slowReads();
   const { clock, pins, taken, source } = rig([inputOf("door")], slow);
   await clock.advance(0);
   finishRead(false);
@@ -214,6 +229,51 @@ test("P3: a pin that vanishes is bad at once, and good again by a read after it 
   await source.stop();
 });
 
+test("a pin that vanishes while it is read is told as bad once, and its late answer is not used", async () => {
+  const { slow, finishRead, failRead } = slowReads();
+  const { clock, pins, taken, source } = rig([inputOf("door")], slow);
+  await clock.advance(0);
+  pins.takeAway(DOOR, "unplugged");
+  finishRead(true);
+  await clock.advance(0);
+  assert.deepEqual(taken(), [[undefined, "BadNoCommunication", 0]]);
+  pins.putBack(DOOR);
+  await clock.advance(SECOND);
+  pins.takeAway(DOOR, "unplugged");
+  failRead("no such device");
+  await clock.advance(0);
+  assert.deepEqual(taken(), [[undefined, "BadNoCommunication", 1_000]]);
+  await source.stop();
+});
+
+test("a pin that can be read again starts with the short delay when it fails anew", async () => {
+  const { clock, pins, taken, source } = rig([inputOf("door")]);
+  pins.breakUnheard(DOOR, "broken");
+  await clock.advance(10 * SECOND);
+  pins.putBack(DOOR);
+  await clock.advance(5 * SECOND);
+  pins.takeAway(DOOR, "broken");
+  taken();
+  pins.putBack(DOOR);
+  await clock.advance(SECOND);
+  assert.deepEqual(taken(), [[false, "Good", 16_000]]);
+  await source.stop();
+});
+
+test("P5: a level that had not stood long enough when its pin failed is not told by the time that passes", async () => {
+  const { clock, pins, taken, source } = rig([inputOf("door", { debounceMs: 1_500 })]);
+  await clock.advance(100);
+  pins.drive(DOOR, true);
+  pins.takeAway(DOOR, "unplugged");
+  taken();
+  pins.putBack(DOOR);
+  await clock.advance(2_000);
+  assert.deepEqual(taken(), []);
+  await clock.advance(600);
+  assert.deepEqual(taken()[0], [true, "Good", 1_100]);
+  await source.stop();
+});
+
 test("P5: a total is uncertain once edges may have been missed, and counts the one that must have been", async () => {
   const pulses = inputOf("pulses", { counter: { edge: "rising", start: 0, scale: 1 } });
   const { clock, pins, taken, source } = rig([pulses]);
@@ -284,12 +344,25 @@ test("after stop the pins are free, no timer is left and nothing is told", async
   pins.takeAway(METER, "unplugged");
   pins.drive(DOOR, true);
   taken();
-  await source.stop();
+  const stopped = source.stop();
+  pins.drive(DOOR, false);
+  pins.drive(DOOR, true);
+  await stopped;
   assert.equal(pins.holders(DOOR) + pins.holders(METER), 0);
   assert.equal(clock.pendingTimers(), 0);
-  pins.drive(DOOR, false);
   await clock.advance(10 * SECOND);
   assert.deepEqual(taken(), []);
+});
+
+test("a stop while a pin is being read ends with nothing told", async () => {
+  const { slow, finishRead } = slowReads();
+  const { clock, taken, source } = rig([inputOf("door")], slow);
+  await clock.advance(0);
+  const stopped = source.stop();
+  finishRead(true);
+  await stopped;
+  assert.deepEqual(taken(), []);
+  assert.equal(clock.pendingTimers(), 0);
 });
 
 test("a stop while a pin is being opened waits for it and closes it", async () => {

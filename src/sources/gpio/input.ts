@@ -55,7 +55,6 @@ export class Input implements PinListener {
   }
 
   failed(monotonicMs: number): void {
-    this.#settling?.cancel();
     // What came before the first read was missed as it was before the start: the total begins with that read.
     if (this.#contact !== undefined) {
       this.#contact = { level: this.#contact.level, turningSinceMs: undefined };
