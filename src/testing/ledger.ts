@@ -84,8 +84,12 @@ export class Ledger implements Intake {
     }
   }
 
-  /** Arrived at the far end; `topic` is the last level of the MQTT topic. */
-  arrived(topic: "data" | "history", message: WireMessage): void {
+  /**
+   * Arrived at the far end; `topic` is the last level of the MQTT topic. A broker may deliver a message again to a
+   * subscriber that comes back (MQTT 5.0, 4.4): such a copy adds nothing and breaks nothing.
+   */
+  arrived(topic: "data" | "history", message: WireMessage, deliveredAgain = false): void {
+    if (deliveredAgain && message.seq <= (this.#lastSeq.get(`${topic} ${message.session}`) ?? 0)) return;
     this.#checkSeq(topic, message);
     for (const value of message.values) {
       if (value.s === "BadDataLost") this.#loss(message, value);

@@ -19,9 +19,14 @@ export interface SubscribeOptions {
   readonly retainAsPublished?: boolean;
 }
 
+export interface Received extends Message {
+  /** The broker says that it may have delivered this before (MQTT 5.0, 3.3.1.1). */
+  readonly again: boolean;
+}
+
 export interface Subscriber {
   /** In the order of arrival. `retain`: it came from the broker's memory. */
-  readonly messages: readonly Message[];
+  readonly messages: readonly Received[];
   /** Rejects with `what` where it does not come true within the limit. */
   until(what: string, holds: (messages: readonly Message[]) => boolean, limitMs?: number): Promise<void>;
   /** The first message for which this holds, come or coming. */
@@ -49,10 +54,10 @@ export async function subscribe(url: string, options: SubscribeOptions): Promise
     reconnectPeriod: RECONNECT_MS,
     ...options.login,
   });
-  const messages: Message[] = [];
+  const messages: Received[] = [];
   const condition = new Condition(hostClock);
   client.on("message", (topic, payload, packet) => {
-    messages.push({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain: packet.retain });
+    messages.push({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain: packet.retain, again: packet.dup });
     condition.changed();
   });
   client.on("error", () => undefined);

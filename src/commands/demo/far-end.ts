@@ -1,0 +1,109 @@
+/** The broker's other side: a subscriber that knows nothing of the gateway but what is on the wire. */
+import { readFile } from "node:fs/promises";
+import mqtt, { type MqttClient } from "mqtt";
+import type { Clock, Timer } from "../../core/clock.ts";
+import { STATUSES, type Status } from "../../core/quality.ts";
+import type { Value } from "../../core/tag.ts";
+import type { Certificates } from "../../testing/certificates.ts";
+import type { Ledger, WireMessage } from "../../testing/ledger.ts";
+import { Reader } from "../../testing/reader.ts";
+
+/** History comes in many messages; it is told in one line when it has paused this long. */
+const HISTORY_PAUSE_MS = 400;
+
+export interface FarTag {
+  readonly value: Value;
+  /** `not current`, or the status in words. */
+  readonly words: string;
+  readonly timestampMs: number;
+}
+
+export interface FarEndOptions {
+  readonly port: number;
+  readonly certificates: Certificates;
+  readonly topic: string;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+}
+
+export class FarEnd {
+  /** Told in words what changed on this side. */
+  onEvent: (text: string) => void = () => undefined;
+  readonly #client: MqttClient;
+  readonly #options: FarEndOptions;
+  readonly #reader: Reader;
+  readonly #pictures = new Map<string, string>();
+  #historyValues = 0;
+  #historyPause: Timer | undefined;
+
+  private constructor(client: MqttClient, options: FarEndOptions) {
+    this.#client = client;
+    this.#options = options;
+    this.#reader = new Reader(options.topic);
+    client.on("message", (topic, payload, packet) => this.#receive(topic, payload, packet.retain));
+  }
+
+  /** Resolves once it is subscribed: nothing that the broker gets from then on is missed. */
+  static async connect(options: FarEndOptions): Promise<FarEnd> {
+    const { certificates } = options;
+    const client = await mqtt.connectAsync(`mqtts://localhost:${options.port}`, {
+      ca: await readFile(certificates.ca),
+      cert: await readFile(certificates.client.certificate),
+      key: await readFile(certificates.client.key),
+      clientId: "demo-far-end",
+      reconnectPeriod: 0,
+    });
+    const farEnd = new FarEnd(client, options);
+    await client.subscribeAsync(`${options.topic}/#`, { qos: 1 });
+    return farEnd;
+  }
+
+  tag(id: string): FarTag | undefined {
+    const tag = this.#reader.tag(id);
+    if (tag === undefined) return undefined;
+    const { current } = this.#reader.currency(id.split("/")[0] ?? "");
+    return { value: tag.value, words: current ? wordsOf(tag.status) : "not current", timestampMs: tag.timestampMs };
+  }
+
+  async close(): Promise<void> {
+    this.#historyPause?.cancel();
+    await this.#client.endAsync(true);
+  }
+
+  #receive(topic: string, payload: Buffer, retained: boolean): void {
+    this.#reader.receive(topic, payload, retained);
+    const kind = topic.slice(this.#options.topic.length + 1);
+    if (kind === "data" || kind === "history") {
+      const message = JSON.parse(payload.toString()) as WireMessage;
+      this.#options.ledger.arrived(kind, message);
+      if (kind === "history") this.#countHistory(message.values.length);
+    }
+    for (const device of this.#reader.devices()) this.#tellChange(device);
+  }
+
+  #countHistory(values: number): void {
+    this.#historyValues += values;
+    this.#historyPause?.cancel();
+    this.#historyPause = this.#options.clock.after(HISTORY_PAUSE_MS, () => {
+      this.onEvent(`broker's side: ${this.#historyValues} missed values arrived, marked as history`);
+      this.#historyValues = 0;
+    });
+  }
+
+  /** One line when what may be believed of a device changes, not one a value. */
+  #tellChange(device: string): void {
+    const { current, reason } = this.#reader.currency(device);
+    const bad = this.#reader.tags(device).filter((tag) => !tag.good);
+    const first = bad[0];
+    const trouble = first === undefined ? "all ok" : `${bad.length} not good: ${wordsOf(first.status)}`;
+    const picture = current ? `current, ${trouble}` : `not current: ${reason}`;
+    if (this.#pictures.get(device) === picture) return;
+    this.#pictures.set(device, picture);
+    // The gateway's own tags change too often to be news.
+    if (device !== "gateway") this.onEvent(`broker's side: ${device} is ${picture}`);
+  }
+}
+
+function wordsOf(status: string): string {
+  return status in STATUSES ? STATUSES[status as Status].words : status;
+}

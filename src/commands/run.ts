@@ -1,0 +1,145 @@
+import { mkdir } from "node:fs/promises";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { checkConfig } from "../config/load.ts";
+import { hostClock } from "../core/clock.ts";
+import { EXIT, messageOf, UserError } from "../core/errors.ts";
+import { createLog, type Level, type Log } from "../core/log.ts";
+import { hostRandom } from "../core/random.ts";
+import { createGateway } from "../gateway.ts";
+import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
+import { serialportLine } from "../sources/modbus/serialport-line.ts";
+import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
+import type { CommandIo } from "./io.ts";
+
+/** SIGTERM must end the service within 10 s whatever a card or a broker does; what is left is the exit itself. */
+const STOP_LIMIT_MS = 9_000;
+
+const HELP = `usage: sallyport run --config gateway.yaml [--state-dir DIR]
+
+Runs the gateway until SIGTERM or SIGINT, then ends with 0 within 10 s.
+
+  --config FILE     the configuration; \`sallyport check FILE\` explains it
+  --state-dir DIR   outbox.db and state.db; default $STATE_DIRECTORY, else ./state
+  --log-level L     error, warning, notice, info (default) or debug
+  --json            log lines as JSON
+
+It listens on nothing. It writes only to the state directory, to the runtime
+directory ($RUNTIME_DIRECTORY, else the state directory: status.json) and to
+its output. Exit codes: 0 told to stop, 64 wrong usage, 70 a bug, 74 the state
+directory cannot be used, 78 a mistake in the configuration.
+`;
+
+const LEVELS: readonly Level[] = ["error", "warning", "notice", "info", "debug"];
+
+export async function run(args: string[], io: CommandIo): Promise<number> {
+  const options = parse(args);
+  if (options.help) {
+    io.out(HELP);
+    return EXIT.ok;
+  }
+  const log = serviceLog(io, options.level, options.json);
+  const { config, notices } = checkConfig(options.config);
+  for (const notice of notices) log.warning(`${notice.key}: ${notice.text}`);
+  const stateDir = resolve(options.stateDir ?? firstDirectory(io.env.STATE_DIRECTORY) ?? "state");
+  const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
+  await makeDirectories([stateDir, runtimeDir]);
+
+  const gateway = await createGateway(config, {
+    clock: hostClock,
+    random: hostRandom,
+    log,
+    openLine: serialportLine,
+    pins: createSysfsPins(hostClock),
+    resolvePin: () => undefined,
+    transport: (uplink) => createMqttTransport({ config: uplink, clock: hostClock, log: log.scope(uplink.name) }),
+    stateDir,
+    runtimeDir,
+    storage: "thread",
+  });
+  gateway.start();
+  log.notice(`started: ${config.lines.length} lines, ${config.inputs.length} inputs, ${config.uplinks.length} uplinks`);
+  await aborted(io.signal);
+  log.notice("stopping");
+  return stopWithin(gateway.stop(), log);
+}
+
+async function stopWithin(stopping: Promise<void>, log: Log): Promise<number> {
+  const inTime = await Promise.race([
+    stopping.then(() => true),
+    new Promise<false>((done) => {
+      hostClock.after(STOP_LIMIT_MS, () => done(false));
+    }),
+  ]);
+  if (inTime) log.notice("stopped");
+  else log.error(`not stopped cleanly within ${STOP_LIMIT_MS} ms: the card or the disk does not answer`);
+  return inTime ? EXIT.ok : EXIT.io;
+}
+
+interface RunOptions {
+  readonly config: string;
+  readonly stateDir: string | undefined;
+  readonly level: Level;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+function parse(args: string[]): RunOptions {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        config: { type: "string" },
+        "state-dir": { type: "string" },
+        "log-level": { type: "string", default: "info" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    const level = LEVELS.find((name) => name === values["log-level"]);
+    if (level === undefined) throw new Error(`--log-level is one of ${LEVELS.join(", ")}`);
+    if (values.config === undefined && !values.help) throw new Error("--config is missing; name the gateway.yaml");
+    return {
+      config: values.config ?? "",
+      stateDir: values["state-dir"],
+      level,
+      json: values.json,
+      help: values.help,
+    };
+  } catch (error) {
+    throw new UserError(`${messageOf(error)}\n\n${HELP}`, EXIT.usage);
+  }
+}
+
+function serviceLog(io: CommandIo, level: Level, json: boolean): Log {
+  if (json) {
+    const write = (line: string) =>
+      io.err(`${JSON.stringify({ timestamp: hostClock.wallMs(), message: line.trimEnd() })}\n`);
+    return createLog({ write, level, journald: false });
+  }
+  // JOURNAL_STREAM is set where stderr is the journal, which wants the priority in front.
+  return createLog({ write: (line) => io.err(line), level, journald: io.env.JOURNAL_STREAM !== undefined });
+}
+
+/** systemd hands over several directories with colons between them; the first is ours. */
+function firstDirectory(list: string | undefined): string | undefined {
+  const first = list?.split(":")[0];
+  return first === "" ? undefined : first;
+}
+
+async function makeDirectories(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o750 });
+    } catch (error) {
+      throw new UserError(`cannot make ${directory}: ${messageOf(error)}; give --state-dir a place to write`, EXIT.io);
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

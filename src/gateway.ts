@@ -1,0 +1,149 @@
+/**
+ * The composition root: builds the stages and joins them. It reads like the way of the data and decides nothing.
+ */
+import type { Config, LineConfig, UplinkConfig } from "./config/config.ts";
+import type { Clock } from "./core/clock.ts";
+import type { Log } from "./core/log.ts";
+import type { Random } from "./core/random.ts";
+import { createSelfReport, selfDevice } from "./diagnostics/self-tags.ts";
+import { createStatusFile } from "./diagnostics/status-file.ts";
+import type {
+  CurrentValues,
+  Device,
+  Intake,
+  LineReport,
+  OutboxReport,
+  Source,
+  TagSink,
+  Transport,
+  UplinkReport,
+} from "./pipeline.ts";
+import { createGpioSource } from "./sources/gpio/gpio-source.ts";
+import type { PinAddress, PinDriver } from "./sources/gpio/pin-driver.ts";
+import { createModbusSource } from "./sources/modbus/modbus-source.ts";
+import type { SerialLine } from "./sources/modbus/serial-line.ts";
+import { openStore } from "./store/open-store.ts";
+import { createTagTable } from "./tags/tag-table.ts";
+import { createUplink } from "./uplinks/uplink.ts";
+
+/** Everything outside the gateway: the world it reads and sends to, time and chance. */
+export interface Surroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly openLine: (line: LineConfig) => SerialLine;
+  readonly pins: PinDriver;
+  /** Where the board puts the pin with this label. */
+  readonly resolvePin: (label: string) => PinAddress | undefined;
+  readonly transport: (uplink: UplinkConfig) => Transport;
+  /** Whose state directory: outbox.db and state.db. */
+  readonly stateDir: string;
+  /** Where status.json is replaced once a second. */
+  readonly runtimeDir: string;
+  readonly storage: "thread" | "in-process";
+  /** Sees every sample as it is taken in, before the outbox does; for proofs. */
+  readonly witness?: Intake;
+}
+
+export interface Gateway {
+  readonly values: CurrentValues;
+  start(): void;
+  /** Stops reading, says goodbye to the brokers, commits what is not acknowledged. */
+  stop(): Promise<void>;
+  outbox(): OutboxReport;
+  uplinks(): readonly UplinkReport[];
+  lines(): readonly LineReport[];
+}
+
+/** Opens the stores and builds every stage; nothing moves before start(). Rejects where the state directory is unusable. */
+export async function createGateway(config: Config, around: Surroundings): Promise<Gateway> {
+  const { clock, log } = around;
+  const gatewayDevice = selfDevice(config);
+  const devices = [...fieldDevices(config), gatewayDevice];
+
+  const { outbox, state } = await openStore({
+    config: config.outbox,
+    stateDir: around.stateDir,
+    tags: devices.flatMap((device) => device.tags),
+    clock,
+    log: log.scope("outbox"),
+    worker: around.storage,
+  });
+  const tags = createTagTable({
+    devices,
+    intake: around.witness === undefined ? outbox : both(around.witness, outbox),
+    clock,
+    epochs: state,
+    log: log.scope("tags"),
+  });
+  const lines = config.lines.map((line) =>
+    createModbusSource({ ...around, line, sink: tags, log: log.scope(line.name) }),
+  );
+  const sources: readonly Source[] = [...lines, ...inputSources(config, tags, around)];
+  const uplinks = config.uplinks.map((uplink) =>
+    createUplink({
+      config: uplink,
+      values: tags,
+      queue: outbox.uplink(uplink.name, uplink.startAt),
+      transport: around.transport(uplink),
+      state,
+      clock,
+      random: around.random,
+      log: log.scope(uplink.name),
+    }),
+  );
+
+  const reports = {
+    outbox: () => outbox.report(),
+    uplinks: () => uplinks.map((uplink) => uplink.report()),
+    lines: () => lines.map((line) => line.report()),
+  };
+  const self = createSelfReport({ device: gatewayDevice, sink: tags, clock, reports });
+  const statusFile = createStatusFile({
+    dir: around.runtimeDir,
+    values: tags,
+    reports,
+    clock,
+    log: log.scope("status"),
+  });
+  const inOrder = [tags, ...uplinks, ...sources, self, statusFile];
+
+  return {
+    values: tags,
+    ...reports,
+    start() {
+      for (const part of inOrder) part.start();
+    },
+    async stop() {
+      await self.stop();
+      await Promise.all(sources.map((source) => source.stop()));
+      tags.stop();
+      await Promise.all(uplinks.map((uplink) => uplink.stop()));
+      await outbox.close();
+      await statusFile.stop();
+    },
+  };
+}
+
+function inputSources(config: Config, sink: TagSink, around: Surroundings): readonly Source[] {
+  if (config.inputs.length === 0) return [];
+  const { clock, log, pins, resolvePin } = around;
+  return [createGpioSource({ inputs: config.inputs, sink, clock, log: log.scope("inputs"), driver: pins, resolvePin })];
+}
+
+/** What the site has: the devices of every line, then the inputs as one device. */
+function fieldDevices(config: Config): readonly Device[] {
+  const modbus = config.lines.flatMap((line) =>
+    line.devices.map((device) => ({ name: device.name, tags: device.tags })),
+  );
+  return config.inputs.length === 0 ? modbus : [...modbus, { name: "inputs", tags: config.inputs }];
+}
+
+function both(first: Intake, second: Intake): Intake {
+  return {
+    append(samples) {
+      first.append(samples);
+      second.append(samples);
+    },
+  };
+}

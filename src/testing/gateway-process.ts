@@ -1,0 +1,76 @@
+/** The service as a user runs it: a process of its own, told by signals, known by what it writes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { hostClock } from "../core/clock.ts";
+import { Condition } from "./condition.ts";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
+const LOG_MAX_CHARACTERS = 256 * 1024;
+const START_LIMIT_MS = 20_000;
+/** What the command line promises for SIGTERM. */
+const STOP_LIMIT_MS = 10_000;
+
+export interface GatewayProcess {
+  readonly pid: number;
+  /** Everything it wrote, the latest last. */
+  log(): string;
+  logged(what: RegExp, limitMs?: number): Promise<void>;
+  /** SIGTERM; resolves with the exit code, rejects when it takes longer than promised. */
+  stop(): Promise<number | null>;
+  /** SIGKILL, as a power cut for the process. */
+  kill(): Promise<void>;
+}
+
+/** Starts `sallyport run` and resolves once it says that it runs. */
+export async function startGateway(configFile: string, stateDir: string): Promise<GatewayProcess> {
+  const gateway = runGateway(configFile, stateDir);
+  await gateway.logged(/started:/, START_LIMIT_MS);
+  return gateway;
+}
+
+/** Starts `sallyport run` without waiting for anything. It ends with this process, however this one ends. */
+export function runGateway(configFile: string, stateDir: string): GatewayProcess {
+  const args = ["--import", "tsx", MAIN, "run", "--config", configFile, "--state-dir", stateDir];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...args], {
+    cwd: join(MAIN, "..", ".."),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const condition = new Condition(hostClock);
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      log = (log + text).slice(-LOG_MAX_CHARACTERS);
+      condition.changed();
+    });
+  }
+  child.once("exit", () => condition.changed());
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  return {
+    pid: child.pid ?? 0,
+    log: () => log,
+    async logged(what, limitMs) {
+      await condition.until(
+        `the gateway writes ${what}`,
+        () => what.test(log) || ended(),
+        limitMs,
+        () => log,
+      );
+      if (!what.test(log)) throw new Error(`the gateway ended without writing ${what}: ${log}`);
+    },
+    async stop() {
+      child.kill("SIGTERM");
+      await condition.until("the gateway ends", ended, STOP_LIMIT_MS, () => log);
+      return child.exitCode;
+    },
+    kill: () => killed(child, ended),
+  };
+}
+
+async function killed(child: ChildProcess, ended: () => boolean): Promise<void> {
+  if (ended()) return;
+  const exit = once(child, "exit");
+  child.kill("SIGKILL");
+  await exit;
+}
