@@ -12,7 +12,7 @@ import { SimulatedLine } from "../../testing/simulated-line.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { hasValidCrc, crc16 as ownCrc16 } from "./crc16.ts";
 import { type Exchange, ModbusPort } from "./modbus-port.ts";
-import { silentIntervalMs } from "./wire-time.ts";
+import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
 
 const UNIT = 1;
 
@@ -88,8 +88,8 @@ test("P5: a reply that begins after responseTimeout is not used, one that has be
   assert.equal((await ask())?.kind, "frame");
   device.faults = { delayMs: 101 };
   assert.equal((await ask())?.kind, "silence");
-  // Noise in time does not make the reply behind it one that came in time.
-  device.faults = { delayMs: 97, noise: new Uint8Array(8) };
+  // The head of a foreign frame in time does not make the reply behind it one that came in time.
+  device.faults = { delayMs: 97, noise: Uint8Array.of(9, 3, 200, 0, 0, 0, 0, 0, 0, 0) };
   assert.equal((await ask())?.kind, "silence");
   assert.equal(frames.length, 1);
 });
@@ -115,19 +115,20 @@ test("what looks like a frame's head before the reply costs a silence, not the r
 });
 
 test("t3.5 passes in silence before each request", async () => {
-  const { ask, line, clock } = await rig();
-  const silentMs = silentIntervalMs(lineConfig("", []).serial);
-  const wireMs = 8 * (11_000 / 19_200);
-  let leftAtMs = 0;
-  line.onWritten = () => {
-    leftAtMs = clock.monotonicMs();
-  };
+  const { port, line, clock } = await rig();
+  const { serial } = lineConfig("", []);
+  const beganAtMs: number[] = [];
   const endedAtMs: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    const exchange = await ask(30);
-    assert.equal(exchange?.kind, "frame");
-    if (i > 0) assert.ok(leftAtMs - wireMs - (endedAtMs.at(-1) ?? 0) >= silentMs - 1e-6);
-    endedAtMs.push(exchange?.atMs ?? 0);
+  line.onWritten = (sent) => beganAtMs.push(clock.monotonicMs() - wireTimeMs(serial, sent.length));
+  const askOnAndOn = async () => {
+    for (let i = 0; i < 5; i++) endedAtMs.push((await port.exchange(() => port.write(REQUEST))).atMs);
+  };
+  const asked = askOnAndOn();
+  await clock.advance(500);
+  await asked;
+  for (const [i, beganMs] of beganAtMs.slice(1).entries()) {
+    const silentMs = beganMs - (endedAtMs[i] ?? 0);
+    assert.ok(silentMs >= silentIntervalMs(serial) - 1e-6 && silentMs < 2 * silentIntervalMs(serial), `${silentMs} ms`);
   }
 });
 
@@ -146,15 +147,22 @@ test("a line that is never silent is written to all the same", async () => {
     clock.after(1, babble);
   };
   babble();
+  await clock.advance(20);
   await ask(200);
   assert.equal(device.requests, 1);
 });
 
-test("P7: a babbling line keeps no more than a few frames, and the request settles", async () => {
-  const { ask, line, device } = await rig({ responseTimeoutMs: 50 });
+test("P7: of a line that babbles no more than a few frames are kept, and the request settles", async () => {
+  const { ask, line, device, port, clock } = await rig({ responseTimeoutMs: 50 });
+  let told = 0;
+  port.onSkipped = ({ noiseBytes }) => {
+    told += noiseBytes;
+  };
+  line.arrive(new Uint8Array(20_000));
+  await clock.advance(20_000);
   device.faults = { silent: true };
-  line.onWritten = () => line.arrive(new Uint8Array(20_000).fill(3));
-  assert.equal((await ask(30_000))?.kind, "silence");
+  assert.equal((await ask())?.kind, "silence");
+  assert.equal(told, 1_024);
 });
 
 test("a port that vanishes settles the request, and is told of", async () => {

@@ -118,14 +118,17 @@ function versionedDevice(unitId: number, addresses: readonly number[], faults: (
 }
 
 const noise = fc.uint8Array({ minLength: 1, maxLength: 12 });
+/** At most responseTimeout + maxLate after the request, less what the reply needs on the wire. */
+const late = fc.integer({ min: 1, max: 1_250 });
+const exception = fc.integer({ min: 1, max: 11 });
 const fault: fc.Arbitrary<Faults> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Faults>({}) },
   fc.constant<Faults>({ silent: true }),
-  // At most responseTimeout + maxLate after the request, less what the reply needs on the wire.
-  fc.integer({ min: 1, max: 1_250 }).map((delayMs): Faults => ({ delayMs })),
+  late.map((delayMs): Faults => ({ delayMs })),
+  fc.tuple(late, exception).map(([delayMs, exceptionCode]): Faults => ({ delayMs, exceptionCode })),
   fc.integer({ min: 1, max: 12 }).map((truncateBytes): Faults => ({ truncateBytes })),
   fc.nat(200).map((flipBit): Faults => ({ flipBit })),
-  fc.integer({ min: 1, max: 11 }).map((exceptionCode): Faults => ({ exceptionCode })),
+  exception.map((exceptionCode): Faults => ({ exceptionCode })),
   fc.constant<Faults>({ replyUnitId: 77 }),
   fc.constant<Faults>({ echo: true }),
   noise.map((before): Faults => ({ noise: before })),
@@ -165,8 +168,23 @@ test("P5: under any stream of faults, Good is only what that register held betwe
   assert.ok(good > 3_000, `${good} good readings`);
 });
 
+test("P5: a late exception does not make the reply that it displaced fit the next request", async () => {
+  // The second request is answered by the exception meant for the first; its own reply comes into the third.
+  const script: readonly Faults[] = [{ delayMs: 350, exceptionCode: 4 }, { delayMs: 200 }, { delayMs: 200 }];
+  const device: ModbusDevice = versionedDevice(1, [0, 1, 2, 3, 4, 5], () => script[device.requests - 1] ?? {});
+  const witness = ({ tag, value, status }: Reading) => {
+    if (status === "Good") assert.equal(value, versionOf(Number(tag.name.slice(1)), device.requests), tag.id);
+  };
+  const tags = registers("d", 0, 2, { scanRateMs: 100 });
+  const { clock, sink, end } = rig([device], [deviceConfig("d", 1, tags)], { witness });
+  await clock.advance(3_000);
+  assert.equal(sink.of("d/r0")[0]?.status, "BadDeviceFailure");
+  assert.equal(sink.latest("d/r0")?.status, "Good");
+  await end();
+});
+
 test("P5: a reply that comes twice is never taken for the next one where a known register tells them apart", async () => {
-  const device = versionedDevice(1, [0, 1, 2], () => ({ duplicateAfterMs: 502 }));
+  const device = versionedDevice(1, [0, 1, 2], () => ({ duplicateAfterMs: 497 }));
   const tags = [...registers("d", 0, 2, { scanRateMs: 500 }), ...registers("d", 2, 1, { scanRateMs: 60_000 })];
   let good = 0;
   const witness = ({ tag, value, status }: Reading) => {
@@ -335,6 +353,19 @@ test("P3: when the adapter vanishes every device's tags are Bad at once; when it
   );
   assert.equal(sink.latest("b/r1")?.status, "Good");
   assert.ok(source.report().missedPeriods <= 1, "an outage is no overload");
+  await end();
+});
+
+test("P5: a reply in the very moment in which the adapter vanishes does not undo the loss", async () => {
+  const { clock, sink, line, end } = rig([deviceOfAddresses(1)], [deviceConfig("a", 1, registers("a", 0, 2))]);
+  const deliver = line.onData;
+  line.onData = (bytes) => {
+    deliver(bytes);
+    line.unplug();
+  };
+  await clock.advance(1_000);
+  assert.equal(sink.latestPresence("a"), "lost");
+  assert.deepEqual(sink.readings, []);
   await end();
 });
 

@@ -56,6 +56,8 @@ test("a reply that comes twice is told apart by a register known to be readable,
   assert.deepEqual(chooseQuantity(guard, READ, 10), { kind: "ask", quantity: 10 });
   assert.deepEqual(chooseQuantity(guard, { ...READ, paddingKnown: true }, 10), { kind: "ask", quantity: 11 });
   assert.deepEqual(chooseQuantity(guard, { ...READ, paddingKnown: true }, 1_000), { kind: "ask", quantity: 10 });
+  const both = answered(guard, 22, 1_500, 500);
+  assert.deepEqual(chooseQuantity(both, { ...READ, paddingKnown: true }, 510), { kind: "ask", quantity: 10 });
 });
 
 test("P5: a request whose echo has the form of its reply is made longer", () => {

@@ -16,11 +16,11 @@ interface Expected {
 export interface Guard {
   /** Requests without a reply. */
   readonly unanswered: readonly Expected[];
-  /** The last answered request: its reply can come twice. */
-  readonly answered: Expected | undefined;
+  /** Answered ones, the last of each byte count: their replies can come twice. */
+  readonly answered: readonly Expected[];
 }
 
-export const NO_REPLIES_EXPECTED: Guard = { unanswered: [], answered: undefined };
+export const NO_REPLIES_EXPECTED: Guard = { unanswered: [], answered: [] };
 
 export interface GuardedRead {
   readonly table: RegisterTable;
@@ -34,32 +34,34 @@ export type Choice =
   | { readonly kind: "ask"; readonly quantity: number }
   | { readonly kind: "wait"; readonly untilMs: number };
 
+/**
+ * What an unanswered request expects is never expected again while it may come. Of what remains the read itself and
+ * registers known to be readable go first, and of these the byte count that was answered longest ago.
+ */
 export function chooseQuantity(guard: Guard, read: GuardedRead, nowMs: number): Choice {
   const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
-  const twice = guard.answered !== undefined && guard.answered.untilMs > nowMs ? guard.answered.byteCount : undefined;
-  let second: number | undefined;
-  for (let step = 0; step <= read.paddingSteps; step++) {
+  const knownSteps = read.paddingKnown ? 1 : 0;
+  const candidates = Array.from({ length: read.paddingSteps + 1 }, (_, step) => {
     const quantity = read.quantity + step * paddingStep(read.table);
     const byteCount = replyByteCount(read.table, quantity);
-    if (pending.some((e) => e.byteCount === byteCount) || echoLooksLikeReply(read, byteCount)) continue;
-    if (byteCount !== twice) return { kind: "ask", quantity };
-    second = quantity;
-    // Against a mere duplicate no register is risked that nobody has asked for.
-    if (!read.paddingKnown) break;
-  }
-  if (second !== undefined) return { kind: "ask", quantity: second };
+    const answeredMs = guard.answered.find((e) => e.byteCount === byteCount && e.untilMs > nowMs)?.untilMs ?? 0;
+    return { quantity, byteCount, answeredMs, risk: step > knownSteps ? 1 : 0 };
+  });
+  const [best] = candidates
+    .filter(({ byteCount }) => !pending.some((e) => e.byteCount === byteCount) && !echoLooksLikeReply(read, byteCount))
+    .sort((a, b) => a.risk - b.risk || a.answeredMs - b.answeredMs);
+  if (best !== undefined) return { kind: "ask", quantity: best.quantity };
   if (pending.length === 0) return { kind: "ask", quantity: read.quantity };
   return { kind: "wait", untilMs: Math.min(...pending.map((e) => e.untilMs)) };
 }
 
 export function unanswered(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {
-  const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
-  return { ...guard, unanswered: [...pending, { byteCount, untilMs }] };
+  return { ...guard, unanswered: [...guard.unanswered.filter((e) => e.untilMs > nowMs), { byteCount, untilMs }] };
 }
 
 export function answered(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {
-  const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
-  return { unanswered: pending, answered: { byteCount, untilMs } };
+  const others = guard.answered.filter((e) => e.untilMs > nowMs && e.byteCount !== byteCount);
+  return { ...guard, answered: [...others, { byteCount, untilMs }] };
 }
 
 /** No reply to an earlier request can come any more. */
