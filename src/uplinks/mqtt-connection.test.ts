@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { hostClock } from "../core/clock.ts";
 import type { Connection } from "../pipeline.ts";
 import { startTlsListener } from "../testing/tls-listener.ts";
-import { failsWith, message, TransportFixture } from "../testing/transport-fixture.ts";
+import { failsWith, message, TransportFixture, WILL } from "../testing/transport-fixture.ts";
+import { uplinkConfig } from "../testing/uplink-config.ts";
 import { within } from "../testing/within.ts";
+import { openMqtt } from "./mqtt-connection.ts";
+import { endpointOf, openSecureSocket } from "./secure-socket.ts";
 
 // Answers that Mosquitto does not give, as bytes of MQTT 5.0; its sections are named beside them.
 const CONNECT = 0x10;
@@ -139,4 +143,22 @@ test("auto takes 3.1.1 where an old broker just hangs up on MQTT 5", async () =>
   fixture.leave(() => listener.close());
   await fixture.connect(listener.url);
   assert.deepEqual(versions, [5, 4]);
+});
+
+test("P2: a socket that ended between TLS and CONNECT is told at once, with its own reason", async () => {
+  const listener = await startTlsListener(fixture.certificates);
+  fixture.leave(() => listener.close());
+  const config = uplinkConfig(fixture.certificates, [listener.url]);
+  const never = new AbortController().signal;
+  const alert = Object.assign(new Error("alert"), { code: "ERR_SSL_TLSV1_ALERT_UNKNOWN_CA" });
+  for (const [error, words] of [
+    [alert, /refuses this gateway's certificate client\.pem/],
+    [undefined, /closes the connection instead of answering CONNECT/],
+  ] as const) {
+    const secure = await openSecureSocket(endpointOf(listener.url), config, hostClock, never);
+    secure.socket.destroy(error);
+    await once(secure.socket, "close").catch(() => undefined);
+    const settings = { version: 5, clientId: "gateway", keepAliveMs: 15_000, will: WILL } as const;
+    await failsWith(openMqtt(secure, settings, hostClock, never), words);
+  }
 });
