@@ -10,7 +10,7 @@ import type { LineReport, Reading, Source, TagSink } from "../../pipeline.ts";
 import { Bus } from "./bus.ts";
 import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./device-state.ts";
 import { BusyMeter, DeviceMeter } from "./line-meter.ts";
-import { defaultMaxGap, planReads, splitRead } from "./poll-plan.ts";
+import { defaultMaxGap, planReads } from "./poll-plan.ts";
 import { type Entry, ReadBook, scheduledRead } from "./read-book.ts";
 import { readingsOf } from "./readings.ts";
 import {
@@ -206,7 +206,7 @@ class LineSource implements ModbusSource {
         attempts: job.kind === "read" ? job.attempts : retries,
         retries,
         padded,
-        splittable: splitRead(entry.read) !== undefined,
+        splittable: entry.splittable,
         proven: entry.proven,
         maxLateMs,
       },
@@ -300,7 +300,8 @@ class LineSource implements ModbusSource {
     for (const effect of effects) {
       switch (effect) {
         case "tellLost":
-          this.#log.warning(`${name} is lost: ${event === "lineLost" ? this.#fault : "no answer"}`);
+          if (event !== "lineLost")
+            this.#log.warning(`${name} is lost: no answer; asked now and then until it is back`);
           this.#sink.presence(name, "lost", nowMs);
           break;
         case "tellOnline":

@@ -7,6 +7,7 @@ import type { ScheduledRead } from "./schedule.ts";
 export interface Entry {
   readonly key: number;
   readonly read: PollRead;
+  readonly splittable: boolean;
   /** It was answered with data once. */
   proven: boolean;
   /** Whether the device lets the read be made longer. */
@@ -21,7 +22,8 @@ export class ReadBook {
   #nextKey = 0;
 
   add(read: PollRead): Entry {
-    const entry: Entry = { key: this.#nextKey++, read, proven: false, padding: "untried", slow: false };
+    const splittable = splitRead(read) !== undefined;
+    const entry: Entry = { key: this.#nextKey++, read, splittable, proven: false, padding: "untried", slow: false };
     this.#entries.set(entry.key, entry);
     return entry;
   }

@@ -10,12 +10,12 @@ type Port = Awaited<ReturnType<typeof SerialPort.binding.open>>;
 /** What the line must know of its configuration. */
 export type PortConfig = Pick<LineConfig, "path" | "serial" | "rs485">;
 
+/** A line on a real port of the host. It stands on serialport's binding: no stream keeps bytes between us and the wire. */
 export function serialportLine(config: PortConfig): SerialLine {
   return new SerialportLine(config);
 }
 
-/** A line on a real port of the host. It stands on serialport's binding: no stream keeps bytes between us and the wire. */
-export class SerialportLine implements SerialLine {
+class SerialportLine implements SerialLine {
   onData: (bytes: Uint8Array) => void = () => undefined;
   onLost: (reason: string) => void = () => undefined;
   readonly #config: PortConfig;
