@@ -44,11 +44,12 @@ export class MemoryQueue implements UplinkQueue, Intake {
   }
 
   depth(): number {
-    return this.#samples.reduce((count, { number }) => count + (this.#isPending(number) ? 1 : 0), 0);
+    return this.#pending.reduce((sum, { from, to }) => sum + Math.max(0, Math.min(to, this.newest()) - from + 1), 0);
   }
 
   oldestMs(): number | undefined {
-    return this.#samples.find(({ number }) => this.#isPending(number))?.sourceTimestampMs;
+    const [first] = this.#pending;
+    return first === undefined ? undefined : this.#samples[first.from - 1]?.sourceTimestampMs;
   }
 
   async read(from: number, to: number, maxSamples: number): Promise<Batch> {

@@ -15,6 +15,8 @@ import {
   historyRange,
   historySentTo,
   LIVE_LAG_MIN_MS,
+  LIVE_QUEUE_MAX_MS,
+  LIVE_QUEUE_MIN_BYTES,
   LIVE_WINDOW_MAX,
   lags,
   liveRange,
@@ -46,29 +48,29 @@ function sampleTakenIn(takenInMs?: number) {
 
 describe("live and history", () => {
   test("P3: before the first snapshot nothing is live", () => {
-    assert.equal(liveRange(startFlow(0), 100), undefined);
+    assert.equal(liveRange(startFlow(0), 100, 0), undefined);
   });
 
   test("P3: what is numbered above the cut is live, the rest is history", () => {
     const flow = flowAt(10);
-    assert.deepEqual(liveRange(flow, 12), { from: 11, to: 12 });
+    assert.deepEqual(liveRange(flow, 12, 0), { from: 11, to: 12 });
     assert.deepEqual(historyRange(flow), { from: 1, to: 10 });
   });
 
   test("what was sent is not sent again in the session", () => {
     const flow = historySentTo(liveSentTo(flowAt(10), 12), 10);
-    assert.equal(liveRange(flow, 12), undefined);
+    assert.equal(liveRange(flow, 12, 0), undefined);
     assert.equal(historyRange(flow), undefined);
   });
 
   test("P3: what waited through a new cut is history", () => {
     const flow = endCut(beginCut(liveSentTo(historySentTo(flowAt(10), 10), 12)), 50, 100);
     assert.deepEqual(historyRange(flow), { from: 11, to: 50 });
-    assert.deepEqual(liveRange(flow, 51), { from: 51, to: 51 });
+    assert.deepEqual(liveRange(flow, 51, 0), { from: 51, to: 51 });
   });
 
   test("P3: live values wait while a new snapshot is on its way", () => {
-    assert.equal(liveRange(beginCut(flowAt(10)), 12), undefined);
+    assert.equal(liveRange(beginCut(flowAt(10)), 12, 0), undefined);
   });
 
   test("P3: a value first sent more than 5 s after being taken in is not live", () => {
@@ -87,8 +89,21 @@ describe("live and history", () => {
   test("P7: live leaves part of the window to history", () => {
     let flow = flowAt(10);
     for (let i = 0; i < LIVE_WINDOW_MAX; i++) flow = afterSending(flow, "live", 100, 0);
-    assert.equal(liveRange(flow, 12), undefined);
+    assert.equal(liveRange(flow, 12, 0), undefined);
     assert.ok(LIVE_WINDOW_MAX < MESSAGES_IN_FLIGHT_MAX && HISTORY_WINDOW_MAX < MESSAGES_IN_FLIGHT_MAX);
+  });
+
+  test("P3: live values wait when those on their way are late: more would only queue", () => {
+    const flow = afterSending(flowAt(10), "live", LIVE_QUEUE_MIN_BYTES, 0);
+    assert.deepEqual(liveRange(flow, 12, LIVE_QUEUE_MAX_MS), { from: 11, to: 12 });
+    assert.equal(liveRange(flow, 12, LIVE_QUEUE_MAX_MS + 1), undefined);
+    const ack = { ackMs: 9_000, bytes: LIVE_QUEUE_MIN_BYTES, queuedBytes: 9_999, historyBytes: 0 };
+    assert.deepEqual(liveRange(afterAck(flow, "live", ack), 12, 9_000), { from: 11, to: 12 });
+  });
+
+  test("P6: a few live values go out behind a message of history, however long that takes", () => {
+    const flow = afterSending(flowAt(10), "live", LIVE_QUEUE_MIN_BYTES - 1, 0);
+    assert.deepEqual(liveRange(flow, 12, 60_000), { from: 11, to: 12 });
   });
 
   test("a read before a jump at the end of a batch waits for the jump", () => {
@@ -208,7 +223,7 @@ test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes
         nowMs += ackMs;
         if (what === "live") {
           newest += 1;
-          const range = liveRange(flow, newest);
+          const range = liveRange(flow, newest, nowMs);
           if (range !== undefined) {
             flow = liveSentTo(afterSending(flow, "live", bytes, nowMs), range.to);
             inFlight.push({ kind: "live", bytes });
@@ -220,7 +235,7 @@ test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes
             flow = afterSending(flow, "history", gate.maxBytes, nowMs);
             inFlight.push({ kind: "history", bytes: gate.maxBytes });
             const more = inFlight.filter(({ kind }) => kind === "history").length > 1;
-            assert.ok(!more || flow.historyBytes <= flow.pace.budgetBytes, "beyond the first, only within the budget");
+            assert.ok(!more || flow.bytes.history <= flow.pace.budgetBytes, "beyond the first, only within the budget");
           } else {
             assert.ok(gate.untilMs > nowMs, "a shut gate waits for something yet to come");
             assert.ok(inFlight.length > 0 || gate.untilMs < Number.POSITIVE_INFINITY, "a shut gate opens again");
@@ -233,7 +248,7 @@ test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes
             ackMs,
             bytes: acked.bytes,
             queuedBytes,
-            historyBytes: flow.historyBytes,
+            historyBytes: flow.bytes.history,
           });
         }
         assert.ok(inFlight.length <= MESSAGES_IN_FLIGHT_MAX);

@@ -11,12 +11,19 @@ import {
   INITIAL_PACE,
   type Pace,
   paceAfterAck,
+  roundTripMs,
 } from "./pace.ts";
 
 /** Messages of all kinds unacknowledged at once; brokers take 20 by default. */
 export const MESSAGES_IN_FLIGHT_MAX = 20;
 /** Live messages among them; the rest is left to history and upkeep. */
 export const LIVE_WINDOW_MAX = 16;
+/** A live message that is on its way for longer than its round trip and this shows that more would only queue… */
+export const LIVE_QUEUE_MAX_MS = 1_000;
+/** …save for so little that it makes no queue. */
+export const LIVE_QUEUE_MIN_BYTES = 4_096;
+/** Larger live messages would themselves hold up the values behind them. */
+export const LIVE_MESSAGE_MAX_BYTES = 16_384;
 /** A value sent later than this after being taken in is no longer live… */
 export const LIVE_LAG_MIN_MS = 5_000;
 /** …or than so many times what the last snapshot took, on a link where even that takes long. */
@@ -37,7 +44,9 @@ export interface Flow {
   readonly historyNext: number;
   readonly liveLagMaxMs: number;
   readonly messages: Readonly<Record<Kind, number>>;
-  readonly historyBytes: number;
+  /** When the live messages in flight were sent, oldest first. */
+  readonly liveSentMs: readonly number[];
+  readonly bytes: Readonly<Record<Kind, number>>;
   readonly lastHistoryMs: number;
   /** Bytes that the configured rate of history allows now; below 0 it was overdrawn. */
   readonly creditBytes: number;
@@ -71,7 +80,8 @@ export function startFlow(nowMs: number): Flow {
     historyNext: 1,
     liveLagMaxMs: LIVE_LAG_MIN_MS,
     messages: { live: 0, history: 0, upkeep: 0 },
-    historyBytes: 0,
+    liveSentMs: [],
+    bytes: { live: 0, history: 0, upkeep: 0 },
     lastHistoryMs: nowMs,
     creditBytes: HISTORY_MESSAGE_MIN_BYTES,
     creditAtMs: nowMs,
@@ -101,27 +111,30 @@ export function historySentTo(flow: Flow, number: number): Flow {
 }
 
 export function afterSending(flow: Flow, kind: Kind, bytes: number, nowMs: number): Flow {
-  const messages = { ...flow.messages, [kind]: flow.messages[kind] + 1 };
-  if (kind !== "history") return { ...flow, messages };
-  return {
+  const sent = {
     ...flow,
-    messages,
-    historyBytes: flow.historyBytes + bytes,
-    lastHistoryMs: nowMs,
-    creditBytes: flow.creditBytes - bytes,
+    messages: { ...flow.messages, [kind]: flow.messages[kind] + 1 },
+    bytes: { ...flow.bytes, [kind]: flow.bytes[kind] + bytes },
   };
+  if (kind === "live") return { ...sent, liveSentMs: [...flow.liveSentMs, nowMs] };
+  if (kind === "history") return { ...sent, lastHistoryMs: nowMs, creditBytes: flow.creditBytes - bytes };
+  return sent;
 }
 
 export function afterAck(flow: Flow, kind: Kind, ack: Ack): Flow {
-  const messages = { ...flow.messages, [kind]: flow.messages[kind] - 1 };
-  const historyBytes = flow.historyBytes - (kind === "history" ? ack.bytes : 0);
-  return { ...flow, messages, historyBytes, pace: paceAfterAck(flow.pace, ack) };
+  return {
+    ...flow,
+    messages: { ...flow.messages, [kind]: flow.messages[kind] - 1 },
+    bytes: { ...flow.bytes, [kind]: flow.bytes[kind] - ack.bytes },
+    // Brokers acknowledge in order (MQTT 5.0, section 4.6).
+    liveSentMs: kind === "live" ? flow.liveSentMs.slice(1) : flow.liveSentMs,
+    pace: paceAfterAck(flow.pace, ack),
+  };
 }
 
 /** Numbers to be read and sent as live now. */
-export function liveRange(flow: Flow, newest: number): Range | undefined {
-  const full = flow.messages.live >= LIVE_WINDOW_MAX || inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX;
-  if (flow.cutting || full || newest < flow.liveNext) return undefined;
+export function liveRange(flow: Flow, newest: number, nowMs: number): Range | undefined {
+  if (newest < flow.liveNext || !liveMayGo(flow, nowMs)) return undefined;
   return { from: flow.liveNext, to: newest };
 }
 
@@ -151,9 +164,9 @@ export function historyGate(flow: Flow, view: FlowView): HistoryGate {
   }
   if (inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX || flow.messages.history >= HISTORY_WINDOW_MAX) return CLOSED;
   const messageBytes = historyMessageBytes(flow.pace);
-  const liveBlocked = flow.cutting || (view.newest >= flow.liveNext && flow.messages.live >= LIVE_WINDOW_MAX);
+  const liveBlocked = flow.cutting || (view.newest >= flow.liveNext && !liveMayGo(flow, nowMs));
   const linkFree = view.socketBytes === 0 && !liveBlocked && !view.upkeepDue;
-  const fits = flow.historyBytes === 0 || flow.historyBytes + messageBytes <= flow.pace.budgetBytes;
+  const fits = flow.bytes.history === 0 || flow.bytes.history + messageBytes <= flow.pace.budgetBytes;
   if (linkFree && fits) return { open: true, maxBytes: messageBytes };
   if (flow.messages.history > 0) return CLOSED;
   const starvesAtMs = flow.lastHistoryMs + HISTORY_AT_LEAST_EVERY_MS;
@@ -169,6 +182,14 @@ export function withoutLooseEnd({ covers, samples }: Batch): Batch {
 }
 
 const CLOSED: HistoryGate = { open: false, untilMs: Number.POSITIVE_INFINITY };
+
+function liveMayGo(flow: Flow, nowMs: number): boolean {
+  const { messages, bytes, liveSentMs, pace } = flow;
+  if (flow.cutting || messages.live >= LIVE_WINDOW_MAX || inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX) return false;
+  const [oldestMs] = liveSentMs;
+  if (oldestMs === undefined || bytes.live < LIVE_QUEUE_MIN_BYTES) return true;
+  return nowMs - oldestMs <= roundTripMs(pace) + LIVE_QUEUE_MAX_MS;
+}
 
 function inFlight({ messages }: Flow): number {
   return messages.live + messages.history + messages.upkeep;

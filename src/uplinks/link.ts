@@ -13,6 +13,7 @@ import {
   historyGate,
   historyRange,
   historySentTo,
+  LIVE_MESSAGE_MAX_BYTES,
   lags,
   liveRange,
   liveSentTo,
@@ -37,7 +38,6 @@ export interface LinkOptions {
   readonly retained: RetainedTopics;
   readonly queue: UplinkQueue;
   readonly history: { readonly enabled: boolean; readonly rateBytesPerS: number };
-  readonly messageMaxBytes: number;
   readonly clock: Clock;
   readonly log: Log;
   /** The connection is of no more use, with the reason in words. */
@@ -183,7 +183,8 @@ export class Link {
   }
 
   #pumpLive(): void {
-    const range = liveRange(this.#flow, this.#options.queue.newest());
+    const { queue, clock } = this.#options;
+    const range = liveRange(this.#flow, queue.newest(), clock.monotonicMs());
     if (range === undefined || this.#readingLive) return;
     this.#readingLive = true;
     void this.#readLive(range).then(() => {
@@ -210,8 +211,8 @@ export class Link {
   }
 
   #sendLive(from: number, to: number, samples: readonly NumberedSample[]): void {
-    const { queue, format, messageMaxBytes, onDelivered } = this.#options;
-    const { messages, taken } = format.live(samples, messageMaxBytes);
+    const { queue, format, onDelivered } = this.#options;
+    const { messages, taken } = format.live(samples, LIVE_MESSAGE_MAX_BYTES);
     const upTo = taken === samples.length ? to : (samples[taken - 1]?.number ?? to);
     this.#flow = liveSentTo(this.#flow, upTo);
     this.#deliverAll(messages, "live", () => {

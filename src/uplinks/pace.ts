@@ -15,6 +15,8 @@ export const HISTORY_WINDOW_MAX = 16;
 const BUDGET_MAX_BYTES = HISTORY_MESSAGE_MAX_BYTES * HISTORY_WINDOW_MAX;
 /** The budget goes out in so many messages, so that acknowledgements keep coming. */
 const MESSAGES_A_BUDGET = 4;
+/** By which the budget grows each time a whole budget was acknowledged in time, or by a message where that is more. */
+const GROWTH = 1 / 8;
 /** A message is small when its own bytes do not show in its round trip. */
 const SMALL_MESSAGE_BYTES = 1_024;
 /** The round trip is the least of so many of the last measurements. */
@@ -48,15 +50,21 @@ export function paceAfterAck(pace: Pace, ack: Ack): Pace {
   }
   if (ack.historyBytes === 0 || pace.roundTripsMs.length === 0) return pace;
   const { budgetBytes } = pace;
-  const queueMs = Math.max(1, ack.ackMs - Math.min(...pace.roundTripsMs));
+  const queueMs = Math.max(1, ack.ackMs - roundTripMs(pace));
   const bearableBytes = (ack.queuedBytes * DELAY_TARGET_MS) / queueMs;
   if (bearableBytes < budgetBytes) {
     return { ...pace, budgetBytes: Math.max(HISTORY_MESSAGE_MIN_BYTES, bearableBytes, budgetBytes / 2) };
   }
   // A budget that was not used says nothing about a larger one.
-  if (ack.historyBytes < budgetBytes / 2) return pace;
-  const grownBytes = budgetBytes + HISTORY_MESSAGE_MIN_BYTES * Math.min(1, ack.bytes / budgetBytes);
+  if (ack.historyBytes + historyMessageBytes(pace) <= budgetBytes) return pace;
+  const stepBytes = Math.max(HISTORY_MESSAGE_MIN_BYTES, budgetBytes * GROWTH) * Math.min(1, ack.bytes / budgetBytes);
+  const grownBytes = budgetBytes + stepBytes;
   return { ...pace, budgetBytes: Math.min(grownBytes, bearableBytes, BUDGET_MAX_BYTES) };
+}
+
+/** 0 as long as it was not measured. */
+export function roundTripMs({ roundTripsMs }: Pace): number {
+  return roundTripsMs.length === 0 ? 0 : Math.min(...roundTripsMs);
 }
 
 function clamp(value: number, min: number, max: number): number {

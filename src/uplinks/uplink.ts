@@ -178,7 +178,6 @@ class UplinkLoop implements Uplink {
       retained: new RetainedTopics(state, config.name, this.#server),
       queue,
       history: config.history,
-      messageMaxBytes,
       clock,
       log,
       onFailure: (reason) => {

@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { deviceOf } from "../testing/settable-values.ts";
+import type { SimulatedBrokerOptions } from "../testing/simulated-broker.ts";
+import { TOPIC, UplinkRig } from "../testing/uplink-rig.ts";
+import { parseWire, type ValuesOnWire } from "../testing/wire.ts";
+
+/** What a live message weighs here, about. */
+const LIVE_MESSAGE_BYTES = 200;
+const HISTORY_MESSAGE_MIN_BYTES = 4_096;
+
+/** Live values of `flow` while history is replayed: what each took from being taken in to the broker. */
+function watchLive(rig: UplinkRig): readonly number[] {
+  const delaysMs: number[] = [];
+  rig.broker.subscribe(`${TOPIC}/data`, ({ payload }) => {
+    for (const { t } of parseWire<ValuesOnWire>(payload).values) delaysMs.push(rig.clock.wallMs() - t);
+  });
+  return delaysMs;
+}
+
+const links: readonly (readonly [name: string, link: Omit<SimulatedBrokerOptions, "clock">])[] = [
+  ["1 Mbit/s, 30 ms", { bytesPerS: 125_000, latencyMs: 15, kernelBufferBytes: 200_000 }],
+  ["10 Mbit/s, 600 ms, as by satellite", { bytesPerS: 1_250_000, latencyMs: 300, kernelBufferBytes: 200_000 }],
+  ["64 kbit/s, 200 ms", { bytesPerS: 8_000, latencyMs: 100, kernelBufferBytes: 20_000 }],
+  ["9600 bit/s, 400 ms, as by an old modem", { bytesPerS: 960, latencyMs: 200, kernelBufferBytes: 20_000 }],
+];
+
+describe("history beside live values", () => {
+  for (const [name, link] of links) {
+    test(`P6: over ${name}: a live value is delayed by at most 250 ms, a round trip and a message of 4 kB`, async () => {
+      const rig = new UplinkRig({ broker: link });
+      for (let i = 0; i < 30_000; i++) rig.values.set("pump/speed", i);
+      rig.queue.spill();
+      await rig.start();
+      const delaysMs = watchLive(rig);
+      for (let i = 0; i < 120; i++) {
+        rig.values.set("pump/flow", i);
+        await rig.clock.advance(1_037);
+      }
+      const { bytesPerS = 1, latencyMs = 0 } = link;
+      const transferMs = (bytes: number) => (bytes / bytesPerS) * 1000;
+      // The status and the snapshot of each minute are on the wire as well; history must wait for them, live need not.
+      const boundMs = 250 + 2 * latencyMs + transferMs(HISTORY_MESSAGE_MIN_BYTES + 4 * LIVE_MESSAGE_BYTES);
+      assert.ok(delaysMs.length >= 100, `${delaysMs.length} live values came`);
+      assert.ok(Math.max(...delaysMs) <= boundMs, `worst ${Math.max(...delaysMs)} ms of ${boundMs}`);
+      assert.ok(rig.uplink.report().replayed > 0);
+      assert.deepEqual(rig.ledger.violations(), []);
+    });
+  }
+
+  test("P6: a fast link is filled: history takes no longer than the link needs", async () => {
+    const rig = new UplinkRig({ broker: { bytesPerS: 1_250_000, latencyMs: 20, kernelBufferBytes: 200_000 } });
+    for (let i = 0; i < 20_000; i++) rig.values.set("pump/speed", i);
+    await rig.start();
+    const beganMs = rig.clock.monotonicMs();
+    await rig.drained();
+    const bytes = rig.broker.received.reduce((sum, { payload }) => sum + payload.length, 0);
+    const tookMs = rig.clock.monotonicMs() - beganMs;
+    assert.ok(tookMs < 3 * (bytes / 1_250), `${tookMs} ms for ${bytes} bytes`);
+  });
+
+  test("P6: live values that fill the link do not starve history", async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
+    const rig = new UplinkRig({
+      devices: [deviceOf("pump", names)],
+      broker: { bytesPerS: 20_000, latencyMs: 20, kernelBufferBytes: 10_000 },
+    });
+    for (let i = 0; i < 2_000; i++) rig.values.set("pump/t0", i);
+    await rig.start();
+    const replayedBefore = rig.uplink.report().replayed;
+    for (let i = 0; i < 300; i++) {
+      rig.values.setAll(names.map((name) => [`pump/${name}`, i] as const));
+      await rig.clock.advance(100);
+    }
+    assert.ok(rig.uplink.report().replayed > replayedBefore + 500, `${rig.uplink.report().replayed} replayed`);
+    await rig.drained();
+    assert.deepEqual(rig.ledger.violations(), []);
+    assert.equal(rig.ledger.summary().lost, 0);
+  });
+
+  test("P3: live values that lag too long become history, and the current picture is told anew", async () => {
+    const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
+    const rig = new UplinkRig({ devices: [deviceOf("pump", names)], broker: { bytesPerS: 10_000, latencyMs: 20 } });
+    await rig.start();
+    for (let i = 0; i < 600; i++) {
+      rig.values.setAll(names.map((name) => [`pump/${name}`, i] as const));
+      await rig.clock.advance(50);
+    }
+    assert.ok(rig.payloads("snapshot/pump").length > 1);
+    assert.match(rig.log.join("\n"), /the link lags/);
+    await rig.drained(3_600_000);
+    assert.ok(rig.uplink.report().replayed > 0);
+    assert.equal(rig.reader.currency("pump").current, true);
+    assert.equal(rig.reader.tag("pump/t7")?.value, 599);
+    assert.deepEqual(rig.ledger.violations(), []);
+    assert.equal(rig.ledger.summary().lost, 0);
+    assert.equal(rig.ledger.summary().duplicates, 0);
+  });
+
+  test("a configured rate of history is kept", async () => {
+    const history = { enabled: true, maxAgeMs: 1, maxSizeBytes: 1, rateBytesPerS: 10_000 };
+    const rig = new UplinkRig({ config: { history } });
+    for (let i = 0; i < 5_000; i++) rig.values.set("pump/speed", i);
+    await rig.start();
+    const beganMs = rig.clock.monotonicMs();
+    await rig.drained();
+    const bytes = rig.broker.received
+      .filter(({ topic }) => topic === `${TOPIC}/history`)
+      .reduce((sum, { payload }) => sum + payload.length, 0);
+    const rate = bytes / ((rig.clock.monotonicMs() - beganMs) / 1000);
+    assert.ok(rate > 8_000 && rate < 11_000, `${rate} bytes/s`);
+  });
+});
