@@ -56,10 +56,16 @@ export class UplinkRig {
     return this.until("connected", () => this.uplink.report().state === "connected");
   }
 
-  /** As after a crash: a new uplink over the same state, outbox and broker. The old one must be gone. */
+  /** A new uplink over the same state, outbox and broker. The old one must have stopped. */
   restart(): Promise<void> {
+    this.begin();
+    return this.until("connected", () => this.uplink.report().state === "connected");
+  }
+
+  /** Starts a new uplink, whether it gets anywhere or not. */
+  begin(): void {
     this.uplink = this.#uplink();
-    return this.start();
+    this.uplink.start();
   }
 
   stop(): Promise<void> {
