@@ -1,0 +1,137 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock, Timer } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+import { STATUSES, type Status } from "../core/quality.ts";
+import type { Value } from "../core/tag.ts";
+import type { CurrentValues, LineReport, OutboxReport, Sample, UplinkReport } from "../pipeline.ts";
+import type { Reports } from "./self-tags.ts";
+
+/** The picture of the gateway for tools on the same machine, replaced once a second while it runs. */
+export const STATUS_FILE = "status.json";
+
+const WRITE_INTERVAL_MS = 1_000;
+
+export interface StatusContent {
+  readonly version: 1;
+  /** When this was written: milliseconds since the Unix epoch. An old one means that the gateway does not run. */
+  readonly timestamp: number;
+  readonly epoch: number;
+  readonly devices: readonly { readonly name: string; readonly tags: readonly TagStatus[] }[];
+  readonly lines: readonly LineReport[];
+  readonly uplinks: readonly UplinkReport[];
+  readonly outbox: OutboxReport;
+}
+
+export interface TagStatus {
+  readonly name: string;
+  /** 64-bit integers as decimal text, as JSON numbers cannot hold them. */
+  readonly value: Exclude<Value, bigint>;
+  readonly units?: string;
+  readonly status: Status;
+  /** The status for people. */
+  readonly words: string;
+  readonly timestamp: number;
+}
+
+export interface StatusFile {
+  start(): void;
+  /** Removes the file: nobody shall take the last picture for the present. */
+  stop(): Promise<void>;
+}
+
+export interface StatusFileOptions {
+  /** The runtime directory; must exist. */
+  readonly dir: string;
+  readonly values: CurrentValues;
+  readonly reports: Reports;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function statusContent(values: CurrentValues, reports: Reports, clock: Clock): StatusContent {
+  return {
+    version: 1,
+    timestamp: clock.wallMs(),
+    epoch: values.epoch(),
+    devices: values.devices().map(({ name, tags }) => ({
+      name,
+      tags: values.snapshot(name).map((sample, i) => tagStatus(sample, tags[i]?.units)),
+    })),
+    lines: reports.lines(),
+    uplinks: reports.uplinks(),
+    outbox: reports.outbox(),
+  };
+}
+
+function tagStatus(sample: Sample, units: string | undefined): TagStatus {
+  const { tag, value, status } = sample;
+  return {
+    name: tag.name,
+    value: typeof value === "bigint" ? value.toString() : value,
+    ...(units === undefined ? {} : { units }),
+    status,
+    words: STATUSES[status].words,
+    timestamp: sample.sourceTimestampMs,
+  };
+}
+
+/** A card that is full or slow costs the picture, never the gateway: one write at a time, its failure told once. */
+export function createStatusFile(options: StatusFileOptions): StatusFile {
+  return new Writer(options);
+}
+
+class Writer implements StatusFile {
+  readonly #o: StatusFileOptions;
+  readonly #path: string;
+  readonly #draft: string;
+  #timer: Timer | undefined;
+  #writing: Promise<void> = Promise.resolve();
+  #stopped = false;
+  #failed = false;
+
+  constructor(options: StatusFileOptions) {
+    this.#o = options;
+    this.#path = join(options.dir, STATUS_FILE);
+    this.#draft = `${this.#path}.tmp`;
+  }
+
+  start(): void {
+    this.#writing = this.#write();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#writing;
+    await this.#attempt(async () => {
+      await rm(this.#draft, { force: true });
+      await rm(this.#path, { force: true });
+    });
+  }
+
+  async #write(): Promise<void> {
+    const { values, reports, clock } = this.#o;
+    const text = JSON.stringify(statusContent(values, reports, clock));
+    await this.#attempt(async () => {
+      await writeFile(this.#draft, text);
+      await rename(this.#draft, this.#path);
+    });
+    if (this.#stopped) return;
+    this.#timer = clock.after(WRITE_INTERVAL_MS, () => {
+      this.#writing = this.#write();
+    });
+  }
+
+  async #attempt(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+      if (this.#failed) this.#o.log.notice(`${this.#path} can be written again`);
+      this.#failed = false;
+    } catch (error) {
+      if (!this.#failed) this.#o.log.warning(`cannot write ${this.#path}: ${messageOf(error)}`);
+      this.#failed = true;
+    }
+  }
+}
