@@ -145,6 +145,24 @@ test("auto takes 3.1.1 where an old broker just hangs up on MQTT 5", async () =>
   assert.deepEqual(versions, [5, 4]);
 });
 
+test("P4: a broker that has spoken MQTT 5 and hangs up is not taken for an old one", async () => {
+  const versions: (number | undefined)[] = [];
+  const listener = await startTlsListener(fixture.certificates, {}, (client) => {
+    readPackets(client, ({ type, body }) => {
+      if (type !== CONNECT) return;
+      versions.push(body[6]);
+      if (versions.length > 1) client.destroy();
+      else client.write(Uint8Array.of(0x20, 0x03, 0x00, 0x00, 0x00));
+    });
+  });
+  fixture.leave(() => listener.close());
+  const transport = fixture.transport(listener.url);
+  const first = await fixture.connectBy(transport, { server: listener.url });
+  first.destroy();
+  await failsWith(fixture.connectBy(transport, { server: listener.url }), /instead of answering CONNECT|was cut/);
+  assert.deepEqual(versions, [5, 5]);
+});
+
 test("P2: a socket that ended between TLS and CONNECT is told at once, with its own reason", async () => {
   const listener = await startTlsListener(fixture.certificates);
   fixture.leave(() => listener.close());

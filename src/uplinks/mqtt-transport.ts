@@ -34,26 +34,32 @@ const VERSIONS: Readonly<Record<UplinkConfig["mqttVersion"], readonly ProtocolVe
 
 export function createMqttTransport(options: MqttTransportOptions): MqttTransport {
   const { config, clock, log } = options;
+  const modern = new Set<string>();
   return {
-    connect: (request) => connectNewest(request, VERSIONS[config.mqttVersion], options),
+    connect: (request) => connectNewest(request, VERSIONS[config.mqttVersion], modern, options),
     certificateDays: certificateDays(config.tls.certificate, clock, log),
   };
 }
 
+/** @param modern servers that have spoken MQTT 5: one of these that hangs up is restarting, not old */
 async function connectNewest(
   request: ConnectRequest,
   versions: readonly ProtocolVersion[],
+  modern: Set<string>,
   options: MqttTransportOptions,
 ): Promise<Connection> {
+  const { server } = request;
   const [version, ...older] = versions;
   if (version === undefined) throw new RangeError("no version of MQTT to try");
   try {
-    return await connectOnce(request, version, options);
+    const connection = await connectOnce(request, version, options);
+    if (version === 5) modern.add(server);
+    return connection;
   } catch (error) {
-    if (!(error instanceof VersionRefusal) || older.length === 0) throw error;
-    const connection = await connectNewest(request, older, options);
+    if (!(error instanceof VersionRefusal) || older.length === 0 || modern.has(server)) throw error;
+    const connection = await connectNewest(request, older, modern, options);
     options.log.warning(
-      `${request.server} does not speak MQTT 5 (${error.message}): using 3.1.1, by which a broker may confirm messages that it then drops`,
+      `${server} does not speak MQTT 5 (${error.message}): using 3.1.1, by which a broker may confirm messages that it then drops`,
     );
     return connection;
   }
