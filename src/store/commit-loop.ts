@@ -19,6 +19,8 @@ export interface CommitState {
   readonly oldestMs: number | undefined;
   readonly intervalMs: number;
   readonly hasProgress: boolean;
+  /** Something that a power cut must not hide; seldom. */
+  readonly isUrgent: boolean;
   readonly lastCommitMs: number;
   readonly failures: number;
 }
@@ -26,6 +28,7 @@ export interface CommitState {
 export function isDue(state: CommitState, nowMs: number): boolean {
   const sinceCommitMs = nowMs - state.lastCommitMs;
   if (state.failures > 0 && sinceCommitMs < retryDelayMs(state.failures)) return false;
+  if (state.isUrgent) return true;
   if (state.oldestMs !== undefined && nowMs - state.oldestMs >= state.intervalMs) return true;
   return state.hasProgress && sinceCommitMs >= PROGRESS_INTERVAL_MS;
 }

@@ -12,7 +12,7 @@ import { priorityOf } from "./dictionary.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { containsAll, gaps } from "./ranges.ts";
-import { decideDrops, isOverfull, type RetentionLimits } from "./retention.ts";
+import { type CandidateGroup, decideDrops, isOverfull, type RetentionLimits } from "./retention.ts";
 import { FACT, safeText } from "./saved-facts.ts";
 import type { TailEntry } from "./tail.ts";
 import { DamagedBytes } from "./varint.ts";
@@ -72,10 +72,10 @@ export class Committer implements CommitTask {
     return {
       oldestMs: oldest?.sample.takenInMs,
       intervalMs: isOutage ? config.outageCommitIntervalMs : config.commitIntervalMs,
+      isUrgent: this.#damage !== undefined || ledger.hasNewNames(),
       hasProgress:
         ledger.hasProgress ||
         this.#usage.moreReleased ||
-        this.#damage !== undefined ||
         (this.#usage.lowest !== undefined && this.#sinceRetentionMs() >= IDLE_RETENTION_INTERVAL_MS),
     };
   }
@@ -241,15 +241,19 @@ export class Committer implements CommitTask {
   /** Only blocks below the tail: what memory shows as stored stays stored. @returns blocks dropped */
   async #dropOnce(retention: RetentionLimits): Promise<number> {
     const { store, ledger, limits } = this.#options;
-    const below = ledger.tail.base;
     const blocks: Block[] = [];
+    const groups: CandidateGroup[] = [];
     for (const priority of PRIORITIES.keys()) {
-      blocks.push(...(await store.oldest({ priority, maxBlocks: limits.retentionBlocks, below })));
+      const request = { priority, maxBlocks: limits.retentionBlocks, below: ledger.tail.base };
+      const found = await store.oldest(request);
+      const free = found.filter((block) => !ledger.doomed.has(block.first));
+      blocks.push(...free);
+      groups.push({
+        oldest: free.map(({ first, runMs, data }) => ({ first, runMs, sizeBytes: data.length })),
+        isAll: found.length < request.maxBlocks,
+      });
     }
-    const candidates = blocks
-      .filter((block) => !ledger.doomed.has(block.first))
-      .map((block) => ({ ...block, sizeBytes: block.data.length }));
-    const drops = decideDrops(candidates, this.#usage.usedBytes, ledger.runMs(), retention);
+    const drops = decideDrops(groups, this.#usage.usedBytes, ledger.runMs(), retention);
     if (drops.length === 0) return 0;
     for (const { first, reason } of drops) {
       const block = blocks.find((candidate) => candidate.first === first);

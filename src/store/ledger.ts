@@ -187,6 +187,11 @@ export class Ledger implements QueueHost {
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
+  /** An uplink the file does not know would not be told of an unclean stop. */
+  hasNewNames(): boolean {
+    return [...this.queues.values()].some((queue) => queue.isNew());
+  }
+
   /** Tells each uplink that waits for them. */
   lose(reason: LossReason, samples: readonly NumberedSample[]): void {
     const lost = new Set<number>();

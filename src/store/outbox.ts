@@ -8,6 +8,7 @@
  */
 import type { OutboxConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
@@ -175,15 +176,25 @@ class StoredOutbox implements Outbox {
     for (let failures = 0; failures < CLOSE_ATTEMPTS; ) {
       if (!(await this.#loop.flush())) failures++;
       else if (this.#ledger.unsettled(1).length === 0) {
-        await this.#committer
-          .markClean()
-          .catch((error) => this.#options.log.error(`not a clean stop: ${error.message}`));
+        await this.#markClean();
         break;
       }
     }
     this.#tellSafe();
-    await this.#options.store.close();
+    try {
+      await this.#options.store.close();
+    } catch (thrown) {
+      this.#options.log.error(`outbox.db could not be closed: ${messageOf(thrown)}`);
+    }
     await this.#options.onClosed();
+  }
+
+  async #markClean(): Promise<void> {
+    try {
+      await this.#committer.markClean();
+    } catch (thrown) {
+      this.#options.log.error(`the stop could not be marked as clean: ${messageOf(thrown)}`);
+    }
   }
 
   #restore(saved: SavedOutbox): void {

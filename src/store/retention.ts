@@ -9,9 +9,15 @@ export interface RetentionLimits {
 /** What the decision needs of a block. */
 export interface Candidate {
   readonly first: number;
-  readonly priority: number;
   readonly runMs: number;
   readonly sizeBytes: number;
+}
+
+/** Blocks of one priority that may go, the oldest first. */
+export interface CandidateGroup {
+  readonly oldest: readonly Candidate[];
+  /** No more of this priority may go. */
+  readonly isAll: boolean;
 }
 
 export interface Dropped {
@@ -35,23 +41,27 @@ export function isOverfull(usedBytes: number, limits: RetentionLimits): boolean 
   return usedBytes > limits.maxSizeBytes - walBytesOf(limits.maxSizeBytes);
 }
 
-/** @param candidates blocks that may go; of one priority the oldest first */
+/** @param groups the oldest blocks of each priority, the lowest priority first */
 export function decideDrops(
-  candidates: readonly Candidate[],
+  groups: readonly CandidateGroup[],
   usedBytes: number,
   runMs: number,
   limits: RetentionLimits,
 ): readonly Dropped[] {
-  const tooOld = candidates.filter((block) => runMs - block.runMs > limits.maxAgeMs);
+  const isTooOld = (block: Candidate) => runMs - block.runMs > limits.maxAgeMs;
+  const tooOld = groups.flatMap((group) => group.oldest.filter(isTooOld));
   const dropped: Dropped[] = tooOld.map(({ first }) => ({ first, reason: "too old" }));
   let used = usedBytes - tooOld.reduce((sum, block) => sum + block.sizeBytes, 0);
   if (!isOverfull(used, limits)) return dropped;
   const target = (limits.maxSizeBytes - walBytesOf(limits.maxSizeBytes)) * (1 - HEADROOM);
-  const young = candidates.filter((block) => !tooOld.includes(block)).sort((a, b) => a.priority - b.priority);
-  for (const block of young) {
-    if (used <= target) break;
-    used -= block.sizeBytes;
-    dropped.push({ first: block.first, reason: "outbox full" });
+  for (const { oldest, isAll } of groups) {
+    for (const block of oldest.filter((candidate) => !isTooOld(candidate))) {
+      if (used <= target) return dropped;
+      used -= block.sizeBytes;
+      dropped.push({ first: block.first, reason: "outbox full" });
+    }
+    // There are more of this priority: they go before any of a higher one.
+    if (!isAll) return dropped;
   }
   return dropped;
 }

@@ -30,8 +30,9 @@ const MIGRATIONS: readonly string[] = [
 
 /** Deleting more in one commit would keep the samples behind it waiting. */
 const MAX_RELEASED_BLOCKS = 1_000;
-/** A file is shrunk when this much of it is free, a little with each commit; less is kept for what comes. */
-const SHRINK_FREE_PAGES = 4_096;
+/** A file of which so much is free is shrunk, a little with each commit; less is kept for what comes. */
+const SHRINK_FREE_SHARE = 1 / 4;
+const SHRINK_FREE_BYTES = 262_144;
 const SHRINK_STEP_PAGES = 256;
 
 const COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs, data";
@@ -189,7 +190,10 @@ function apply(statements: Statements, change: Change): boolean {
 }
 
 function shrink(database: Database): void {
-  if (fileSize(database).freePages > SHRINK_FREE_PAGES) database.pragma(`incremental_vacuum(${SHRINK_STEP_PAGES})`);
+  const { pagesBytes, usedBytes } = fileSize(database);
+  const freeBytes = pagesBytes - usedBytes;
+  if (freeBytes > Math.max(SHRINK_FREE_BYTES, pagesBytes * SHRINK_FREE_SHARE))
+    database.pragma(`incremental_vacuum(${SHRINK_STEP_PAGES})`);
 }
 
 /** Bytes that this thread has handed to write calls; 0 where the system does not tell. */

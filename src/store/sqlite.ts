@@ -108,14 +108,19 @@ export function setAsideFile(path: string, nowMs: number): string {
 export interface FileSize {
   readonly fileBytes: number;
   readonly usedBytes: number;
-  readonly freePages: number;
+  /** Of the file without its write-ahead log. */
+  readonly pagesBytes: number;
 }
 
 export function fileSize(database: Database): FileSize {
   const pages = number(database.pragma("page_count", { simple: true }));
   const freePages = number(database.pragma("freelist_count", { simple: true }));
   const wal = statSync(`${database.name}-wal`, { throwIfNoEntry: false })?.size ?? 0;
-  return { fileBytes: pages * PAGE_BYTES + wal, usedBytes: (pages - freePages) * PAGE_BYTES, freePages };
+  return {
+    fileBytes: pages * PAGE_BYTES + wal,
+    usedBytes: (pages - freePages) * PAGE_BYTES,
+    pagesBytes: pages * PAGE_BYTES,
+  };
 }
 
 /** Anything thrown by a call to SQLite or to the file system, sorted and in words. */

@@ -31,6 +31,8 @@ interface Counter {
   value: number;
   /** On the card: nothing above it was ever given. */
   stored: number;
+  /** Under way: whoever waits meanwhile waits for the same. */
+  reserving: Promise<void> | undefined;
 }
 
 export interface StateOptions {
@@ -48,7 +50,6 @@ export class State implements StateStore {
   readonly #retained = new Map<string, readonly string[]>();
   #known: LastKnown;
   #savedMs: number;
-  #isReserving = false;
 
   /** @param facts of state.db; @param copies facts of the outbox */
   constructor(options: StateOptions, facts: Facts, copies: Facts) {
@@ -69,19 +70,20 @@ export class State implements StateStore {
   raiseEpoch(): number {
     const counter = this.#counter(EPOCH);
     counter.value++;
-    if (counter.stored - counter.value < AHEAD / 2 && !this.#isReserving) void this.reserveEpochs();
+    if (counter.stored - counter.value < AHEAD / 2) void this.reserveEpochs();
     return counter.value;
   }
 
   /** Never rejects: a gateway with a full card starts all the same. */
   async reserveEpochs(): Promise<void> {
-    this.#isReserving = true;
     try {
       await this.#reserve(EPOCH);
     } catch (error) {
       this.#options.log.error(`the epoch could not be stored: ${messageOf(error)}`);
+      // What is not stored is given again at the next start, unless the time has taken it beyond.
+      const counter = this.#counter(EPOCH);
+      counter.value = Math.max(counter.value, this.#seconds());
     }
-    this.#isReserving = false;
   }
 
   async nextSession(uplink: string): Promise<number> {
@@ -111,8 +113,12 @@ export class State implements StateStore {
   }
 
   async close(): Promise<void> {
-    await this.#save().catch((error) => this.#options.log.error(`state.db cannot be written: ${messageOf(error)}`));
-    await this.#options.file.close();
+    try {
+      await this.#save();
+      await this.#options.file.close();
+    } catch (thrown) {
+      this.#options.log.error(`state.db could not be closed: ${messageOf(thrown)}`);
+    }
   }
 
   #save(): Promise<void> {
@@ -120,9 +126,16 @@ export class State implements StateStore {
     return this.#options.file.save([[KNOWN, JSON.stringify({ ...this.#known, seenMs })]]);
   }
 
-  /** Stores a higher number in both files; one of them is enough. */
   async #reserve(name: string): Promise<void> {
     const counter = this.#counter(name);
+    counter.reserving ??= this.#store(name, counter).finally(() => {
+      counter.reserving = undefined;
+    });
+    await counter.reserving;
+  }
+
+  /** Stores a higher number in both files; one of them is enough. */
+  async #store(name: string, counter: Counter): Promise<void> {
     const ahead = Math.max(counter.value, counter.stored) + AHEAD;
     const facts: Facts = [[name, JSON.stringify(ahead)]];
     const { file, blocks } = this.#options;
@@ -136,16 +149,19 @@ export class State implements StateStore {
   #counter(name: string): Counter {
     const known = this.#counters.get(name);
     if (known !== undefined) return known;
-    const seconds = Math.floor(this.#options.clock.wallMs() / 1_000);
-    const counter = { value: seconds, stored: seconds };
+    const counter = { value: this.#seconds(), stored: this.#seconds(), reserving: undefined };
     this.#counters.set(name, counter);
     return counter;
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#options.clock.wallMs() / 1_000);
   }
 
   #raise(name: string, stored: number | undefined): void {
     if (stored === undefined) return;
     const highest = Math.max(stored, this.#counters.get(name)?.stored ?? 0);
-    this.#counters.set(name, { value: highest, stored: highest });
+    this.#counters.set(name, { value: highest, stored: highest, reserving: undefined });
   }
 }
 

@@ -33,6 +33,7 @@ export class Queue implements UplinkQueue {
   #parkedRunMs: number | undefined;
   #losses: readonly LossRecord[] = [];
   #isClaimed = false;
+  #isReturning = false;
   #storedText: string | undefined;
   #storedLosses = new Set<number>();
   #oldest: { readonly number: number; readonly ms: number } | undefined;
@@ -159,6 +160,7 @@ export class Queue implements UplinkQueue {
     this.#isClaimed = true;
     if (this.#parkedRunMs === undefined) return;
     this.#parkedRunMs = undefined;
+    this.#isReturning = true;
     this.#pending = bound(add(this.#pending, { from: this.#host.visible() + 1, to: Infinity }));
   }
 
@@ -177,6 +179,11 @@ export class Queue implements UplinkQueue {
 
   noteOldest(number: number, ms: number | undefined): void {
     this.#oldest = ms === undefined ? undefined : { number, ms };
+  }
+
+  /** Whether the file does not know that this uplink waits for what comes. */
+  isNew(): boolean {
+    return this.#storedText === undefined || this.#isReturning;
   }
 
   hasUnstoredLosses(): boolean {
@@ -200,6 +207,7 @@ export class Queue implements UplinkQueue {
       facts,
       stored: () => {
         this.#storedText = text;
+        this.#isReturning = false;
         this.#storedLosses = ids;
       },
     };
