@@ -5,6 +5,7 @@ import type { Config, LineConfig, UplinkConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
 import type { Random } from "./core/random.ts";
+import type { HostFigures } from "./diagnostics/host-figures.ts";
 import { createSelfReport, selfDevice } from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
 import type {
@@ -41,6 +42,8 @@ export interface Surroundings {
   /** Where status.json is replaced once a second. */
   readonly runtimeDir: string;
   readonly storage: "thread" | "in-process";
+  /** Absent in a simulation, which has no process and no board. */
+  readonly host?: HostFigures;
   /** Sees every sample as it is taken in, before the outbox does; for proofs. */
   readonly witness?: Intake;
 }
@@ -98,7 +101,14 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     uplinks: () => uplinks.map((uplink) => uplink.report()),
     lines: () => lines.map((line) => line.report()),
   };
-  const self = createSelfReport({ device: gatewayDevice, sink: tags, clock, reports });
+  const self = createSelfReport({
+    device: gatewayDevice,
+    sink: tags,
+    clock,
+    reports,
+    clockState: () => "host",
+    ...(around.host && { host: around.host }),
+  });
   const statusFile = createStatusFile({
     dir: around.runtimeDir,
     values: tags,

@@ -6,6 +6,7 @@ import { hostClock } from "../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../core/errors.ts";
 import { createLog, type Level, type Log } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
+import { createHostFigures } from "../diagnostics/host-figures.ts";
 import { createGateway } from "../gateway.ts";
 import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
@@ -56,6 +57,7 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     stateDir,
     runtimeDir,
     storage: "thread",
+    host: createHostFigures(),
   });
   gateway.start();
   log.notice(`started: ${config.lines.length} lines, ${config.inputs.length} inputs, ${config.uplinks.length} uplinks`);

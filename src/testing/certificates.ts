@@ -2,7 +2,7 @@
  * Certificates for tests and the demo, made on the spot: a private CA, a broker and a gateway that it signed,
  * and one of each kind that must be refused.
  */
-import "./reflect-metadata.ts";
+import "reflect-metadata";
 
 import { webcrypto } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";

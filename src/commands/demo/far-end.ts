@@ -78,7 +78,7 @@ export class FarEnd {
       this.#options.ledger.arrived(kind, message);
       if (kind === "history") this.#countHistory(message.values.length);
     }
-    for (const device of this.#reader.devices()) this.#tellChange(device);
+    this.#tellChanges();
   }
 
   #countHistory(values: number): void {
@@ -90,17 +90,25 @@ export class FarEnd {
     });
   }
 
-  /** One line when what may be believed of a device changes, not one a value. */
-  #tellChange(device: string): void {
+  /** One line when what may be believed changes, for all devices that it is true of; not one a value. */
+  #tellChanges(): void {
+    const changed = new Map<string, string[]>();
+    for (const device of this.#reader.devices()) {
+      const picture = this.#picture(device);
+      if (this.#pictures.get(device) === picture) continue;
+      this.#pictures.set(device, picture);
+      // The gateway's own tags change too often to be news.
+      if (device !== "gateway") changed.set(picture, [...(changed.get(picture) ?? []), device]);
+    }
+    for (const [picture, devices] of changed) this.onEvent(`broker's side: ${devices.join(", ")}: ${picture}`);
+  }
+
+  #picture(device: string): string {
     const { current, reason } = this.#reader.currency(device);
+    if (!current) return `not current, ${reason}`;
     const bad = this.#reader.tags(device).filter((tag) => !tag.good);
     const first = bad[0];
-    const trouble = first === undefined ? "all ok" : `${bad.length} not good: ${wordsOf(first.status)}`;
-    const picture = current ? `current, ${trouble}` : `not current: ${reason}`;
-    if (this.#pictures.get(device) === picture) return;
-    this.#pictures.set(device, picture);
-    // The gateway's own tags change too often to be news.
-    if (device !== "gateway") this.onEvent(`broker's side: ${device} is ${picture}`);
+    return first === undefined ? "current, all ok" : `current, ${bad.length} not good: ${wordsOf(first.status)}`;
   }
 }
 

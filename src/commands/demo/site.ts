@@ -8,6 +8,7 @@ import { hostClock, type Timer } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { silentLog } from "../../core/log.ts";
 import { hostRandom } from "../../core/random.ts";
+import { createHostFigures } from "../../diagnostics/host-figures.ts";
 import { createGateway, type Gateway } from "../../gateway.ts";
 import type { SerialLine } from "../../sources/modbus/serial-line.ts";
 import { serialportLine } from "../../sources/modbus/serialport-line.ts";
@@ -107,6 +108,7 @@ export class DemoSite {
       stateDir: dir,
       runtimeDir: dir,
       storage: "thread",
+      host: createHostFigures(),
       witness: ledger,
     });
     return new DemoSite({ serial: line.words, gateway, farEnd, ledger, plant, pins, proxy, cleanUp });

@@ -1,0 +1,173 @@
+/** A small site on real parts: simulated devices behind a terminal pair, the service as a process, Mosquitto, a reader. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hostClock, sleep } from "../core/clock.ts";
+import { type Certificates, writeCertificates } from "./certificates.ts";
+import { type GatewayProcess, runGateway, startGateway } from "./gateway-process.ts";
+import { ModbusDevice } from "./modbus-device.ts";
+import { type Mosquitto, type MosquittoOptions, startMosquitto } from "./mosquitto.ts";
+import { openPtyPair, type PtyPair } from "./pty.ts";
+import { Reader } from "./reader.ts";
+import { serveDevices } from "./simulated-bus.ts";
+import { type Subscriber, subscribe } from "./subscriber.ts";
+
+const TOPIC = "site/gateway";
+const LIMIT_MS = 30_000;
+const LOOK_MS = 50;
+
+export interface FieldSiteOptions {
+  /** The broker shows this certificate in place of the one that is in order. */
+  readonly identity?: "expired" | "wrongHost";
+  /** What the broker asks for and shows, beside TLS. */
+  readonly broker?: Omit<MosquittoOptions, "certificates">;
+}
+
+/** One uplink of status.json, as far as tests look at it. */
+interface UplinkStatus {
+  readonly name: string;
+  readonly state: string;
+  readonly depth: number;
+}
+
+export class FieldSite {
+  readonly certificates: Certificates;
+  readonly broker: Mosquitto;
+  readonly pair: PtyPair;
+  /** Unit ids 1 and 2: `pump` and `meter`, each with one register, `value`. */
+  readonly pump: ModbusDevice;
+  readonly meter: ModbusDevice;
+  readonly #dir: string;
+  readonly #stopServing: () => void;
+  #gateway: GatewayProcess | undefined;
+  #subscriber: Subscriber | undefined;
+  #reader = new Reader(TOPIC);
+  #read = 0;
+
+  private constructor(parts: { dir: string; certificates: Certificates; broker: Mosquitto; pair: PtyPair }) {
+    this.#dir = parts.dir;
+    this.certificates = parts.certificates;
+    this.broker = parts.broker;
+    this.pair = parts.pair;
+    this.pump = new ModbusDevice(1);
+    this.meter = new ModbusDevice(2);
+    this.#stopServing = serveDevices(parts.pair.master, [this.pump, this.meter], hostClock);
+  }
+
+  static async open(options: FieldSiteOptions = {}): Promise<FieldSite> {
+    const dir = await mkdtemp(join(tmpdir(), "sallyport-site-"));
+    const certificates = await writeCertificates(join(dir, "tls"), hostClock);
+    const broker = await startMosquitto({
+      certificates,
+      identity: certificates[options.identity ?? "server"],
+      ...options.broker,
+    });
+    return new FieldSite({ dir, certificates, broker, pair: await openPtyPair() });
+  }
+
+  /** Writes gateway.yaml with this `uplinks:` section; absent: one that is in order. */
+  async configure(uplink: string = this.uplinkYaml()): Promise<string> {
+    const file = join(this.#dir, "gateway.yaml");
+    const device = (name: string, unitId: number) =>
+      `      ${name}: { unitId: ${unitId}, scanRate: 200ms, tags: { value: { holdingRegister: 0 } } }\n`;
+    await writeFile(
+      file,
+      `version: 1
+gateway: { group: site, name: gateway }
+uplinks:
+  cloud: ${uplink}
+clock: { source: host }
+lines:
+  line-1:
+    path: ${this.pair.path}
+    responseTimeout: 200ms
+    devices:
+${device("pump", 1)}${device("meter", 2)}`,
+    );
+    return file;
+  }
+
+  uplinkYaml(more: { server?: string; ca?: string; login?: string } = {}): string {
+    const { client } = this.certificates;
+    const ca = more.ca ?? this.certificates.ca;
+    const login = more.login === undefined ? "" : `, login: ${more.login}`;
+    return `{ servers: [ "${more.server ?? this.broker.url}" ], tls: { ca: ${ca}, certificate: ${client.certificate}, key: ${client.key} }, reconnect: { spread: 1s, max: 2s }${login} }`;
+  }
+
+  get stateDir(): string {
+    return join(this.#dir, "state");
+  }
+
+  /** A file beside gateway.yaml, readable by its owner only. */
+  async writeSecret(name: string, text: string): Promise<void> {
+    await writeFile(join(this.#dir, name), text, { mode: 0o600 });
+  }
+
+  async startGateway(configFile: string): Promise<GatewayProcess> {
+    this.#gateway = await startGateway(configFile, this.stateDir);
+    return this.#gateway;
+  }
+
+  /** Starts it where it is expected to end by itself. */
+  runGateway(configFile: string): GatewayProcess {
+    this.#gateway = runGateway(configFile, this.stateDir);
+    return this.#gateway;
+  }
+
+  async subscribe(login?: { username: string; password: string }): Promise<Subscriber> {
+    const { certificates } = this;
+    this.#subscriber = await subscribe(this.broker.url, {
+      certificates,
+      topics: [`${TOPIC}/#`],
+      ...(login && { login }),
+    });
+    return this.#subscriber;
+  }
+
+  /** The far end's picture, up to date with all that has arrived. */
+  reader(): Reader {
+    const messages = this.#subscriber?.messages ?? [];
+    for (; this.#read < messages.length; this.#read++) {
+      const message = messages[this.#read];
+      if (message !== undefined) this.#reader.receive(message.topic, message.payload, message.retain);
+    }
+    return this.#reader;
+  }
+
+  /** Waits until the far end's picture is so. */
+  async seen(what: string, holds: (reader: Reader) => boolean): Promise<void> {
+    await this.#until(what, async () => holds(this.reader()));
+  }
+
+  /** Waits until status.json tells this of the uplink. */
+  async uplinkStatus(what: string, holds: (uplink: UplinkStatus) => boolean): Promise<UplinkStatus> {
+    let found: UplinkStatus | undefined;
+    await this.#until(what, async () => {
+      const text = await readFile(join(this.stateDir, "status.json"), "utf8").catch(() => undefined);
+      const [uplink] = text === undefined ? [] : (JSON.parse(text).uplinks as readonly UplinkStatus[]);
+      found = uplink;
+      return uplink !== undefined && holds(uplink);
+    });
+    if (found === undefined) throw new Error(what);
+    return found;
+  }
+
+  async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    const deadlineMs = hostClock.monotonicMs() + LIMIT_MS;
+    while (!(await holds())) {
+      if (hostClock.monotonicMs() > deadlineMs) {
+        throw new Error(`waited ${LIMIT_MS} ms in vain until ${what}: ${this.#gateway?.log().slice(-2000)}`);
+      }
+      await sleep(hostClock, LOOK_MS);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#gateway?.kill();
+    await this.#subscriber?.close();
+    await this.broker.close();
+    this.#stopServing();
+    await this.pair.close();
+    await rm(this.#dir, { recursive: true, force: true });
+  }
+}
