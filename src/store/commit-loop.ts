@@ -6,8 +6,11 @@ import { type FailureKind, StorageFailure } from "./block-store.ts";
 
 /** With nothing else to commit, progress is stored no more often than this. */
 export const PROGRESS_INTERVAL_MS = 10_000;
-/** A check at least this often, however long the interval of commits. */
+/** Checks come every quarter of the commit interval, within these. */
+const MIN_CHECK_MS = 50;
 const MAX_CHECK_MS = 2_500;
+/** Where every append is a check, for what is no sample. */
+const IDLE_CHECK_MS = 250;
 const RETRY_BASE_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 /** A commit that takes longer than this makes the card slow in the report. */
@@ -63,7 +66,8 @@ export class CommitLoop {
     this.#task = task;
     this.#clock = clock;
     this.#log = log;
-    this.#checkMs = Math.min(commitIntervalMs === 0 ? MAX_CHECK_MS : commitIntervalMs / 4, MAX_CHECK_MS);
+    const quarterMs = Math.min(Math.max(commitIntervalMs / 4, MIN_CHECK_MS), MAX_CHECK_MS);
+    this.#checkMs = commitIntervalMs === 0 ? IDLE_CHECK_MS : quarterMs;
     this.#lastCommitMs = clock.monotonicMs();
   }
 
