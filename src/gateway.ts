@@ -13,8 +13,10 @@ import type {
   Device,
   Intake,
   LineReport,
+  Outbox,
   OutboxReport,
   Source,
+  StateStore,
   TagSink,
   Transport,
   UplinkReport,
@@ -25,7 +27,7 @@ import { createModbusSource } from "./sources/modbus/modbus-source.ts";
 import type { SerialLine } from "./sources/modbus/serial-line.ts";
 import { openStore } from "./store/open-store.ts";
 import { createTagTable } from "./tags/tag-table.ts";
-import { createUplink } from "./uplinks/uplink.ts";
+import { createUplink, type UplinkOptions } from "./uplinks/uplink.ts";
 
 /** Everything outside the gateway: the world it reads and sends to, time and chance. */
 export interface Surroundings {
@@ -83,18 +85,7 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     createModbusSource({ ...around, line, sink: tags, log: log.scope(line.name) }),
   );
   const sources: readonly Source[] = [...lines, ...inputSources(config, tags, around)];
-  const uplinks = config.uplinks.map((uplink) =>
-    createUplink({
-      config: uplink,
-      values: tags,
-      queue: outbox.uplink(uplink.name, uplink.startAt),
-      transport: around.transport(uplink),
-      state,
-      clock,
-      random: around.random,
-      log: log.scope(uplink.name),
-    }),
-  );
+  const uplinks = config.uplinks.map((uplink) => createUplink(uplinkParts(uplink, tags, outbox, state, around)));
 
   const reports = {
     outbox: () => outbox.report(),
@@ -132,6 +123,25 @@ export async function createGateway(config: Config, around: Surroundings): Promi
       await outbox.close();
       await statusFile.stop();
     },
+  };
+}
+
+function uplinkParts(
+  config: UplinkConfig,
+  values: CurrentValues,
+  outbox: Outbox,
+  state: StateStore,
+  { clock, random, log, transport }: Surroundings,
+): UplinkOptions {
+  return {
+    config,
+    values,
+    queue: outbox.uplink(config.name, config.startAt),
+    transport: transport(config),
+    state,
+    clock,
+    random,
+    log: log.scope(config.name),
   };
 }
 

@@ -17,6 +17,8 @@ export interface SubscribeOptions {
   readonly version?: 4 | 5;
   /** `retain` tells how a message was published, not whether it came from the broker's memory (MQTT 5). */
   readonly retainAsPublished?: boolean;
+  /** Gets each message in place of `messages`, which then stays empty. */
+  readonly onMessage?: (message: Received) => void;
 }
 
 export interface Received extends Message {
@@ -57,7 +59,15 @@ export async function subscribe(url: string, options: SubscribeOptions): Promise
   const messages: Received[] = [];
   const condition = new Condition(hostClock);
   client.on("message", (topic, payload, packet) => {
-    messages.push({ topic, payload, qos: packet.qos === 0 ? 0 : 1, retain: packet.retain, again: packet.dup });
+    const received = {
+      topic,
+      payload,
+      qos: packet.qos === 0 ? 0 : 1,
+      retain: packet.retain,
+      again: packet.dup,
+    } as const;
+    if (options.onMessage === undefined) messages.push(received);
+    else options.onMessage(received);
     condition.changed();
   });
   client.on("error", () => undefined);

@@ -1,12 +1,12 @@
 /** The broker's other side: a subscriber that knows nothing of the gateway but what is on the wire. */
-import { readFile } from "node:fs/promises";
-import mqtt, { type MqttClient } from "mqtt";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { STATUSES, type Status } from "../../core/quality.ts";
 import type { Value } from "../../core/tag.ts";
 import type { Certificates } from "../../testing/certificates.ts";
 import type { Ledger, WireMessage } from "../../testing/ledger.ts";
 import { Reader } from "../../testing/reader.ts";
+import { type Received, type Subscriber, subscribe } from "../../testing/subscriber.ts";
+import { parseWire } from "../../testing/wire.ts";
 
 /** History comes in many messages; it is told in one line when it has paused this long. */
 const HISTORY_PAUSE_MS = 400;
@@ -19,7 +19,7 @@ export interface FarTag {
 }
 
 export interface FarEndOptions {
-  readonly port: number;
+  readonly url: string;
   readonly certificates: Certificates;
   readonly topic: string;
   readonly ledger: Ledger;
@@ -29,32 +29,27 @@ export interface FarEndOptions {
 export class FarEnd {
   /** Told in words what changed on this side. */
   onEvent: (text: string) => void = () => undefined;
-  readonly #client: MqttClient;
   readonly #options: FarEndOptions;
   readonly #reader: Reader;
   readonly #pictures = new Map<string, string>();
+  #subscriber: Subscriber | undefined;
   #historyValues = 0;
   #historyPause: Timer | undefined;
 
-  private constructor(client: MqttClient, options: FarEndOptions) {
-    this.#client = client;
+  private constructor(options: FarEndOptions) {
     this.#options = options;
     this.#reader = new Reader(options.topic);
-    client.on("message", (topic, payload, packet) => this.#receive(topic, payload, packet.retain));
   }
 
   /** Resolves once it is subscribed: nothing that the broker gets from then on is missed. */
   static async connect(options: FarEndOptions): Promise<FarEnd> {
-    const { certificates } = options;
-    const client = await mqtt.connectAsync(`mqtts://localhost:${options.port}`, {
-      ca: await readFile(certificates.ca),
-      cert: await readFile(certificates.client.certificate),
-      key: await readFile(certificates.client.key),
-      clientId: "demo-far-end",
-      reconnectPeriod: 0,
+    const farEnd = new FarEnd(options);
+    farEnd.#subscriber = await subscribe(options.url, {
+      certificates: options.certificates,
+      topics: [`${options.topic}/#`],
+      version: 4,
+      onMessage: (message) => farEnd.#receive(message),
     });
-    const farEnd = new FarEnd(client, options);
-    await client.subscribeAsync(`${options.topic}/#`, { qos: 1 });
     return farEnd;
   }
 
@@ -67,15 +62,15 @@ export class FarEnd {
 
   async close(): Promise<void> {
     this.#historyPause?.cancel();
-    await this.#client.endAsync(true);
+    await this.#subscriber?.close();
   }
 
-  #receive(topic: string, payload: Buffer, retained: boolean): void {
-    this.#reader.receive(topic, payload, retained);
+  #receive({ topic, payload, retain, again }: Received): void {
+    this.#reader.receive(topic, payload, retain);
     const kind = topic.slice(this.#options.topic.length + 1);
     if (kind === "data" || kind === "history") {
-      const message = JSON.parse(payload.toString()) as WireMessage;
-      this.#options.ledger.arrived(kind, message);
+      const message = parseWire<WireMessage>(payload);
+      this.#options.ledger.arrived(kind, message, again);
       if (kind === "history") this.#countHistory(message.values.length);
     }
     this.#tellChanges();

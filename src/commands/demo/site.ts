@@ -179,7 +179,7 @@ async function openLine(plant: Plant, cleanUp: (() => Promise<void> | void)[]): 
 }
 
 function connectFarEnd(broker: BrokerProcess, certificates: Certificates, ledger: Ledger): Promise<FarEnd> {
-  return FarEnd.connect({ port: broker.port, certificates, topic: TOPIC, ledger, clock: hostClock });
+  return FarEnd.connect({ url: broker.url, certificates, topic: TOPIC, ledger, clock: hostClock });
 }
 
 /** The last thing made goes first. */
@@ -195,6 +195,7 @@ uplinks:
   cloud:
     servers: [ "mqtts://localhost:${port}" ]
     tls: { ca: ${JSON.stringify(ca)}, certificate: ${JSON.stringify(client.certificate)}, key: ${JSON.stringify(client.key)} }
+    mqttVersion: 3.1.1          # the embedded broker speaks nothing newer
     reconnect: { spread: 1s, max: 2s }
 clock: { source: host }
 ${plantYaml(linePath)}`;
