@@ -162,14 +162,19 @@ export class Committer implements CommitTask {
   }
 
   async #store(change: Change, entries: readonly TailEntry[]): Promise<Usage> {
+    const { ledger } = this.#options;
     for (const entry of entries) entry.state = "committing";
+    ledger.commitBegins(entries.at(-1)?.sample.number ?? 0);
     let state: TailEntry["state"] = "new";
     try {
       const usage = await this.#options.store.commit(change);
       state = "stored";
       this.#saysClean = false;
-      this.#options.ledger.dictionary.stored(change.tags);
+      ledger.dictionary.stored(change.tags);
       return usage;
+    } catch (thrown) {
+      ledger.commitFailed();
+      throw thrown;
     } finally {
       for (const entry of entries) entry.state = state;
     }
@@ -195,7 +200,6 @@ export class Committer implements CommitTask {
       facts,
       stored: () => {
         for (const part of parts) part.stored();
-        ledger.progressStored();
       },
     };
   }

@@ -47,6 +47,8 @@ export class Ledger implements QueueHost {
   /** Below it every sample is committed, or acknowledged by all. */
   #settledBelow: number;
   #hasProgress = false;
+  /** No higher number is in the file, or on its way to it. */
+  #storedUpTo: number;
 
   constructor(options: LedgerOptions) {
     this.dictionary = options.dictionary;
@@ -59,6 +61,7 @@ export class Ledger implements QueueHost {
     this.#newest = options.newest;
     this.#visible = options.newest;
     this.#settledBelow = options.newest + 1;
+    this.#storedUpTo = options.newest;
     this.#epoch = options.epoch;
     this.#nextLossId = options.nextLossId;
   }
@@ -105,7 +108,7 @@ export class Ledger implements QueueHost {
 
   acknowledged(from: number): void {
     this.#owed = undefined;
-    if (from < this.#settledBelow) this.#hasProgress = true;
+    if (from <= this.#storedUpTo) this.#hasProgress = true;
   }
 
   rewound(from: number): void {
@@ -117,8 +120,14 @@ export class Ledger implements QueueHost {
     this.#hasProgress = true;
   }
 
-  progressStored(): void {
+  /** A commit begins with all progress there is, and with samples up to `number`. */
+  commitBegins(number: number): void {
     this.#hasProgress = false;
+    this.#storedUpTo = Math.max(this.#storedUpTo, number);
+  }
+
+  commitFailed(): void {
+    this.#hasProgress = true;
   }
 
   committedUpTo(number: number): void {
