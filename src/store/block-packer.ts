@@ -53,8 +53,22 @@ export function pack(
     const growing = stillOpen.get(rank);
     const end = growing?.samples.at(-1)?.number ?? -Infinity;
     // Taken back by a rewind: they lie within or below the open block and get blocks of their own.
-    blocks.push(...chain(rank, undefined, group.filter((sample) => sample.number < end), runMs, limits)); // biome-ignore format: one line a step
-    const grown = chain(rank, growing, group.filter((sample) => sample.number > end), runMs, limits); // biome-ignore format: one line a step
+    blocks.push(
+      ...chain(
+        rank,
+        undefined,
+        group.filter((sample) => sample.number < end),
+        runMs,
+        limits,
+      ),
+    );
+    const grown = chain(
+      rank,
+      growing,
+      group.filter((sample) => sample.number > end),
+      runMs,
+      limits,
+    );
     blocks.push(...grown);
     const last = grown.at(-1);
     if (last !== undefined) stillOpen.set(rank, last);

@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type CommitState, isDue, PROGRESS_INTERVAL_MS } from "./commit-loop.ts";
+
+const QUIET: CommitState = {
+  oldestMs: undefined,
+  intervalMs: 1_000,
+  isUrgent: false,
+  hasProgress: false,
+  lastCommitMs: 0,
+  failures: 0,
+};
+
+test("P11: with nothing of age nothing is written", () => {
+  assert.equal(isDue(QUIET, 1e9), false);
+  assert.equal(isDue({ ...QUIET, oldestMs: 5_001 }, 6_000), false);
+  assert.equal(isDue({ ...QUIET, oldestMs: 5_000 }, 6_000), true);
+  assert.equal(isDue({ ...QUIET, oldestMs: 6_000, intervalMs: 0 }, 6_000), true);
+});
+
+test("P11: progress alone waits for its turn, what must not be hidden does not", () => {
+  const state = { ...QUIET, hasProgress: true };
+  assert.equal(isDue(state, PROGRESS_INTERVAL_MS - 1), false);
+  assert.equal(isDue(state, PROGRESS_INTERVAL_MS), true);
+  assert.equal(isDue({ ...QUIET, isUrgent: true }, 0), true);
+});
+
+test("P7: after failures everything waits, at most a minute", () => {
+  const state = { ...QUIET, oldestMs: 0, isUrgent: true, failures: 1 };
+  assert.equal(isDue(state, 999), false);
+  assert.equal(isDue(state, 1_000), true);
+  assert.equal(isDue({ ...state, failures: 3 }, 3_999), false);
+  assert.equal(isDue({ ...state, failures: 1_000 }, 60_000), true);
+});
