@@ -40,8 +40,11 @@ const OUTBOX: OutboxReport = {
 function valuesOf(sample: () => Sample): CurrentValues {
   return {
     epoch: () => 3,
-    devices: () => [{ name: "meter-1", tags: [TAG] }],
-    snapshot: () => [sample()],
+    devices: () => [
+      { name: "meter-1", tags: [TAG] },
+      { name: "spare", tags: [] },
+    ],
+    snapshot: (device) => (device === TAG.device ? [sample()] : []),
     revision: () => 0,
   };
 }
@@ -110,6 +113,7 @@ test("the picture holds every tag with value, status, words and time, and the re
           { name: "total", value: "1152921504606846976", units: "kWh", status: "Good", words: "ok", timestamp: 900 },
         ],
       },
+      { name: "spare", tags: [] },
     ],
     lines: [],
     uplinks: [],

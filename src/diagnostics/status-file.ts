@@ -5,7 +5,7 @@ import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { STATUSES, type Status } from "../core/quality.ts";
 import type { Value } from "../core/tag.ts";
-import type { CurrentValues, LineReport, OutboxReport, Sample, UplinkReport } from "../pipeline.ts";
+import type { CurrentValues, Device, LineReport, OutboxReport, Sample, UplinkReport } from "../pipeline.ts";
 import type { Reports } from "./self-tags.ts";
 
 /** The picture of the gateway for tools on the same machine, replaced once a second while it runs. */
@@ -18,10 +18,15 @@ export interface StatusContent {
   /** When this was written: milliseconds since the Unix epoch. An old one means that the gateway does not run. */
   readonly timestamp: number;
   readonly epoch: number;
-  readonly devices: readonly { readonly name: string; readonly tags: readonly TagStatus[] }[];
+  readonly devices: readonly DeviceStatus[];
   readonly lines: readonly LineReport[];
   readonly uplinks: readonly UplinkReport[];
   readonly outbox: OutboxReport;
+}
+
+export interface DeviceStatus {
+  readonly name: string;
+  readonly tags: readonly TagStatus[];
 }
 
 export interface TagStatus {
@@ -50,19 +55,27 @@ export interface StatusFileOptions {
   readonly log: Log;
 }
 
-export function statusContent(values: CurrentValues, reports: Reports, clock: Clock): StatusContent {
-  return {
+/** StatusContent as JSON, a device a piece: the loop turns between them, however many tags there are. */
+function* statusText(values: CurrentValues, reports: Reports, clock: Clock): Generator<string> {
+  const head: Omit<StatusContent, "devices"> = {
     version: 1,
     timestamp: clock.wallMs(),
     epoch: values.epoch(),
-    devices: values.devices().map(({ name, tags }) => ({
-      name,
-      tags: values.snapshot(name).map((sample, i) => tagStatus(sample, tags[i]?.units)),
-    })),
     lines: reports.lines(),
     uplinks: reports.uplinks(),
     outbox: reports.outbox(),
   };
+  yield `${JSON.stringify(head).slice(0, -1)},"devices":[`;
+  let separator = "";
+  for (const device of values.devices()) {
+    yield separator + JSON.stringify(deviceStatus(device, values));
+    separator = ",";
+  }
+  yield "]}";
+}
+
+function deviceStatus({ name, tags }: Device, values: CurrentValues): DeviceStatus {
+  return { name, tags: values.snapshot(name).map((sample, i) => tagStatus(sample, tags[i]?.units)) };
 }
 
 function tagStatus(sample: Sample, units: string | undefined): TagStatus {
@@ -113,9 +126,8 @@ class Writer implements StatusFile {
 
   async #write(): Promise<void> {
     const { values, reports, clock } = this.#o;
-    const text = JSON.stringify(statusContent(values, reports, clock));
     await this.#attempt(async () => {
-      await writeFile(this.#draft, text);
+      await writeFile(this.#draft, statusText(values, reports, clock));
       await rename(this.#draft, this.#path);
     });
     if (this.#stopped) return;
