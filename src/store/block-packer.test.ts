@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { PRIORITIES } from "../core/tag.ts";
 import type { NumberedSample } from "../pipeline.ts";
-import { tagRef } from "../testing/outbox-contract.ts";
+import { tagRef } from "../testing/store-rig.ts";
 import { type OpenBlocks, type PackedBlock, pack } from "./block-packer.ts";
 import { MAX_BLOCK_SPAN } from "./block-store.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LossReason, NumberedSample } from "../pipeline.ts";
-import { tagRef } from "../testing/outbox-contract.ts";
+import { tagRef } from "../testing/store-rig.ts";
 import { addLoss, draftsOf, type LossDraft, type LossRecord, lostSamples, MAX_LOSSES } from "./losses.ts";
 
 function sampleOf(number: number, id: string, epoch = 1, priority: "low" | "high" = "low"): NumberedSample {

@@ -8,7 +8,7 @@ import type { OutboxConfig } from "../config/config.ts";
 import { silentLog } from "../core/log.ts";
 import type { Priority, TagRef } from "../core/tag.ts";
 import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
-import { acknowledgeAll, plain, readAll, tagRef } from "../testing/outbox-contract.ts";
+import { acknowledgeAll, plain, readAll, tagRef } from "../testing/store-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { type BlockStore, type FailureKind, StorageFailure } from "./block-store.ts";
 import { createOutbox, type LastKnown } from "./outbox.ts";

@@ -4,7 +4,7 @@ import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { PRIORITIES } from "../core/tag.ts";
 import type { NumberedSample, Sample, UplinkQueue } from "../pipeline.ts";
-import { plain, readAll, StoreRig, tagRef } from "../testing/outbox-contract.ts";
+import { plain, readAll, StoreRig, tagRef } from "../testing/store-rig.ts";
 
 const UPLINKS = ["a", "b", "c"] as const;
 const LIMITS = {

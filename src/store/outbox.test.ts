@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { buildSync } from "esbuild";
-import { outboxContract, StoreRig } from "../testing/outbox-contract.ts";
+import { outboxContract } from "../testing/outbox-contract.ts";
+import { StoreRig } from "../testing/store-rig.ts";
 
 /** The worker as a bundle has it, which starts much faster than through the TypeScript loader. */
 function bundledWorker(): URL {

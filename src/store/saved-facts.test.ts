@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { tagRef } from "../testing/outbox-contract.ts";
+import { tagRef } from "../testing/store-rig.ts";
 import { Dictionary } from "./dictionary.ts";
 import type { LossRecord } from "./losses.ts";
 import { MAX_RANGES, type Ranges, union } from "./ranges.ts";

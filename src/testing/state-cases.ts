@@ -1,0 +1,71 @@
+/** What state.db must do: part of the contract of outbox-contract.ts. */
+import assert from "node:assert/strict";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { acknowledgeAll, type StoreCase } from "./store-rig.ts";
+
+export const STATE_CASES: Record<string, StoreCase> = {
+  "epochs and sessions only ever rise, over power cuts and with either file lost": async (rig) => {
+    const lose = (file: string) => () => {
+      for (const name of readdirSync(rig.dir)) if (name.startsWith(file)) rmSync(join(rig.dir, name));
+    };
+    const spoil = () => writeFileSync(join(rig.dir, "state.db"), "not a database ".repeat(500));
+    let [epoch, session] = [Math.floor(rig.clock.wallMs() / 1_000), Math.floor(rig.clock.wallMs() / 1_000)];
+    const rises = async () => {
+      for (let i = 0; i < 40; i++) {
+        const next = i === 0 ? rig.store.state.epoch() : rig.store.state.raiseEpoch();
+        assert.ok(next > epoch, `epoch ${next} after ${epoch}`);
+        assert.equal(rig.store.state.epoch(), next);
+        epoch = next;
+        // So many steps at once would outrun a card; a second lies between two.
+        await rig.until(() => true);
+        const given = await rig.store.state.nextSession("cloud");
+        assert.ok(given > session, `session ${given} after ${session}`);
+        session = given;
+      }
+    };
+    for (const accident of [() => undefined, lose("state.db"), lose("outbox.db"), spoil, () => undefined]) {
+      await rig.open();
+      await rises();
+      rig.cutPower();
+      accident();
+    }
+    await rig.open();
+    assert.ok(readdirSync(rig.dir).length > 0);
+    await rises();
+  },
+
+  "sessions asked for at once are all different": async (rig) => {
+    await rig.open();
+    const given = await Promise.all(Array.from({ length: 40 }, () => rig.store.state.nextSession("cloud")));
+    assert.equal(new Set(given).size, 40);
+  },
+
+  "retained topics survive a power cut, each uplink's and server's apart": async (rig) => {
+    await rig.open();
+    const server = "mqtts://a.example.com:8883";
+    await rig.store.state.setRetained("cloud", server, ["t/status", "t/tags/pump-1"]);
+    await rig.store.state.setRetained("cloud", "mqtts://b", ["other"]);
+    await rig.store.state.setRetained("cloud", "mqtts://b", []);
+    rig.cutPower();
+    await rig.open();
+    assert.deepEqual(rig.store.state.retained("cloud", server), ["t/status", "t/tags/pump-1"]);
+    assert.deepEqual(rig.store.state.retained("cloud", "mqtts://b"), []);
+    assert.deepEqual(rig.store.state.retained("dmz", server), []);
+  },
+
+  "P11: the state record is written at most once a minute, and tells how long all was safe": async (rig) => {
+    await rig.open();
+    const queue = rig.queue();
+    for (let second = 0; second < 180; second++) {
+      rig.append(10);
+      acknowledgeAll(queue);
+      await rig.clock.advance(1_000);
+    }
+    const wentDarkMs = rig.clock.wallMs();
+    rig.cutPower();
+    await rig.open();
+    const [loss] = rig.queue().losses();
+    assert.ok(loss !== undefined && loss.fromMs > wentDarkMs - 65_000, "no commit told it: state.db did");
+  },
+};
