@@ -5,6 +5,8 @@ export class MemoryState implements StateStore {
   #epoch = 1;
   readonly #sessions = new Map<string, number>();
   readonly #retained = new Map<string, readonly string[]>();
+  /** Writes of retained topics so far. */
+  retainedWrites = 0;
   /** Every write fails with this reason. */
   fault: string | undefined;
 
@@ -30,6 +32,7 @@ export class MemoryState implements StateStore {
 
   async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
     this.#check();
+    this.retainedWrites += 1;
     this.#retained.set(`${uplink} ${server}`, topics);
   }
 

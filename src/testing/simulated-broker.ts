@@ -32,9 +32,9 @@ const LIMITS: BrokerLimits = { maxPacketBytes: 1_000_000, maxQos: 2, retainAvail
 export class SimulatedBroker implements Transport, FarEnd {
   readonly limits: BrokerLimits;
   readonly clock: Clock;
-  readonly latencyMs: number;
   readonly kernelBufferBytes: number;
-  /** May change at any time. */
+  /** These may change at any time. */
+  latencyMs: number;
   bytesPerS: number;
   ackDelayMs = 0;
   /** Everything published here, wills too, in order. */

@@ -23,7 +23,7 @@ export interface HistoryFeedOptions {
 
 export class HistoryFeed {
   readonly #options: HistoryFeedOptions;
-  /** Losses on their way. */
+  /** Losses told in this session, or on their way. */
   readonly #told = new Set<number>();
   #loss: LossInParts | undefined;
   #covers: Range | undefined;
@@ -69,7 +69,8 @@ export class HistoryFeed {
   #lossDelivered(loss: Loss): void {
     const { queue, onDropped } = this.#options;
     queue.acknowledgeLoss(loss.id);
-    this.#told.delete(loss.id);
+    const kept = new Set(queue.losses().map(({ id }) => id));
+    for (const id of [...this.#told]) if (!kept.has(id)) this.#told.delete(id);
     onDropped(loss.tags.reduce((sum, { count }) => sum + (count ?? 0), 0));
   }
 

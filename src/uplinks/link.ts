@@ -140,7 +140,8 @@ export class Link {
     for (const message of messages) {
       const remembered = this.#options.retained.remember(retainedBy([message]));
       if (remembered !== undefined) await remembered;
-      if (!(await this.#sender.room())) return false;
+      // Without need to wait it goes out in this very turn, before anything else is decided.
+      if (!this.#sender.hasRoom() && !(await this.#sender.room())) return false;
       if (this.#leaving && words === undefined) return false;
       sent.push(new Promise((settle) => this.#sender.send(message, "upkeep", settle)));
     }

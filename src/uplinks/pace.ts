@@ -19,8 +19,8 @@ const MESSAGES_A_BUDGET = 4;
 const GROWTH = 1 / 8;
 /** A message is small when its own bytes do not show in its round trip. */
 const SMALL_MESSAGE_BYTES = 1_024;
-/** The round trip is the least of so many of the last measurements. */
-const ROUND_TRIPS_KEPT = 4;
+/** The round trip is the least of so many of the last measurements: one late one is chance, two are the way. */
+const ROUND_TRIPS_KEPT = 2;
 
 export interface Pace {
   readonly budgetBytes: number;

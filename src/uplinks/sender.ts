@@ -66,9 +66,13 @@ export class Sender {
     );
   }
 
+  hasRoom(): boolean {
+    return !this.#ended && this.#inFlight.size < MESSAGES_IN_FLIGHT_MAX;
+  }
+
   /** Resolves with true once another message may be sent, with false when the connection has ended. */
   async room(): Promise<boolean> {
-    while (this.#inFlight.size >= MESSAGES_IN_FLIGHT_MAX && !this.#ended) await this.#change();
+    while (!this.#ended && !this.hasRoom()) await this.#change();
     return !this.#ended;
   }
 

@@ -59,6 +59,17 @@ describe("history beside live values", () => {
     assert.ok(tookMs < 3 * (bytes / 1_250), `${tookMs} ms for ${bytes} bytes`);
   });
 
+  test("P6: a way that becomes longer in the middle of a replay is measured anew, by the second status", async () => {
+    const rig = new UplinkRig({ broker: { bytesPerS: 125_000, latencyMs: 20, kernelBufferBytes: 200_000 } });
+    for (let i = 0; i < 150_000; i++) rig.values.set("pump/speed", i);
+    await rig.start();
+    rig.broker.latencyMs = 300;
+    await rig.clock.advance(125_000);
+    const replayed = rig.uplink.report().replayed;
+    await rig.clock.advance(10_000);
+    assert.ok(rig.uplink.report().replayed - replayed > 4_000, `${rig.uplink.report().replayed - replayed} in 10 s`);
+  });
+
   test("P6: live values that fill the link do not starve history", async () => {
     const names = Array.from({ length: 40 }, (_, i) => `t${i}`);
     const rig = new UplinkRig({

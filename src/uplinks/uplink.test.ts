@@ -63,6 +63,18 @@ describe("a session", () => {
     assert.deepEqual(rig.reader.currency("pump"), { current: false, reason: "the gateway is offline" });
   });
 
+  test("P3: a stop in the middle of the announcement is the last word", async () => {
+    const names = Array.from({ length: 200 }, (_, i) => `device-${i}`);
+    const rig = new UplinkRig({ devices: names.map((name) => deviceOf(name, ["x"])), broker: { latencyMs: 100 } });
+    rig.uplink.start();
+    await rig.clock.advance(900);
+    assert.ok(rig.broker.received.length > 0 && rig.broker.received.length < 400);
+    await rig.stop();
+    assert.equal(rig.topics().at(-1), "status");
+    assert.equal(rig.payloads<StatusOnWire>("status").length, 1);
+    assert.ok(rig.broker.received.length < 400);
+  });
+
   test("P3: the will tells session, epoch and the time of CONNECT", async () => {
     const rig = new UplinkRig();
     const connectMs = rig.clock.wallMs();
@@ -149,6 +161,21 @@ describe("a session", () => {
     );
   });
 
+  test("a read before a jump is not parted from it where a batch of the outbox ends", async () => {
+    for (const before of [999, 3_999]) {
+      const rig = new UplinkRig();
+      for (let i = 0; i < before; i++) rig.values.set("pump/speed", 0);
+      rig.values.jump("pump/flow", 1, 100);
+      await rig.start();
+      await rig.drained();
+      const messages = rig.payloads<ValuesOnWire>("history").map(({ values }) => values.map(({ v }) => v));
+      assert.deepEqual(
+        messages.filter((values) => values.includes(1)).map((values) => values.includes(100)),
+        [true],
+      );
+    }
+  });
+
   test("a value of another epoch than its message says so", async () => {
     const rig = new UplinkRig();
     rig.values.set("pump/speed", 1);
@@ -182,7 +209,8 @@ describe("what is retained", () => {
       assert.ok(rig.state.retained("cloud", "mqtts://broker:8883").includes(topic), `${topic} is not noted`);
     });
     await rig.until("connected", () => rig.uplink.report().state === "connected");
-    assert.ok(rig.broker.retained.size > 0);
+    assert.equal(rig.broker.retained.size, 3);
+    assert.equal(rig.state.retainedWrites, 1, "P11: in one write");
   });
 
   test("a snapshot that needs fewer parts leaves none behind", async () => {
