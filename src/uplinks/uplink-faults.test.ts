@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { deviceOf } from "../testing/settable-values.ts";
 import { SimulatedBroker } from "../testing/simulated-broker.ts";
 import { rigConfig, TOPIC, UplinkRig } from "../testing/uplink-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
@@ -78,8 +79,10 @@ describe("an outage", () => {
   });
 
   test("P7: a slow link is not taken for a frozen one", async () => {
-    const rig = new UplinkRig({ broker: { bytesPerS: 2_000, latencyMs: 400 } });
-    for (let i = 0; i < 300; i++) rig.values.set("pump/speed", i);
+    const names = Array.from({ length: 800 }, (_, i) => `t${i}`);
+    const devices = [deviceOf("pump", names)];
+    const rig = new UplinkRig({ devices, broker: { bytesPerS: 2_500, latencyMs: 400 } });
+    for (let i = 0; i < 300; i++) rig.values.set("pump/t0", i);
     await rig.start();
     await rig.drained();
     assert.equal(rig.broker.requests.length, 1);

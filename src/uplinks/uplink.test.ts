@@ -252,6 +252,8 @@ describe("losses", () => {
     });
     rig.broker.ackDelayMs = 500;
     await rig.start();
+    await rig.until("the loss is on its way", () => rig.payloads("history").length === 1);
+    await rig.clock.advance(300);
     assert.equal(rig.queue.losses().length, 1);
     await rig.until("the loss is told", () => rig.queue.losses().length === 0);
     const [history] = rig.payloads<ValuesOnWire>("history");
