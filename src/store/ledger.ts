@@ -114,6 +114,7 @@ export class Ledger implements QueueHost {
   rewound(from: number): void {
     this.#owed = undefined;
     this.#settledBelow = Math.min(this.#settledBelow, from);
+    if (from <= this.#storedUpTo) this.#hasProgress = true;
   }
 
   lossesChanged(): void {

@@ -176,9 +176,11 @@ test("P4 P7: memory is bounded: the oldest of the lowest priority go, each is to
   assert.equal(rig.outbox.report().dropped, 40);
   assert.equal((await readAll(rig.queue)).length, 90);
   assert.ok((rig.known.at(-1)?.safe?.ms ?? 0) <= heldMs, "a loss that only memory knows holds the safe time back");
+  acknowledgeAll(rig.queue);
+  await rig.clock.advance(5_000);
+  assert.ok((rig.known.at(-1)?.safe?.ms ?? 0) <= heldMs, "also when nothing else waits");
   rig.card.failure = undefined;
   await rig.clock.advance(70_000);
-  assert.equal(rig.outbox.report().committed, 130);
   assert.ok((rig.known.at(-1)?.safe?.ms ?? 0) > heldMs);
 });
 
@@ -224,6 +226,9 @@ test("P8: a file found damaged while running is set aside; memory goes into the 
   assert.ok(left.length >= 10 && left.length <= 12, `${left.length} were still in memory`);
   assert.deepEqual(left.slice(-1).map(plain), late);
   assert.equal(rig.outbox.report().committed, 102);
+  await rig.outbox.close();
+  await rig.start({});
+  assert.deepEqual((await readAll(rig.queue)).map(plain), left.map(plain), "and is in the new file");
 });
 
 test("a read that fails ends the batch where it is certain, and is tried again", async (t) => {

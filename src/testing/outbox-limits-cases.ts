@@ -46,6 +46,19 @@ export const OUTBOX_LIMITS_CASES: Record<string, StoreCase> = {
     assert.equal(rig.store.outbox.report().dropped, b.losses()[0]?.tags[0]?.count);
   },
 
+  "what memory still shows is never dropped from the file": async (rig) => {
+    await rig.open({ maxSizeBytes: 40_000 }, { limits: { recentSamples: 5_000 } });
+    const queue = rig.queue();
+    for (let i = 0; i < 4_000; i++) rig.appendValue(Math.sin(i));
+    await rig.untilCommitted(4_000);
+    rig.append(1);
+    await rig.untilCommitted(4_001);
+    assert.deepEqual(queue.losses(), []);
+    rig.cutPower();
+    await rig.open();
+    assert.equal((await readAll(rig.queue())).length, 4_001);
+  },
+
   "P4: what is too old goes and is told; a stepped clock makes nothing old": async (rig) => {
     const config = { maxAgeMs: 600_000 };
     await rig.open(config, { limits: SMALL });
