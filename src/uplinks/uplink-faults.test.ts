@@ -50,8 +50,10 @@ describe("an outage", () => {
     rig.values.set("pump/speed", 7);
     await rig.clock.advance(100);
     assert.equal(rig.payloads("data").length, 1);
-    rig.broker.drop();
+    rig.broker.drop("the broker ended the connection: it is shutting down (0x8B)");
     rig.broker.ackDelayMs = 0;
+    await rig.clock.advance(10);
+    assert.equal(rig.uplink.report().state, "failed: the broker ended the connection: it is shutting down (0x8B)");
     await rig.drained();
     assert.equal(rig.ledger.summary().duplicates, 1);
     assertClean(rig);
@@ -69,6 +71,15 @@ describe("an outage", () => {
     await rig.drained();
     assert.equal(rig.broker.connections(), 1);
     assertClean(rig);
+  });
+
+  test("P7: the patience that a large snapshot deserves is over with its acknowledgement", async () => {
+    const names = Array.from({ length: 1_200 }, (_, i) => `t${i}`);
+    const rig = new UplinkRig({ devices: [deviceOf("pump", names)] });
+    await rig.start();
+    rig.broker.freeze();
+    rig.values.set("pump/t0", 1);
+    await rig.until("the link is found frozen", () => /frozen/.test(rig.uplink.report().state), 6_000);
   });
 
   test("P7: an idle link is not found frozen", async () => {
