@@ -28,7 +28,7 @@ describe("at the far end", () => {
     s.pump.set("holdingRegister", 0, 7);
     s.meter.set("holdingRegister", 0, 1);
     const subscriber = await s.subscribe();
-    await s.startGateway(await s.configure());
+    const gateway = await s.startGateway(await s.configure());
     await s.seen("both are Good", (r) => isGood(r, "pump/value", 7) && isGood(r, "meter/value", 1));
 
     s.pump.faults = { silent: true };
@@ -37,6 +37,7 @@ describe("at the far end", () => {
     s.meter.set("holdingRegister", 0, 2);
     await s.seen("the meter goes on", (r) => isGood(r, "meter/value", 2));
 
+    await gateway.logged(/pump.*lost/);
     s.pump.faults = {};
     s.pump.set("holdingRegister", 0, 8);
     await s.seen("the pump is Good again", (r) => isGood(r, "pump/value", 8));

@@ -13,6 +13,8 @@ import { serveDevices } from "./simulated-bus.ts";
 import { type Subscriber, subscribe } from "./subscriber.ts";
 
 const TOPIC = "site/gateway";
+export const SCAN_RATE_MS = 200;
+export const RESPONSE_TIMEOUT_MS = 200;
 const LIMIT_MS = 30_000;
 const LOOK_MS = 50;
 
@@ -69,7 +71,7 @@ export class FieldSite {
   async configure(uplink: string = this.uplinkYaml()): Promise<string> {
     const file = join(this.#dir, "gateway.yaml");
     const device = (name: string, unitId: number) =>
-      `      ${name}: { unitId: ${unitId}, scanRate: 200ms, tags: { value: { holdingRegister: 0 } } }\n`;
+      `      ${name}: { unitId: ${unitId}, scanRate: ${SCAN_RATE_MS}ms, tags: { value: { holdingRegister: 0 } } }\n`;
     await writeFile(
       file,
       `version: 1
@@ -80,7 +82,7 @@ clock: { source: host }
 lines:
   line-1:
     path: ${this.pair.path}
-    responseTimeout: 200ms
+    responseTimeout: ${RESPONSE_TIMEOUT_MS}ms
     devices:
 ${device("pump", 1)}${device("meter", 2)}`,
     );
