@@ -132,6 +132,8 @@ describe("a session", () => {
     const last = snapshots.at(-1);
     const speed = last?.values.find(({ id }) => id === "pump/speed");
     assert.equal(last?.after, Number(speed?.v) + 1);
+    await rig.clock.advance(600_000);
+    assert.equal(rig.payloads("snapshot/pump").length, snapshots.length);
   });
 
   test("P7: no message is larger than the broker takes, and none reaches 100 kB", async () => {

@@ -163,7 +163,7 @@ class UplinkLoop implements Uplink {
     const link = this.#openLink(connection);
     this.#link = link;
     void link.announce().then((announced) => {
-      if (announced && link === this.#link) this.#dispatch({ type: "announced" });
+      if (announced) this.#dispatch({ type: "announced" });
     });
   }
 

@@ -219,11 +219,13 @@ describe("messages of samples", () => {
         ...(i % 2 === 0 && { readBefore: true as const }),
       })),
     );
-    let rest: readonly NumberedSample[] = samples;
-    while (rest.length > 0) {
-      const { taken } = session.live(rest, 520);
-      assert.notEqual(rest[taken - 1]?.readBefore, true);
-      rest = rest.slice(taken);
+    for (const maxBytes of [400, 450, 500, 550, 600]) {
+      let rest: readonly NumberedSample[] = samples;
+      while (rest.length > 0) {
+        const { taken } = session.live(rest, maxBytes);
+        assert.notEqual(rest[taken - 1]?.readBefore, true);
+        rest = rest.slice(taken);
+      }
     }
   });
 });
