@@ -97,7 +97,9 @@ export class Committer implements CommitTask {
       await this.#retain();
     } catch (thrown) {
       if (!(thrown instanceof StorageFailure) || thrown.kind !== "damaged") throw thrown;
-      await this.renew(thrown.message);
+      // Kept until the file is renewed: a card that refuses the renaming is asked again.
+      this.#damage = thrown;
+      await this.#renew(thrown.message);
       await this.#commitSamples([]);
     }
   }
@@ -108,7 +110,7 @@ export class Committer implements CommitTask {
   }
 
   /** Sets a damaged file aside; what memory still holds goes into a new one. */
-  async renew(reason: string): Promise<void> {
+  async #renew(reason: string): Promise<void> {
     const { store, ledger, clock, log } = this.#options;
     const nowMs = clock.wallMs();
     const opened = await store.renew(reason, nowMs);
@@ -157,8 +159,7 @@ export class Committer implements CommitTask {
       queue.noteOldest(ages[i] ?? 0, this.#usage.oldestMs[i]);
     });
     this.#giveUpGone();
-    ledger.committedUpTo(newest);
-    if (this.#options.config.commitIntervalMs === 0) for (const queue of queues) queue.notify();
+    if (ledger.committedUpTo(newest)) for (const queue of queues) queue.notify();
   }
 
   async #store(change: Change, entries: readonly TailEntry[]): Promise<Usage> {

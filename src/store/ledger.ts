@@ -131,8 +131,11 @@ export class Ledger implements QueueHost {
     this.#hasProgress = true;
   }
 
-  committedUpTo(number: number): void {
+  /** @returns whether uplinks may see more by this */
+  committedUpTo(number: number): boolean {
+    const before = this.visible();
     this.#visible = number;
+    return this.visible() > before;
   }
 
   addQueue(queue: Queue): void {

@@ -28,6 +28,7 @@ const SPEED = tagRef("pump-1/speed");
 interface Card {
   failure: FailureKind | undefined;
   readFailure: FailureKind | undefined;
+  renewFailure: FailureKind | undefined;
   /** A commit waits for it before it begins. */
   hold: Promise<void> | undefined;
   /** Bytes of every block on their way to the card. */
@@ -36,7 +37,13 @@ interface Card {
 
 class FaultRig {
   readonly clock = new VirtualClock();
-  readonly card: Card = { failure: undefined, readFailure: undefined, hold: undefined, spoil: undefined };
+  readonly card: Card = {
+    failure: undefined,
+    readFailure: undefined,
+    renewFailure: undefined,
+    hold: undefined,
+    spoil: undefined,
+  };
   readonly dir = mkdtempSync(join(tmpdir(), "sallyport-faults-"));
   readonly known: LastKnown[] = [];
   #outbox: Outbox | undefined;
@@ -112,6 +119,7 @@ function faulty(real: BlockStore, card: Card): BlockStore {
       return real.read(request);
     },
     async renew(reason, nowMs) {
+      fail(card.renewFailure);
       card.failure = undefined;
       card.readFailure = undefined;
       return real.renew(reason, nowMs);
@@ -229,6 +237,22 @@ test("P8: a file found damaged while running is set aside; memory goes into the 
   await rig.outbox.close();
   await rig.start({});
   assert.deepEqual((await readAll(rig.queue)).map(plain), left.map(plain), "and is in the new file");
+});
+
+test("P8: a damaged file that cannot be set aside at once is tried again", async (t) => {
+  const rig = await FaultRig.open(t);
+  await rig.clock.advance(1_000);
+  rig.card.failure = "damaged";
+  rig.card.renewFailure = "failing";
+  const given = rig.append(5);
+  await rig.clock.advance(5_000);
+  assert.equal(rig.outbox.report().health, "failing");
+  rig.card.renewFailure = undefined;
+  await rig.clock.advance(60_000);
+  assert.equal(rig.outbox.report().health, "ok");
+  assert.equal(rig.outbox.report().committed, 5);
+  assert.deepEqual((await readAll(rig.queue)).map(plain), given);
+  assert.deepEqual(rig.queue.losses(), [], "all of it was in memory");
 });
 
 test("a read that fails ends the batch where it is certain, and is tried again", async (t) => {

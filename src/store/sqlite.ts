@@ -94,12 +94,12 @@ function migrate(database: Database, migrations: readonly string[]): void {
   upgrade.immediate();
 }
 
-/** Renames the file and its write-ahead log, so that what is in them can still be looked at. */
+/** Renames what there is of the file and its write-ahead log, so that what is in them can still be looked at. */
 export function setAsideFile(path: string, nowMs: number): string {
   const time = new Date(nowMs).toISOString().replaceAll(":", "-");
   let aside = `${path}.damaged-${time}`;
   for (let i = 2; existsSync(aside); i++) aside = `${path}.damaged-${time}-${i}`;
-  renameSync(path, aside);
+  if (existsSync(path)) renameSync(path, aside);
   if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
   rmSync(`${path}-shm`, { force: true });
   return aside;

@@ -44,7 +44,7 @@ export function inProcessStorage(): Storage {
   return storageOver(call, async () => undefined);
 }
 
-/** @param workerUrl of storage-worker, which lies elsewhere in a bundle */
+/** @param workerUrl of storage-worker, where it does not lie beside this file */
 export function threadStorage(workerUrl: URL = new URL("./storage-worker.ts", import.meta.url)): Storage {
   const thread = new StorageThread(entryOf(workerUrl));
   return storageOver(
