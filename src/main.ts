@@ -55,7 +55,6 @@ const io: CommandIo = {
   env: process.env,
   signal: stopping.signal,
   onKey,
-  self: [process.execPath, ...process.execArgv, process.argv[1] ?? ""],
 };
 
 // Written output must reach a pipe before the exit; a leaked handle must not keep the process.

@@ -54,7 +54,6 @@ async function run(...args: string[]): Promise<{ code: number; out: string; err:
     env: {},
     signal: new AbortController().signal,
     onKey: () => () => undefined,
-    self: [],
   };
   const code = await check(args, io);
   return { code, out: said.out.replaceAll(`${dir}/`, ""), err: said.err.replaceAll(`${dir}/`, "") };

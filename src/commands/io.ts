@@ -13,6 +13,4 @@ export interface CommandIo {
   readonly signal: AbortSignal;
   /** Calls back for each key pressed, unechoed, until the returned function is called. Nothing comes without a terminal. */
   onKey(listener: (key: string) => void): () => void;
-  /** Exactly this program as an argument list for a child process: runtime, its flags, main file. */
-  readonly self: readonly string[];
 }

@@ -21,7 +21,8 @@ const HELP = `usage: sallyport run --config gateway.yaml [--state-dir DIR]
 Runs the gateway until SIGTERM or SIGINT, then ends with 0 within 10 s.
 
   --config FILE     the configuration; \`sallyport check FILE\` explains it
-  --state-dir DIR   outbox.db and state.db; default $STATE_DIRECTORY, else ./state
+  --state-dir DIR   for outbox.db and state.db; default: $STATE_DIRECTORY,
+                    else ./state
   --log-level L     error, warning, notice, info (default) or debug
   --json            log lines as JSON
 

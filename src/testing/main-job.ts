@@ -79,6 +79,9 @@ class Site {
   readonly #killsMs: number[] = [];
   #gateway: GatewayProcess;
   #read = 0;
+  #watched = 0;
+  #closed = false;
+  readonly #listening = new Set<string>();
 
   private constructor(parts: {
     tell: (line: string) => void;
@@ -98,6 +101,7 @@ class Site {
     this.#subscriber = parts.subscriber;
     this.#config = parts.config;
     this.#gateway = parts.gateway;
+    void this.#watchSockets();
   }
 
   static async open(tell: (line: string) => void): Promise<Site> {
@@ -116,16 +120,13 @@ class Site {
   async healthy(forMs: number): Promise<void> {
     await sleep(hostClock, forMs);
     await this.#caughtUp("healthy");
-    await this.#noListener("while healthy");
   }
 
   async brokerStopped(forMs: number): Promise<void> {
     await this.#broker.stop();
     await sleep(hostClock, forMs);
-    await this.#noListener("in an outage");
     await this.#broker.start();
     await this.#caughtUp("broker stopped");
-    await this.#noListener("after a replay");
   }
 
   async linkFrozen(forMs: number): Promise<void> {
@@ -155,6 +156,8 @@ class Site {
     const holes = this.#counts.holes(served, tagsPerDevice);
     this.#faults.push(...this.#ledger.violations(), ...this.#order.violations(), ...this.#judge(holes));
     const replies = [...served.values()].reduce((sum, list) => sum + list.length, 0);
+    this.#faults.push(...[...this.#listening].map((listener) => `it listened: ${listener}`));
+    if (this.#watched === 0) this.#faults.push("nobody looked at its sockets");
     const { live, history, duplicates } = this.#ledger.summary();
     return {
       served: replies * tagsPerDevice,
@@ -167,6 +170,7 @@ class Site {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#gateway.kill();
     await this.#subscriber.close();
     await this.#proxy.close();
@@ -232,8 +236,15 @@ class Site {
     this.#readArrivals();
   }
 
-  async #noListener(when: string): Promise<void> {
-    for (const listener of await listeners(this.#gateway.pid)) this.#faults.push(`listens ${when}: ${listener}`);
+  /** Looks at the sockets of the running gateway all the time: from its start to after its end. */
+  async #watchSockets(): Promise<void> {
+    while (!this.#closed) {
+      // Between a kill and the next start there is no process to look at.
+      const found = await listeners(this.#gateway.pid).catch(() => undefined);
+      if (found !== undefined) this.#watched += 1;
+      for (const listener of found ?? []) this.#listening.add(listener);
+      await sleep(hostClock, LOOK_MS);
+    }
   }
 }
 
