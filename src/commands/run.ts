@@ -115,13 +115,9 @@ function parse(args: string[]): RunOptions {
 }
 
 function serviceLog(io: CommandIo, level: Level, json: boolean): Log {
-  if (json) {
-    const write = (line: string) =>
-      io.err(`${JSON.stringify({ timestamp: hostClock.wallMs(), message: line.trimEnd() })}\n`);
-    return createLog({ write, level, journald: false });
-  }
   // JOURNAL_STREAM is set where stderr is the journal, which wants the priority in front.
-  return createLog({ write: (line) => io.err(line), level, journald: io.env.JOURNAL_STREAM !== undefined });
+  const format = json ? "json" : io.env.JOURNAL_STREAM === undefined ? "text" : "journald";
+  return createLog({ write: (line) => io.err(line), level, format });
 }
 
 /** systemd hands over several directories with colons between them; the first is ours. */

@@ -18,16 +18,14 @@ export interface LogOptions {
   readonly write: (line: string) => void;
   /** Levels less urgent than this are dropped. */
   readonly level: Level;
-  /** Prefix each line with its journald priority. */
-  readonly journald: boolean;
+  /** journald: with its priority in front. json: `{"level","scope","message"}`, for machines. */
+  readonly format: "text" | "journald" | "json";
 }
 
 export function createLog(options: LogOptions, scope = ""): Log {
   const emit = (level: Level) => (message: string) => {
     if (PRIORITY[level] > PRIORITY[options.level]) return;
-    const prefix = options.journald ? `<${PRIORITY[level]}>` : level === "info" ? "" : `${level}: `;
-    // A log line is one line: what arrives from outside must not be able to forge a second one.
-    options.write(`${prefix}${scope === "" ? "" : `${scope}: `}${message.replace(/[\r\n]+/g, " ")}\n`);
+    options.write(`${lineOf(options.format, level, scope, message)}\n`);
   };
   return {
     error: emit("error"),
@@ -39,5 +37,12 @@ export function createLog(options: LogOptions, scope = ""): Log {
   };
 }
 
+/** A log line is one line: what arrives from outside must not be able to forge a second one. */
+function lineOf(format: LogOptions["format"], level: Level, scope: string, message: string): string {
+  if (format === "json") return JSON.stringify({ level, scope, message });
+  const prefix = format === "journald" ? `<${PRIORITY[level]}>` : level === "info" ? "" : `${level}: `;
+  return `${prefix}${scope === "" ? "" : `${scope}: `}${message.replace(/[\r\n]+/g, " ")}`;
+}
+
 /** For tests and tools that want silence. */
-export const silentLog: Log = createLog({ write: () => undefined, level: "error", journald: false });
+export const silentLog: Log = createLog({ write: () => undefined, level: "error", format: "text" });

@@ -92,7 +92,7 @@ async function rig(t: TestContext) {
     values: valuesOf(() => current.sample),
     reports: { outbox: () => OUTBOX, uplinks: () => [], lines: () => [] },
     clock,
-    log: createLog({ write: (line) => void log.push(line.trim()), level: "info", journald: false }),
+    log: createLog({ write: (line) => void log.push(line.trim()), level: "info", format: "text" }),
   });
   const read = async (): Promise<StatusContent> => JSON.parse(await readFile(join(dir, STATUS_FILE), "utf8"));
   return { dir, clock, log, current, file, read };

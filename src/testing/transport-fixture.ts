@@ -58,7 +58,7 @@ export class TransportFixture {
     const { tls, ...others } = changes;
     const defaults = uplinkConfig(this.certificates, [server], others);
     const config = { ...defaults, tls: { ...defaults.tls, ...tls } };
-    const log = createLog({ write: (line) => this.logged.push(line), level: "debug", journald: false });
+    const log = createLog({ write: (line) => this.logged.push(line), level: "debug", format: "text" });
     return createMqttTransport({ config, clock, log });
   }
 

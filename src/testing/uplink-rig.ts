@@ -114,7 +114,7 @@ export class UplinkRig {
   }
 
   #log(): Log {
-    return createLog({ write: (line) => this.log.push(line.trimEnd()), level: "info", journald: false });
+    return createLog({ write: (line) => this.log.push(line.trimEnd()), level: "info", format: "text" });
   }
 }
 

@@ -52,7 +52,7 @@ function rig(inputs: readonly InputConfig[], driverOver?: (pins: SimulatedPins) 
       presence: () => assert.fail("inputs are no device that is lost as a whole"),
     },
     clock,
-    log: createLog({ write: (line) => void log.push(line.trim()), level: "info", journald: false }),
+    log: createLog({ write: (line) => void log.push(line.trim()), level: "info", format: "text" }),
     driver: driverOver?.(pins) ?? pins,
     resolvePin: (label) => (label === "DI1" ? DOOR : undefined),
   });
