@@ -20,8 +20,8 @@ export interface StoreOptions {
   readonly tags: readonly TagRef[];
   readonly clock: Clock;
   readonly log: Log;
-  /** The gateway's is a thread: a slow card must not stop the bus. */
-  readonly worker: "thread" | "in-process";
+  /** The gateway's is a thread: a slow card must not stop the bus. A ready-made one is ended with the store. */
+  readonly worker: "thread" | "in-process" | Storage;
   /** Of storage-worker in a bundle. */
   readonly workerUrl?: URL;
   readonly limits?: Partial<OutboxLimits>;
@@ -38,13 +38,18 @@ export interface Store {
  * @throws StorageFailure when a file can neither be opened nor begun
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const storage = options.worker === "thread" ? threadStorage(options.workerUrl) : inProcessStorage();
+  const storage = storageFor(options);
   try {
     return await openWith(storage, options);
   } catch (thrown) {
     await storage.end();
     throw thrown;
   }
+}
+
+function storageFor({ worker, workerUrl }: StoreOptions): Storage {
+  if (worker === "thread") return threadStorage(workerUrl);
+  return worker === "in-process" ? inProcessStorage() : worker;
 }
 
 async function openWith(storage: Storage, options: StoreOptions): Promise<Store> {

@@ -153,7 +153,7 @@ class Model {
 function property(t: TestContext, commitIntervalMs: number): Promise<void> {
   return fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40, size: "max" }), async (steps) => {
-      const rig = new StoreRig(t, { worker: "in-process" });
+      const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
       try {
         const model = new Model(rig, commitIntervalMs);
         await model.open();

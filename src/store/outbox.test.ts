@@ -26,11 +26,11 @@ function bundledWorker(): URL {
   return pathToFileURL(outfile);
 }
 
-outboxContract({ worker: "in-process" });
-outboxContract({ worker: "thread", workerUrl: bundledWorker() });
+outboxContract({ name: "in-process", worker: "in-process" });
+outboxContract({ name: "thread", worker: "thread", workerUrl: bundledWorker() });
 
 test("the storage thread also starts from the sources", async (t) => {
-  const rig = new StoreRig(t, { worker: "thread" });
+  const rig = new StoreRig(t, { name: "thread", worker: "thread" });
   await rig.open();
   rig.queue();
   rig.append(5);

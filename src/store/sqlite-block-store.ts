@@ -15,7 +15,15 @@ import {
   type TagEntry,
   type Usage,
 } from "./block-store.ts";
-import { type Database, fileSize, openDatabase, type Statement, setAsideFile, storageFailure } from "./sqlite.ts";
+import {
+  type Database,
+  fileSize,
+  openDatabase,
+  type SqliteWatch,
+  type Statement,
+  setAsideFile,
+  storageFailure,
+} from "./sqlite.ts";
 import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
 
 const MIGRATIONS: readonly string[] = [
@@ -50,14 +58,20 @@ interface Statements {
 }
 
 export class SqliteBlockStore {
+  readonly #watch: SqliteWatch | undefined;
   #request: OpenRequest | undefined;
   #database: Database | undefined;
   #statements: Statements | undefined;
   #writtenBytes = 0;
 
+  constructor(watch?: SqliteWatch) {
+    this.#watch = watch;
+  }
+
   open(request: OpenRequest): OpenedBlocks {
     this.#request = request;
-    const opened = openDatabase({ ...request, migrations: MIGRATIONS, exclusive: false }, (database) => ({
+    const options = { ...request, migrations: MIGRATIONS, exclusive: false, watch: this.#watch };
+    const opened = openDatabase(options, (database) => ({
       tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
       facts: readFacts(database),
       highest: highestNumber(database),

@@ -1,6 +1,6 @@
 /** state.db: facts that must survive, apart from the outbox and its load. Synchronous; runs on the storage thread. */
 import type { Facts, OpenRequest, SetAside } from "./block-store.ts";
-import { type Database, openDatabase, storageFailure } from "./sqlite.ts";
+import { type Database, openDatabase, type SqliteWatch, storageFailure } from "./sqlite.ts";
 import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
 
 const MIGRATIONS: readonly string[] = [FACTS_TABLE];
@@ -11,10 +11,15 @@ export interface OpenedState {
 }
 
 export class SqliteState {
+  readonly #watch: SqliteWatch | undefined;
   #database: Database | undefined;
 
+  constructor(watch?: SqliteWatch) {
+    this.#watch = watch;
+  }
+
   open(request: OpenRequest): OpenedState {
-    const opened = openDatabase({ ...request, migrations: MIGRATIONS, exclusive: true }, readFacts);
+    const opened = openDatabase({ ...request, migrations: MIGRATIONS, exclusive: true, watch: this.#watch }, readFacts);
     this.#database = opened.database;
     return { setAside: opened.setAside, facts: opened.content };
   }

@@ -16,6 +16,14 @@ const BUSY_TIMEOUT_MS = 5_000;
 const CACHE_KIB = 2_048;
 const MIN_WAL_PAGES = 16;
 
+/** Sees all that SQLite is told; for proofs. */
+export interface SqliteWatch {
+  /** A file was opened and configured. */
+  opened(database: Database): void;
+  /** Before each statement; what it throws, the statement throws. */
+  statement(sql: string, path: string): void;
+}
+
 export interface DatabaseOptions {
   readonly path: string;
   readonly nowMs: number;
@@ -24,6 +32,7 @@ export interface DatabaseOptions {
   readonly migrations: readonly string[];
   /** Nobody else may open the file: a second gateway on the same state is refused. */
   readonly exclusive: boolean;
+  readonly watch?: SqliteWatch | undefined;
 }
 
 export interface OpenDatabase<T> {
@@ -50,9 +59,12 @@ export function openDatabase<T>(options: DatabaseOptions, load: (database: Datab
 }
 
 function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T): { database: Database; content: T } {
-  const database = new Sqlite(options.path, { timeout: BUSY_TIMEOUT_MS });
+  const { path, watch } = options;
+  const verbose = watch && ((sql: unknown) => watch.statement(String(sql), path));
+  const database = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, ...(verbose && { verbose }) });
   try {
     configure(database, options);
+    watch?.opened(database);
     migrate(database, options.migrations);
     return { database, content: load(database) };
   } catch (thrown) {

@@ -14,6 +14,7 @@ import type {
   ReadRequest,
   Usage,
 } from "./block-store.ts";
+import type { SqliteWatch } from "./sqlite.ts";
 import { SqliteBlockStore } from "./sqlite-block-store.ts";
 import { type OpenedState, SqliteState } from "./sqlite-state.ts";
 
@@ -46,9 +47,9 @@ export type StorageReply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: { readonly kind: FailureKind; readonly message: string } };
 
-export function createStorageCalls(): StorageCalls {
-  const blocks = new SqliteBlockStore();
-  const state = new SqliteState();
+export function createStorageCalls(watch?: SqliteWatch): StorageCalls {
+  const blocks = new SqliteBlockStore(watch);
+  const state = new SqliteState(watch);
   return {
     openBlocks: (request) => blocks.open(request),
     renewBlocks: (request) => blocks.renew(request),

@@ -14,7 +14,7 @@ import {
 } from "./storage-calls.ts";
 
 /** One commit, one save and a read an uplink are usual; more means that a caller does not wait for its answers. */
-const MAX_IN_FLIGHT = 64;
+export const MAX_IN_FLIGHT = 64;
 
 /** state.db. Saved facts have reached the card when the promise resolves. */
 export interface StateFile {
@@ -30,11 +30,12 @@ export interface Storage {
   end(): Promise<void>;
 }
 
-type Call = <K extends CallName>(name: K, argument: Argument<K>) => Promise<Result<K>>;
+/** Performs a call of the table, wherever the files are. */
+export type StorageCall = <K extends CallName>(name: K, argument: Argument<K>) => Promise<Result<K>>;
 
 export function inProcessStorage(): Storage {
   const calls = createStorageCalls();
-  const call: Call = async (name, argument) => {
+  const call: StorageCall = async (name, argument) => {
     try {
       return calls[name](argument);
     } catch (thrown) {
@@ -61,7 +62,7 @@ function entryOf(workerUrl: URL): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(entry)}`);
 }
 
-function storageOver(call: Call, end: () => Promise<void>): Storage {
+export function storageOver(call: StorageCall, end: () => Promise<void>): Storage {
   return {
     blocks: {
       open: (request) => call("openBlocks", request),

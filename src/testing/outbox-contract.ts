@@ -20,7 +20,7 @@ import {
 
 export function outboxContract(how: StoreWorker): void {
   for (const [name, body] of Object.entries({ ...READING, ...KEEPING, ...OUTBOX_LIMITS_CASES, ...STATE_CASES })) {
-    test(`${how.worker}: ${name}`, (t) => body(new StoreRig(t, how)));
+    test(`${how.name}: ${name}`, (t) => body(new StoreRig(t, how)));
   }
 }
 

@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { OutboxConfig } from "../config/config.ts";
-import { hostClock, sleep } from "../core/clock.ts";
+import { type Clock, hostClock, sleep } from "../core/clock.ts";
 import { silentLog } from "../core/log.ts";
 import type { Priority, TagRef, Value } from "../core/tag.ts";
 import type { NumberedSample, Sample, UplinkQueue } from "../pipeline.ts";
 import { openStore, type Store, type StoreOptions } from "../store/open-store.ts";
+import type { Storage } from "../store/storage-client.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export const COMMIT_INTERVAL_MS = 1_000;
@@ -32,7 +33,13 @@ export function tagRef(id: string, priority: Priority = "normal"): TagRef {
   return { id, device, name, type: "float64", priority };
 }
 
-export type StoreWorker = Pick<StoreOptions, "worker" | "workerUrl">;
+/** Where the files are worked on; `name` tells the tests apart. */
+export interface StoreWorker {
+  readonly name: string;
+  /** A function makes a storage for each opening. */
+  readonly worker: "thread" | "in-process" | ((clock: Clock) => Storage);
+  readonly workerUrl?: URL;
+}
 
 /** Opens, closes and cuts off a store; what it opened it closes at the end of the test. */
 export class StoreRig {
@@ -67,7 +74,7 @@ export class StoreRig {
       tags: [tagRef("pump-1/speed"), tagRef("pump-1/fault", "high")],
       clock: this.clock,
       log: silentLog,
-      ...this.#how,
+      ...this.#storage(),
       ...more,
     });
     this.#opened.push(this.#store);
@@ -76,6 +83,11 @@ export class StoreRig {
 
   close(): Promise<void> {
     return this.store.outbox.close();
+  }
+
+  #storage(): Pick<StoreOptions, "worker" | "workerUrl"> {
+    const { worker, workerUrl } = this.#how;
+    return { worker: typeof worker === "function" ? worker(this.clock) : worker, ...(workerUrl && { workerUrl }) };
   }
 
   /** What a power cut leaves: the files as they are now, without the process. */
