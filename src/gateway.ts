@@ -26,6 +26,7 @@ import type { PinAddress, PinDriver } from "./sources/gpio/pin-driver.ts";
 import { createModbusSource } from "./sources/modbus/modbus-source.ts";
 import type { SerialLine } from "./sources/modbus/serial-line.ts";
 import { openStore } from "./store/open-store.ts";
+import type { Storage } from "./store/storage-client.ts";
 import { createTagTable } from "./tags/tag-table.ts";
 import { createUplink, type UplinkOptions } from "./uplinks/uplink.ts";
 
@@ -43,7 +44,7 @@ export interface Surroundings {
   readonly stateDir: string;
   /** Where status.json is replaced once a second. */
   readonly runtimeDir: string;
-  readonly storage: "thread" | "in-process";
+  readonly storage: "thread" | "in-process" | Storage;
   /** Absent in a simulation, which has no process and no board. */
   readonly host?: HostFigures;
   /** Sees every sample as it is taken in, before the outbox does; for proofs. */
