@@ -207,11 +207,14 @@ function describe(sample: Sample): string {
   return `${sample.tag.id} epoch ${sample.epoch} t ${sample.sourceTimestampMs}`;
 }
 
+/** A double holds every whole number up to here. */
+const EXACT_MAX = 2n ** 53n;
+
 /** The value as JSON readers see it: 64-bit beyond 2^53 as a string, what is not finite as null. */
 function wireForm(sample: Sample): unknown {
   const { value } = sample;
   if (typeof value === "bigint") {
-    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString();
+    return value >= -EXACT_MAX && value <= EXACT_MAX ? Number(value) : value.toString();
   }
   if (typeof value === "number" && !Number.isFinite(value)) return null;
   // float32 travels in its shortest decimal, which is not the digits of the double that holds it here.

@@ -29,6 +29,9 @@ import { Sender } from "./sender.ts";
 const LIVE_READ_SAMPLES = 1_000;
 /** Samples of history read ahead: a few messages of the largest size. */
 const HISTORY_READ_SAMPLES = 4_000;
+/** What was taken in right before the end gets this long to go out; then it keeps for the next start. */
+const LAST_LIVE_LIMIT_MS = 1_000;
+const LAST_LIVE_LOOK_MS = 10;
 /** After the outbox could not be read. */
 const READ_AGAIN_AFTER_MS = 1_000;
 
@@ -96,12 +99,22 @@ export class Link {
     this.#pump();
   }
 
-  /** Says that the end is planned, then closes. */
+  /** Sends the live values that wait, says that the end is planned, then closes. History keeps for the next time. */
   async sayGoodbye(): Promise<void> {
     const { connection, format } = this.#options;
-    this.#stopDelivering();
     this.#leaving = true;
+    await this.#lastLive();
+    this.#stopDelivering();
     if (await this.#publish(format.offline(), "last words")) await connection.close();
+  }
+
+  async #lastLive(): Promise<void> {
+    const { clock, queue } = this.#options;
+    const untilMs = clock.monotonicMs() + LAST_LIVE_LIMIT_MS;
+    while (this.#delivering && clock.monotonicMs() < untilMs) {
+      if (this.#flow.liveNext > queue.newest() && this.#flow.messages.live === 0) return;
+      await sleep(clock, LAST_LIVE_LOOK_MS);
+    }
   }
 
   /** The connection is gone: what was not acknowledged will be sent again by the next one. */
@@ -236,7 +249,7 @@ export class Link {
     this.#flow = accrue(this.#flow, history.rateBytesPerS, nowMs);
     // What is due already waits for history to arrive, not for a time.
     let wakeAtMs = this.#upkeepOnItsWay || view.upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
-    while (this.#historyWaits()) {
+    while (!this.#leaving && this.#historyWaits()) {
       const gate = historyGate(this.#flow, view);
       if (!gate.open) {
         wakeAtMs = Math.min(wakeAtMs, gate.untilMs);

@@ -63,6 +63,27 @@ describe("a session", () => {
     assert.deepEqual(rig.reader.currency("pump"), { current: false, reason: "the gateway is offline" });
   });
 
+  test("P4: what was taken in right before a stop still goes out live, before the status says offline", async () => {
+    const rig = new UplinkRig({ broker: { latencyMs: 20 } });
+    await rig.start();
+    for (let value = 1; value <= 50; value++) rig.values.set("pump/speed", value);
+    await rig.stop();
+    assert.deepEqual(rig.topics().slice(-2), ["data", "status"]);
+    assert.equal(rig.reader.tag("pump/speed")?.value, 50);
+    assertClean(rig);
+  });
+
+  test("P4: a broker that acknowledges nothing any more cannot hold up a stop for long", async () => {
+    const rig = new UplinkRig();
+    await rig.start();
+    rig.broker.ackDelayMs = 600_000;
+    rig.values.set("pump/speed", 1);
+    const beganMs = rig.clock.monotonicMs();
+    await rig.stop();
+    assert.ok(rig.clock.monotonicMs() - beganMs <= 5_000);
+    assert.ok(rig.queue.depth() > 0, "it keeps for the next start");
+  });
+
   test("P3: a stop in the middle of the announcement is the last word", async () => {
     const names = Array.from({ length: 200 }, (_, i) => `device-${i}`);
     const rig = new UplinkRig({ devices: names.map((name) => deviceOf(name, ["x"])), broker: { latencyMs: 100 } });
