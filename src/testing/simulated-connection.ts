@@ -102,6 +102,20 @@ export class SimulatedConnection implements Connection {
     else clock.after(this.request.keepAliveMs * SILENCE_KEEP_ALIVES, () => this.#broker.end(this, ""));
   }
 
+  /** This side is without power from one moment to the next: nobody is told, and the broker finds out by itself. */
+  vanish(): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = "gone";
+    this.#unacknowledged.clear();
+    const { clock } = this.#broker;
+    clock.after(this.request.keepAliveMs * SILENCE_KEEP_ALIVES, () => this.#broker.end(this, ""));
+  }
+
+  /** Messages handed over and not acknowledged. */
+  inFlight(): number {
+    return this.#unacknowledged.size;
+  }
+
   /** The link is frozen from now on: the keep-alive will tell. */
   expectSilence(): void {
     const silentMs = this.request.keepAliveMs * SILENCE_KEEP_ALIVES;

@@ -4,17 +4,25 @@ interface Pending {
   readonly atMs: number;
   readonly order: number;
   readonly callback: () => void;
+  cancelled: boolean;
 }
+
+/** Turns of the event loop after which what works on files and threads has mostly come to rest, too. */
+const SETTLE_TURNS = 3;
 
 /** A clock that moves when told. Timers run in the order of their time, then of their making. */
 export class VirtualClock implements Clock {
   #monotonicMs = 0;
   #wallOffsetMs: number;
   #order = 0;
-  readonly #pending = new Set<Pending>();
+  #waiting = 0;
+  readonly #settleTurns: number;
+  readonly #heap: Pending[] = [];
 
-  constructor(wallMs = Date.UTC(2026, 0, 1)) {
+  /** @param settleTurns one is enough where everything that waits for anything waits for this clock */
+  constructor(wallMs = Date.UTC(2026, 0, 1), settleTurns = SETTLE_TURNS) {
     this.#wallOffsetMs = wallMs;
+    this.#settleTurns = settleTurns;
   }
 
   wallMs(): number {
@@ -26,9 +34,17 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    const entry = { atMs: this.#monotonicMs + Math.max(0, delayMs), order: this.#order++, callback };
-    this.#pending.add(entry);
-    return { cancel: () => this.#pending.delete(entry) };
+    const atMs = this.#monotonicMs + Math.max(0, delayMs);
+    const entry = { atMs, order: this.#order++, callback, cancelled: false };
+    this.#waiting += 1;
+    push(this.#heap, entry);
+    return {
+      cancel: () => {
+        if (entry.cancelled) return;
+        entry.cancelled = true;
+        this.#waiting -= 1;
+      },
+    };
   }
 
   /** Steps the wall time, as NTP does; monotonic time and timers do not notice. */
@@ -37,34 +53,65 @@ export class VirtualClock implements Clock {
   }
 
   pendingTimers(): number {
-    return this.#pending.size;
+    return this.#waiting;
   }
 
   /** Runs timers up to `byMs` from now, letting promises settle before each and at the end. */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#monotonicMs + byMs;
     for (;;) {
-      await settle();
+      await this.#settle();
       const next = this.#earliest();
       if (next === undefined || next.atMs > untilMs) break;
-      this.#pending.delete(next);
+      pop(this.#heap);
+      // From now on cancelling it means nothing.
+      next.cancelled = true;
+      this.#waiting -= 1;
       this.#monotonicMs = next.atMs;
       next.callback();
     }
     this.#monotonicMs = untilMs;
-    await settle();
   }
 
   #earliest(): Pending | undefined {
-    let best: Pending | undefined;
-    for (const p of this.#pending) {
-      if (best === undefined || p.atMs < best.atMs || (p.atMs === best.atMs && p.order < best.order)) best = p;
-    }
-    return best;
+    while (this.#heap[0]?.cancelled) pop(this.#heap);
+    return this.#heap[0];
+  }
+
+  /** Lets every promise that can settle without time settle: immediates run after the microtasks before them. */
+  async #settle(): Promise<void> {
+    for (let i = 0; i < this.#settleTurns; i++) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-/** Lets every promise that can settle without time settle: immediates run after the microtasks before them. */
-async function settle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve));
+function isBefore(a: Pending, b: Pending): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}
+
+/** A binary heap: the parent of i is at (i − 1) / 2, and no entry comes before its parent. */
+function push(heap: Pending[], entry: Pending): void {
+  let at = heap.length;
+  while (at > 0) {
+    const above = (at - 1) >> 1;
+    const parent = heap[above];
+    if (parent === undefined || !isBefore(entry, parent)) break;
+    heap[at] = parent;
+    at = above;
+  }
+  heap[at] = entry;
+}
+
+function pop(heap: Pending[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    const left = 2 * at + 1;
+    const [a, b] = [heap[left], heap[left + 1]];
+    const child = b !== undefined && a !== undefined && isBefore(b, a) ? b : a;
+    if (child === undefined || !isBefore(child, last)) break;
+    heap[at] = child;
+    at = child === a ? left : left + 1;
+  }
+  heap[at] = last;
 }
