@@ -42,8 +42,8 @@ export interface Surroundings {
   readonly transport: (uplink: UplinkConfig) => Transport;
   /** Whose state directory: outbox.db and state.db. */
   readonly stateDir: string;
-  /** Where status.json is replaced once a second. */
-  readonly runtimeDir: string;
+  /** Where status.json is replaced once a second. Absent in a simulation, whose time no file keeps. */
+  readonly runtimeDir?: string;
   readonly storage: "thread" | "in-process" | Storage;
   /** Absent in a simulation, which has no process and no board. */
   readonly host?: HostFigures;
@@ -101,14 +101,11 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     clockState: () => "host",
     ...(around.host && { host: around.host }),
   });
-  const statusFile = createStatusFile({
-    dir: around.runtimeDir,
-    values: tags,
-    reports,
-    clock,
-    log: log.scope("status"),
-  });
-  const inOrder = [tags, ...uplinks, ...sources, self, statusFile];
+  const { runtimeDir } = around;
+  const statusFile =
+    runtimeDir !== undefined &&
+    createStatusFile({ dir: runtimeDir, values: tags, reports, clock, log: log.scope("status") });
+  const inOrder = [tags, ...uplinks, ...sources, self, ...(statusFile ? [statusFile] : [])];
 
   return {
     values: tags,
@@ -122,7 +119,7 @@ export async function createGateway(config: Config, around: Surroundings): Promi
       tags.stop();
       await Promise.all(uplinks.map((uplink) => uplink.stop()));
       await outbox.close();
-      await statusFile.stop();
+      if (statusFile) await statusFile.stop();
     },
   };
 }
