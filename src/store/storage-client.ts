@@ -1,5 +1,6 @@
 /** Both files behind one door: on a thread of their own in production, in-process in the simulation. */
 import { Worker } from "node:worker_threads";
+import { assert } from "../core/errors.ts";
 import { type BlockStore, type Facts, type OpenRequest, StorageFailure } from "./block-store.ts";
 import { storageFailure } from "./sqlite.ts";
 import type { OpenedState } from "./sqlite-state.ts";
@@ -81,6 +82,8 @@ export function storageOver(call: StorageCall, end: () => Promise<void>): Storag
   };
 }
 
+const ENDED_ON_PURPOSE = "the storage was closed";
+
 interface Pending {
   readonly resolve: (result: unknown) => void;
   readonly reject: (failure: StorageFailure) => void;
@@ -97,7 +100,13 @@ class StorageThread {
     this.#worker = new Worker(entry, { name: "storage" });
     this.#worker.on("message", (reply: StorageReply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#fail(`the storage thread failed: ${error.message}`));
-    this.#worker.on("exit", () => this.#fail("the storage thread has ended"));
+    this.#worker.on("exit", () => {
+      const expected = this.#ended === ENDED_ON_PURPOSE;
+      this.#fail("the storage thread has ended");
+      // The card's faults come as replies. A thread that ends by itself is our bug, and without it nothing is stored
+      // any more: the process must end and be started again while what memory holds is still young.
+      assert(expected, this.#ended);
+    });
   }
 
   async call<K extends CallName>(name: K, argument: Argument<K>): Promise<Result<K>> {
@@ -113,6 +122,7 @@ class StorageThread {
   }
 
   async end(): Promise<void> {
+    this.#ended = ENDED_ON_PURPOSE;
     await this.#worker.terminate();
   }
 
