@@ -207,7 +207,7 @@ function shrink(database: Database): void {
   const { pagesBytes, usedBytes } = fileSize(database);
   const freeBytes = pagesBytes - usedBytes;
   if (freeBytes > Math.max(SHRINK_FREE_BYTES, pagesBytes * SHRINK_FREE_SHARE))
-    database.pragma(`incremental_vacuum(${SHRINK_STEP_PAGES})`);
+    database.exec(`PRAGMA incremental_vacuum(${SHRINK_STEP_PAGES})`);
 }
 
 /** Bytes that this thread has handed to write calls; 0 where the system does not tell. */

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { type Database, openDatabase } from "./sqlite.ts";
+
+let dir = "";
+before(() => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-sqlite-"));
+});
+after(() => rmSync(dir, { recursive: true, force: true }));
+
+function open(name: string): Database {
+  const migrations = ["CREATE TABLE thing (name TEXT PRIMARY KEY)"];
+  const options = { path: join(dir, name), nowMs: 0, walBytes: 1e6, migrations, exclusive: false };
+  return openDatabase(options, () => undefined).database;
+}
+
+test("P8: the garbage collector never meets a statement: on Node 24 it would abort the process", async () => {
+  setFlagsFromString("--expose_gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+  const seen: WeakRef<object>[] = [];
+  (() => {
+    const database = open("kept.db");
+    seen.push(new WeakRef(database), new WeakRef(database.prepare("SELECT count(*) FROM thing")));
+    database.close();
+  })();
+  for (let turn = 0; turn < 3; turn++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+  }
+  for (const reference of seen) assert.notEqual(reference.deref(), undefined);
+});
+
+test("a statement is prepared once for its text", () => {
+  const database = open("once.db");
+  assert.equal(database.prepare("SELECT 1"), database.prepare("SELECT 1"));
+  database.close();
+});
+
+test("settings are what they were asked to be", () => {
+  const database = open("settings.db");
+  const setting = (name: string) => database.pragma(name, { simple: true });
+  assert.equal(setting("journal_mode"), "wal");
+  assert.equal(setting("synchronous"), 2);
+  assert.equal(setting("auto_vacuum"), 2);
+  assert.equal(setting("user_version"), 1);
+  assert.deepEqual(database.pragma("foreign_keys"), [{ foreign_keys: 1 }]);
+  database.close();
+});
