@@ -1,0 +1,147 @@
+/** Planted mistakes of the store. */
+import type { Mutation } from "./mutation.ts";
+
+export const STORE_MUTATIONS: readonly Mutation[] = [
+  {
+    name: "a commit does not wait for the card",
+    breaks: "P4",
+    edits: [{ file: "store/sqlite.ts", find: "synchronous = FULL", replace: "synchronous = OFF" }],
+  },
+  {
+    name: "a commit that failed counts as stored",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/committer.ts",
+        find: `let state: TailEntry["state"] = "new";`,
+        replace: `let state: TailEntry["state"] = "stored";`,
+      },
+    ],
+  },
+  {
+    name: "samples are committed ten times too late",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/commit-loop.ts",
+        find: "nowMs - state.oldestMs >= state.intervalMs",
+        replace: "nowMs - state.oldestMs >= 10 * state.intervalMs",
+      },
+    ],
+  },
+  {
+    name: "a range is lost where those of two uplinks are joined",
+    breaks: "P4",
+    edits: [{ file: "store/ranges.ts", find: "last.to = Math.max(last.to, to);", replace: "last.to = to;" }],
+  },
+  {
+    name: "a range is lost where too many are merged",
+    breaks: "P4",
+    edits: [
+      { file: "store/ranges.ts", find: "export const MAX_RANGES = 64;", replace: "export const MAX_RANGES = 2;" },
+      {
+        file: "store/ranges.ts",
+        find: "if (last !== undefined && closed.has(i)) last.to = to;",
+        replace: "if (last !== undefined && closed.has(i)) return;",
+      },
+    ],
+  },
+  {
+    name: "the safe time runs ahead of what is stored",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/ledger.ts",
+        find: "takenInMs === undefined ? this.#clock.wallMs() : wallAt(this.#clock, takenInMs)",
+        replace: "takenInMs === undefined ? this.#clock.wallMs() : this.#clock.wallMs()",
+      },
+      {
+        file: "store/state.ts",
+        find: "const SAVE_INTERVAL_MS = 60_000;",
+        replace: "const SAVE_INTERVAL_MS = 250;",
+      },
+    ],
+  },
+  {
+    name: "an unclean stop is not told",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/committer.ts",
+        find: `...(this.#saysClean ? [[FACT.clean, "false"] as const] : []),`,
+        replace: "",
+      },
+    ],
+  },
+  {
+    name: "a loss is not persisted",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/uplink-queue.ts",
+        find: "if (!this.#storedLosses.has(loss.id)) {",
+        replace: "if (this.#storedLosses.has(loss.id) && loss.id < 0) {",
+      },
+    ],
+  },
+  {
+    name: "retention drops the highest priority first",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/retention.ts",
+        find: "for (const { oldest, isAll } of groups) {",
+        replace: "for (const { oldest, isAll } of [...groups].reverse()) {",
+      },
+    ],
+  },
+  {
+    name: "what is dropped at a limit is not told",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/committer.ts",
+        find: "if (block !== undefined) this.#declare(block, reason);",
+        replace: "if (block === undefined) this.#declare(block, reason);",
+      },
+    ],
+  },
+  {
+    name: "numbers are used again after a restart",
+    breaks: "P4",
+    edits: [
+      {
+        file: "store/outbox.ts",
+        find: "return Math.max(0, highest ?? 0, ...known);",
+        replace: "return known.length < 0 ? 0 : (highest ?? 0);",
+      },
+    ],
+  },
+  {
+    name: "epoch and session are forgotten at a stop",
+    breaks: "identity",
+    edits: [
+      {
+        file: "store/state.ts",
+        find: "if (name.startsWith(COUNTER)) this.#raise(",
+        replace: "if (name === COUNTER) this.#raise(",
+      },
+    ],
+  },
+  {
+    name: "a session number is given twice",
+    breaks: "identity",
+    edits: [{ file: "store/state.ts", find: "return ++counter.value;", replace: "return counter.value;" }],
+  },
+  {
+    name: "a removed uplink's backlog is thrown away",
+    breaks: "P8",
+    edits: [
+      {
+        file: "store/uplink-queue.ts",
+        find: "this.#pending = clip(this.#pending, { from: -Infinity, to: newest });",
+        replace: "this.#pending = clip(this.#pending, { from: newest, to: newest });",
+      },
+    ],
+  },
+];

@@ -1,0 +1,152 @@
+/** Planted mistakes of the uplinks. */
+import type { Mutation } from "./mutation.ts";
+
+export const UPLINK_MUTATIONS: readonly Mutation[] = [
+  {
+    name: "progress is advanced before the acknowledgement",
+    breaks: "P4",
+    edits: [
+      {
+        file: "uplinks/link.ts",
+        find: `this.#deliverAll(messages, "live", () => {
+      queue.acknowledge({ from, to: upTo });`,
+        replace: `queue.acknowledge({ from, to: upTo });
+    this.#deliverAll(messages, "live", () => {`,
+      },
+    ],
+  },
+  {
+    name: "a message that was never acknowledged counts as delivered",
+    breaks: "P4",
+    edits: [
+      {
+        file: "uplinks/link.ts",
+        find: "if (acknowledged && owed === 0) delivered();",
+        replace: "if (owed === 0) delivered();",
+      },
+    ],
+  },
+  {
+    name: "history acknowledges more than it sent",
+    breaks: "P4",
+    edits: [
+      {
+        file: "uplinks/history-feed.ts",
+        find: "const range = { from: covers.from, to: upTo };",
+        replace: "const range = { from: covers.from, to: covers.to };",
+      },
+    ],
+  },
+  {
+    name: "a loss counts as told when it is sent",
+    breaks: "P4",
+    edits: [
+      {
+        file: "uplinks/history-feed.ts",
+        find: "this.#told.add(loss.id);",
+        replace: "this.#told.add(loss.id);\n        this.#lossDelivered(loss);",
+      },
+    ],
+  },
+  {
+    name: "history and losses go before the snapshot",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/session.ts",
+        find: `[{ type: "announce" }],`,
+        replace: `[{ type: "announce" }, { type: "deliver" }],`,
+      },
+    ],
+  },
+  {
+    name: "live values above the cut go before the snapshot",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/session.ts",
+        find: `[{ type: "announce" }],`,
+        replace: `[{ type: "announce" }, { type: "deliver" }],`,
+      },
+      { file: "uplinks/flow.ts", find: "if (flow.cutting || messages.live >=", replace: "if (messages.live >=" },
+    ],
+  },
+  {
+    name: "a snapshot claims to include a message that follows it",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/json/json-format.ts",
+        find: "const after = this.#dataSeq;",
+        replace: "const after = this.#dataSeq + 1;",
+      },
+    ],
+  },
+  {
+    name: "the snapshot of a removed device stays at the broker",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/link.ts",
+        find: "if (!(await this.#publish(retained.farewells()))) return false;",
+        replace: "if (!(await this.#publish([]))) return false;",
+      },
+    ],
+  },
+  {
+    name: "the will says online",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/json/json-payload.ts",
+        find: "JSON.stringify({ online: false, timestamp: timestampMs, session, epoch })",
+        replace: "JSON.stringify({ online: true, timestamp: timestampMs, session, epoch })",
+      },
+    ],
+  },
+  {
+    name: "the status of a value is dropped",
+    breaks: "P5",
+    edits: [
+      {
+        file: "uplinks/json/json-payload.ts",
+        find: "return isGood(status) ?",
+        replace: "return isGood(status) || true ?",
+      },
+    ],
+  },
+  {
+    name: "a frozen link is never noticed",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/sender.ts",
+        find: "export const FROZEN_AFTER_MS = 5_000;",
+        replace: "export const FROZEN_AFTER_MS = 5_000_000_000;",
+      },
+    ],
+  },
+  {
+    name: "live values that lag for minutes still go out as live",
+    breaks: "P3",
+    edits: [
+      {
+        file: "uplinks/flow.ts",
+        find: "nowMs - sample.takenInMs > flow.liveLagMaxMs",
+        replace: "nowMs - sample.takenInMs > 100 * flow.liveLagMaxMs",
+      },
+    ],
+  },
+  {
+    name: "history fills the link",
+    breaks: "P6",
+    edits: [
+      { file: "uplinks/pace.ts", find: "const DELAY_TARGET_MS = 150;", replace: "const DELAY_TARGET_MS = 150_000;" },
+      {
+        file: "uplinks/flow.ts",
+        find: "const linkFree = view.socketBytes === 0 && !liveBlocked && !view.upkeepDue;",
+        replace: "const linkFree = true;",
+      },
+    ],
+  },
+];

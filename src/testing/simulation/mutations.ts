@@ -1,0 +1,7 @@
+/** All planted mistakes. */
+import type { Mutation } from "./mutation.ts";
+import { FIELD_MUTATIONS } from "./mutations-field.ts";
+import { STORE_MUTATIONS } from "./mutations-store.ts";
+import { UPLINK_MUTATIONS } from "./mutations-uplinks.ts";
+
+export const MUTATIONS: readonly Mutation[] = [...FIELD_MUTATIONS, ...STORE_MUTATIONS, ...UPLINK_MUTATIONS];
