@@ -185,6 +185,18 @@ test("a cut life is never answered again, and cannot reach the next one", async 
   assert.equal((await readAll(await rig.open())).length, 5);
 });
 
+test("a process that ended without closing its files leaves them to the next one", async (t) => {
+  const rig = new Rig(t);
+  await rig.open();
+  rig.append(5);
+  await rig.clock.advance(2_000);
+  assert.equal((await readAll(await rig.open())).length, 5);
+  const failed = rig.disk.open();
+  await failed.state.open({ path: join(rig.disk.dir, "state.db"), nowMs: 0, walBytes: 65_536 });
+  await failed.end();
+  assert.equal((await readAll(await rig.open())).length, 5);
+});
+
 test("P8: a file that was damaged between two lives is set aside or read as it was, and told", async (t) => {
   for (const how of ["flipped", "truncated"] as const) {
     for (let seed = 1; seed <= 20; seed++) {

@@ -102,28 +102,29 @@ export class SimulatedDisk {
     return this.#life.dir;
   }
 
-  /** The storage for the next opening. One is in use at a time. */
+  /** The storage for the next process. One runs at a time: whatever still has files open is killed. */
   open(): Storage {
-    const life = this.#life;
+    this.#kill(this.#life);
+    const life = newLife(this.dir);
+    this.#life = life;
     const calls = createStorageCalls({
       opened: (database) => this.#opened(life, database),
       statement: (sql, path) => this.#statement(life, sql, path),
     });
     return storageOver(
       (name, argument) => this.#call(life, calls, name, argument),
-      async () => undefined,
+      async () => closeFiles(life),
     );
   }
 
   cutPower(): void {
     const life = this.#life;
-    life.isOver = true;
     this.#pointsLeft = Number.POSITIVE_INFINITY;
     const dir = this.#newDir();
     keepWhatIsSure(life, dir, this.#torn, this.#options.random);
     this.#torn = undefined;
     this.#life = newLife(dir);
-    if (!life.isWorking) abandon(life);
+    this.#kill(life);
     this.#onCut();
   }
 
@@ -155,8 +156,18 @@ export class SimulatedDisk {
 
   /** Ends what is still open. */
   end(): void {
-    this.#life.isOver = true;
-    abandon(this.#life);
+    this.#kill(this.#life);
+  }
+
+  #kill(life: Life): void {
+    life.isOver = true;
+    // Amid a statement nothing can be closed: it will be when the call ends.
+    if (!life.isWorking) this.#leave(life);
+  }
+
+  #leave(life: Life): void {
+    closeFiles(life);
+    if (life.dir !== this.dir) rmSync(life.dir, { recursive: true, force: true });
   }
 
   async #call<K extends CallName>(life: Life, calls: StorageCalls, name: K, argument: Argument<K>): Promise<Result<K>> {
@@ -189,7 +200,7 @@ export class SimulatedDisk {
     } finally {
       life.isWorking = false;
       if (this.#torn !== undefined) this.cutPower();
-      if (life.isOver) abandon(life);
+      if (life.isOver) this.#leave(life);
       else this.#ask(life);
       this.#point(life);
       if (slowMs > 0) await sleep(clock, slowMs - beforeMs);
@@ -313,11 +324,9 @@ function mixed(after: Uint8Array, before: Uint8Array, random: Random): Uint8Arra
   return Buffer.concat([after.subarray(0, at), before.subarray(at)]);
 }
 
-/** The process is gone: its files are nobody's. */
-function abandon(life: Life): void {
+function closeFiles(life: Life): void {
   for (const { database } of life.files.values()) database.close();
   life.files.clear();
-  rmSync(life.dir, { recursive: true, force: true });
 }
 
 function never<T>(): Promise<T> {
