@@ -1,0 +1,126 @@
+/** What one uplink owes and what its brokers got of it: P4, identity and order. It outlives lives and servers. */
+import type { Message } from "../../pipeline.ts";
+import { SessionOrder } from "../session-order.ts";
+import { type LossOnWire, parseWire, type ValueOnWire, type ValuesOnWire } from "../wire.ts";
+import { topicOf } from "./site.ts";
+import type { Story } from "./story.ts";
+import { isBefore, type Moment, type TakenIn, type TakenInBook } from "./taken-in.ts";
+
+export interface Told extends LossOnWire {
+  readonly epoch: number;
+  readonly atMs: number;
+}
+
+export class DeliveryBook {
+  readonly #uplink: string;
+  readonly #story: Story;
+  readonly #takenIn: TakenInBook;
+  readonly #order: SessionOrder;
+  /** Owed: not arrived, not told as lost. In the order of being taken in. */
+  readonly #owed = new Set<TakenIn>();
+  readonly #arrived = new Set<TakenIn>();
+  readonly #lost = new Map<TakenIn, Told>();
+  readonly #told: Told[] = [];
+  readonly #lastSeq = new Map<string, number>();
+  readonly #lastStamp = new Map<string, Moment>();
+  #orderBreaches = 0;
+
+  constructor(uplink: string, takenIn: TakenInBook, story: Story) {
+    this.#uplink = uplink;
+    this.#takenIn = takenIn;
+    this.#story = story;
+    this.#order = new SessionOrder(topicOf(uplink));
+  }
+
+  owe(taken: TakenIn): void {
+    this.#owed.add(taken);
+  }
+
+  arrived(message: Message, nowMs: number): void {
+    this.#order.arrived(message);
+    for (const text of this.#order.violations().slice(this.#orderBreaches)) {
+      this.#story.breach("P3 order of a session", `${this.#uplink}: ${text}`);
+      this.#orderBreaches += 1;
+    }
+    const stage = message.topic.slice(topicOf(this.#uplink).length + 1);
+    if (stage !== "data" && stage !== "history") return;
+    const values: ValuesOnWire = parseWire(message.payload);
+    this.#checkSeq(stage, values);
+    for (const value of values.values) {
+      if (isLoss(value)) this.#loss(values, value, nowMs);
+      else this.#value(stage, values, value);
+    }
+  }
+
+  /** The oldest that is owed, if it was taken in before then. */
+  overdue(beforeMs: number): TakenIn | undefined {
+    const [oldest] = this.#owed;
+    return oldest !== undefined && oldest.atMs < beforeMs ? oldest : undefined;
+  }
+
+  owedCount(): number {
+    return this.#owed.size;
+  }
+
+  /** What was told as lost and never came, with the record that tells it. */
+  losses(): readonly (readonly [TakenIn, Told])[] {
+    return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken));
+  }
+
+  arrivedCount(): number {
+    return this.#arrived.size;
+  }
+
+  #value(stage: "data" | "history", message: ValuesOnWire, value: ValueOnWire): void {
+    const epoch = value.e ?? message.epoch;
+    const what = `${this.#uplink}: ${value.id} epoch ${epoch} t ${value.t} on ${stage}`;
+    const taken = this.#takenIn.find(value.id, epoch, value.t);
+    if (taken === undefined) {
+      this.#story.breach("identity: one content", `${what} was never taken in`);
+      return;
+    }
+    if (taken.value !== value.v || taken.status !== (value.s ?? "Good")) {
+      const told = `${String(value.v)} ${value.s ?? "Good"}`;
+      this.#story.breach("identity: one content", `${what}: ${String(taken.value)} ${taken.status} became ${told}`);
+    }
+    if ((stage === "history") !== (value.h === 1)) this.#story.breach("identity: one content", `${what}: wrong mark`);
+    this.#arrived.add(taken);
+    this.#owed.delete(taken);
+    this.#checkOrder(`${stage} ${message.session} ${value.id}`, { epoch, t: value.t }, what);
+  }
+
+  #loss(message: ValuesOnWire, loss: LossOnWire, nowMs: number): void {
+    const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs };
+    this.#told.push(told);
+    this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
+    for (const taken of this.#owed) {
+      if (!covers(told, taken)) continue;
+      this.#owed.delete(taken);
+      this.#lost.set(taken, told);
+    }
+  }
+
+  #checkSeq(stage: string, { session, seq }: ValuesOnWire): void {
+    const stream = `${stage} ${session}`;
+    const last = this.#lastSeq.get(stream) ?? 0;
+    if (seq !== last + 1)
+      this.#story.breach("identity: seq without gaps", `${this.#uplink} ${stream}: ${seq} after ${last}`);
+    this.#lastSeq.set(stream, seq);
+  }
+
+  #checkOrder(stream: string, moment: Moment, what: string): void {
+    const last = this.#lastStamp.get(stream);
+    if (last !== undefined && !isBefore(last, moment)) {
+      this.#story.breach("identity: order", `${what} came after epoch ${last.epoch} t ${last.t}`);
+    }
+    this.#lastStamp.set(stream, moment);
+  }
+}
+
+function covers(told: Told, taken: TakenIn): boolean {
+  return told.id === taken.id && told.from <= taken.t && taken.t <= told.to;
+}
+
+function isLoss(value: object): value is LossOnWire {
+  return "reason" in value;
+}

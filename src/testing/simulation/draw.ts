@@ -1,0 +1,117 @@
+/** One seed becomes a plan. Every concern has its own chance, so that changing how one is drawn leaves the others. */
+import { Chance } from "./chance.ts";
+import { drawFaults } from "./draw-faults.ts";
+import { drawUplink } from "./draw-uplink.ts";
+import type { BrokerPlan, DevicePlan, InputPlan, LinePlan, Plan, SitePlan, TagPlan } from "./plan.ts";
+
+const LINES_MAX = 3;
+const DEVICES_MAX = 4;
+const TAGS_MAX = 6;
+const INPUTS_MAX = 2;
+const UPLINKS_MAX = 3;
+const BROKERS_MAX = 2;
+const BAUD_RATES = [9_600, 19_200, 38_400, 115_200] as const;
+const CALM_FROM_MIN_MS = 120_000;
+const CALM_FROM_MAX_MS = 600_000;
+const PLENTY_BYTES = 64 * 1_048_576;
+const DAY_MS = 86_400_000;
+
+export function drawPlan(seed: number): Plan {
+  const chance = new Chance(seed, "size");
+  const brokers = drawBrokers(new Chance(seed, "brokers"));
+  const site = drawSite(seed, brokers.length);
+  const calmFromMs = chance.spread(CALM_FROM_MIN_MS, CALM_FROM_MAX_MS);
+  const faults = drawFaults(new Chance(seed, "faults"), site, brokers.length, calmFromMs);
+  return { seed, site, brokers, faults, calmFromMs };
+}
+
+function drawSite(seed: number, brokers: number): SitePlan {
+  const chance = new Chance(seed, "site");
+  const lines = times(chance.between(1, LINES_MAX), (i) => drawLine(new Chance(seed, `line ${i}`), i));
+  const inputs = times(chance.between(0, INPUTS_MAX), (i) => drawInput(new Chance(seed, `input ${i}`), i));
+  const uplinks = times(chance.between(1, UPLINKS_MAX), (i) =>
+    drawUplink(new Chance(seed, `uplink ${i}`), `up-${i + 1}`, brokers),
+  );
+  return { lines, inputs, uplinks, outbox: drawOutbox(new Chance(seed, "outbox")) };
+}
+
+function drawOutbox(chance: Chance): SitePlan["outbox"] {
+  const commitIntervalMs = chance.pick([0, 250, 1_000, 1_000, 1_000, 5_000]);
+  return {
+    commitIntervalMs,
+    outageCommitIntervalMs: chance.happens(0.2) ? 4 * commitIntervalMs : commitIntervalMs,
+    maxSizeBytes: chance.happens(0.15) ? chance.between(150_000, 300_000) : PLENTY_BYTES,
+    maxAgeMs: chance.happens(0.1) ? 120_000 : DAY_MS,
+  };
+}
+
+function drawLine(chance: Chance, index: number): LinePlan {
+  const name = `line-${index + 1}`;
+  const responseTimeoutMs = chance.pick([100, 200, 300, 500]);
+  const devices = times(chance.between(1, DEVICES_MAX), (i) =>
+    drawDevice(chance, `d${index + 1}-${i + 1}`, i + 1, responseTimeoutMs),
+  );
+  return { name, baudRate: chance.pick(BAUD_RATES), responseTimeoutMs, devices };
+}
+
+function drawDevice(chance: Chance, name: string, unitId: number, responseTimeoutMs: number): DevicePlan {
+  const scanRateMs = chance.pick([500, 1_000, 1_000, 2_000, 5_000]);
+  let address = chance.between(0, 1_000);
+  const tags = times(chance.between(1, TAGS_MAX), (i) => {
+    const tag = drawTag(chance, `t${i + 1}`, address, chance.happens(0.2) ? 2 * scanRateMs : scanRateMs);
+    address += chance.happens(0.8) ? 4 : chance.between(4, 60);
+    return tag;
+  });
+  return {
+    name,
+    unitId,
+    retries: chance.between(0, 2),
+    lostAfter: chance.between(1, 4),
+    answersAfterMs: chance.between(1, Math.min(40, responseTimeoutMs / 3)),
+    tags,
+  };
+}
+
+function drawTag(chance: Chance, name: string, address: number, scanRateMs: number): TagPlan {
+  const table = chance.pick(["holdingRegister", "holdingRegister", "inputRegister", "coil", "discreteInput"] as const);
+  const isBit = table === "coil" || table === "discreteInput";
+  const type = isBit ? "bool" : chance.pick(["uint16", "uint16", "uint32", "float32", "uint64"] as const);
+  const isNumber = !isBit && type !== "uint64";
+  return {
+    name,
+    table,
+    address,
+    type,
+    scanRateMs,
+    deadband: isNumber && chance.happens(0.3) ? chance.between(1, 10) : 0,
+    priority: chance.pick(["low", "normal", "normal", "high"] as const),
+    staleMs: Math.max(5_000, 3 * scanRateMs),
+    maxIntervalMs: chance.pick([10_000, 60_000, 600_000]),
+    ...(isNumber && chance.happens(0.2) && { scale: 0.5 }),
+  };
+}
+
+function drawInput(chance: Chance, index: number): InputPlan {
+  return {
+    name: `in-${index + 1}`,
+    pin: index,
+    activeLow: chance.happens(0.3),
+    debounceMs: chance.pick([0, 20, 100]),
+    scanRateMs: chance.pick([1_000, 5_000]),
+    counts: chance.happens(0.4),
+    changesEveryMs: chance.spread(300, 30_000),
+  };
+}
+
+function drawBrokers(chance: Chance): readonly BrokerPlan[] {
+  return times(chance.between(1, BROKERS_MAX), () => ({
+    latencyMs: chance.pick([0, 1, 10, 50, 300]),
+    bytesPerS: chance.pick([Number.POSITIVE_INFINITY, 1e6, 1e6, 125_000]),
+    ackDelayMs: chance.pick([0, 0, 5, 50]),
+    kernelBufferBytes: chance.pick([0, 20_000, 200_000]),
+  }));
+}
+
+function times<T>(count: number, make: (index: number) => T): readonly T[] {
+  return Array.from({ length: count }, (_, i) => make(i));
+}

@@ -1,0 +1,64 @@
+/** P4, the other half: what was told as lost and never came must have been lost by something that happened. */
+import type { DeliveryBook, Told } from "./delivery-book.ts";
+import type { SitePlan } from "./plan.ts";
+import type { Story } from "./story.ts";
+import type { TakenIn } from "./taken-in.ts";
+import type { PowerCut } from "./world.ts";
+
+/** What happened in a run that may cost samples. */
+export interface Causes {
+  readonly outbox: SitePlan["outbox"];
+  readonly cuts: readonly PowerCut[];
+  /** When a file was damaged, the last time. */
+  readonly damagedMs: number;
+  /** The card had trouble at some time. */
+  readonly cardTroubled: boolean;
+  /** The uplink tells no history. */
+  readonly isHistoryOff: boolean;
+}
+
+/** A power cut takes what is younger than so many commit intervals: it is looked for every quarter of one. */
+const COMMIT_INTERVALS = 1.25;
+/** Checks come no more often than this. */
+const CHECK_MIN_MS = 60;
+/** Above these limits nothing is given up in a run as long as ours. */
+const PLENTY_BYTES = 10_000_000;
+const PLENTY_MS = 3_600_000;
+
+export function checkLosses(uplink: string, book: DeliveryBook, causes: Causes, story: Story): void {
+  for (const [taken, told] of book.losses()) {
+    const doubt = doubtOf(taken, told, causes);
+    if (doubt === "") continue;
+    const what = `${uplink}: ${taken.id} ${taken.epoch}/${taken.t} is told as lost (${told.reason})`;
+    story.breach(told.reason === "unclean stop" ? BOUND : "P4 a loss has its cause", `${what}, but ${doubt}`);
+    return;
+  }
+}
+
+const BOUND = "P4 a power cut takes no more than the bound";
+
+function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
+  const { outbox, cuts, damagedMs, cardTroubled, isHistoryOff } = causes;
+  switch (told.reason) {
+    case "unclean stop": {
+      const cut = cuts.find(({ atMs }) => atMs >= taken.atMs);
+      if (cut === undefined) return "no power cut followed";
+      const boundMs =
+        COMMIT_INTERVALS * Math.max(outbox.commitIntervalMs, outbox.outageCommitIntervalMs) + CHECK_MIN_MS;
+      const ageMs = cut.atMs - taken.atMs;
+      return cut.onGoodCard && ageMs > boundMs
+        ? `it was taken in ${ageMs} ms before the cut, the bound is ${boundMs} ms`
+        : "";
+    }
+    case "outbox full":
+      return outbox.maxSizeBytes < PLENTY_BYTES || cardTroubled ? "" : "there was room";
+    case "too old":
+      return outbox.maxAgeMs < PLENTY_MS ? "" : "nothing was old";
+    case "damaged file":
+      return damagedMs >= taken.atMs ? "" : "no file was damaged after it";
+    case "history off":
+      return isHistoryOff ? "" : "history is on";
+    default:
+      return "nothing of the kind happened";
+  }
+}

@@ -1,0 +1,81 @@
+/** P3: what a reader at the broker may believe, held against what the gateway took in and what its tag table says. */
+import type { Value } from "../../core/tag.ts";
+import type { CurrentValues, Device, Sample } from "../../pipeline.ts";
+import type { Reader } from "../reader.ts";
+import type { VirtualClock } from "../virtual-clock.ts";
+import type { FarEnd } from "./far-end.ts";
+import type { SitePlan, UplinkPlan } from "./plan.ts";
+import type { Story } from "./story.ts";
+import { isBefore, type TakenInBook } from "./taken-in.ts";
+
+/** Until a broker notices that its client is silent. */
+const SILENCE_KEEP_ALIVES = 1.5;
+/** What is shown as current lags by no more than this behind what was taken in, while all passes. */
+const LAG_MAX_MS = 20_000;
+
+export interface Scene {
+  readonly site: SitePlan;
+  readonly farEnd: FarEnd;
+  readonly takenIn: TakenInBook;
+  readonly clock: VirtualClock;
+  readonly story: Story;
+}
+
+/** After every step: what a reader takes for current is not older than the bound. */
+export function checkCurrency(scene: Scene): void {
+  for (const uplink of scene.site.uplinks) {
+    const boundMs = SILENCE_KEEP_ALIVES * uplink.keepAliveMs + LAG_MAX_MS;
+    for (const index of uplink.brokers) {
+      for (const reader of scene.farEnd.brokers[index]?.readers(uplink.name) ?? [])
+        checkReader(scene, uplink, reader, boundMs);
+    }
+  }
+}
+
+function checkReader({ takenIn, clock, story }: Scene, { name }: UplinkPlan, reader: Reader, boundMs: number): void {
+  if (!reader.online()) return;
+  for (const device of reader.devices()) {
+    if (!reader.currency(device).current) continue;
+    for (const shown of reader.tags(device)) {
+      const due = takenIn.newestAt(shown.id, clock.monotonicMs() - boundMs);
+      const known = { epoch: shown.epoch, t: shown.timestampMs };
+      if (due === undefined || !isBefore(known, due)) continue;
+      const told = `${shown.id} of ${known.epoch}/${known.t} is shown as current at ${name}`;
+      story.breach("P3 current is current", `${told}, ${boundMs} ms after ${due.epoch}/${due.t} was taken in`);
+    }
+  }
+}
+
+/** Why a reader's picture is not yet that of the tag table; empty when it is. */
+export function difference(reader: Reader, values: CurrentValues): string {
+  if (!reader.online()) return "the reader sees the gateway offline";
+  const devices = values.devices();
+  const stray = reader.devices().find((name) => !devices.some((device) => device.name === name));
+  if (stray !== undefined) return `${stray} is still shown, though it is gone`;
+  for (const device of devices) {
+    const { current, reason } = reader.currency(device.name);
+    if (!current) return `${device.name} is not current: ${reason}`;
+    const different = differenceOf(reader, device, values.snapshot(device.name));
+    if (different !== "") return different;
+  }
+  return "";
+}
+
+function differenceOf(reader: Reader, device: Device, snapshot: readonly Sample[]): string {
+  for (const [i, tag] of device.tags.entries()) {
+    const shown = reader.tag(tag.id);
+    const { value, status } = snapshot[i] ?? { value: null, status: "none" };
+    if (shown === undefined) return `${tag.id} is not shown`;
+    // What the gateway tells of itself changes while it is told.
+    if (device.name === "gateway") continue;
+    if (shown.status !== status) return `${tag.id} is shown as ${shown.status}, but is ${status}`;
+    if (status === "Good" && !isWithin(shown.value, value, tag.deadband)) {
+      return `${tag.id} is shown as ${String(shown.value)}, but is ${String(value)}`;
+    }
+  }
+  return "";
+}
+
+function isWithin(a: Value, b: Value, deadband: number): boolean {
+  return a === b || (typeof a === "number" && typeof b === "number" && Math.abs(a - b) <= deadband);
+}

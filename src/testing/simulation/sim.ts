@@ -1,0 +1,125 @@
+/**
+ * The proving ground: the whole gateway in virtual time, from one seed each.
+ *
+ *     npm run sim -- --seeds 1000 [--from 1]     many seeds, on all cores; those that fail are made small and shown
+ *     SIM_SEED=17 npm run sim                    one seed, told as a story; 17/0,3 with its faults 0 and 3 only
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { hostClock } from "../../core/clock.ts";
+import { drawPlan } from "./draw.ts";
+import { nameOf, planNamed, shrink } from "./shrink.ts";
+import type { SeedResult } from "./sim-worker.ts";
+import { type Outcome, simulate } from "./simulate.ts";
+import { describePlan } from "./words.ts";
+
+const SEEDS_DEFAULT = "200";
+const PROGRESS_EVERY_MS = 5_000;
+/** Making a seed small takes many runs. */
+const SHOWN_FAILURES_MAX = 3;
+const SHOWN_LINES = 60;
+const WORKER = fileURLToPath(new URL("./sim-worker.ts", import.meta.url));
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: "string", default: SEEDS_DEFAULT },
+    from: { type: "string", default: "1" },
+    /** Ends at the first seed that fails, and does not make it small. */
+    "first-only": { type: "boolean", default: false },
+  },
+});
+
+const tell = (line: string) => void process.stdout.write(`${line}\n`);
+
+const name = process.env.SIM_SEED;
+process.exitCode = name === undefined ? await runMany() : await replay(name);
+
+async function replay(seed: string): Promise<number> {
+  const plan = planNamed(seed, drawPlan);
+  for (const line of describePlan(plan)) tell(line);
+  const outcome = await simulate(plan);
+  for (const line of outcome.story) tell(line);
+  tell(`${Math.round(outcome.virtualMs / 1_000)} s of virtual time, story ${outcome.hash}`);
+  return verdict(seed, outcome);
+}
+
+function verdict(seed: string, { breaches, takenIn, arrived }: Outcome): number {
+  for (const { invariant, what } of breaches) tell(`✗ ${invariant}: ${what}`);
+  tell(
+    breaches.length === 0
+      ? `seed ${seed}: ${takenIn} samples taken in, ${arrived} arrived; all held`
+      : `seed ${seed} fails`,
+  );
+  return breaches.length === 0 ? 0 : 1;
+}
+
+async function runMany(): Promise<number> {
+  const from = Number(options.from);
+  const seeds = Number(options.seeds);
+  const beganMs = hostClock.monotonicMs();
+  const results = await onAllCores(from, seeds, beganMs);
+  const failed = results.filter(({ invariant }) => invariant !== undefined).sort((a, b) => a.seed - b.seed);
+  tell(progress(results, beganMs));
+  for (const { seed, invariant } of failed) tell(`✗ SIM_SEED=${seed}: ${invariant}`);
+  if (!options["first-only"]) for (const { seed } of failed.slice(0, SHOWN_FAILURES_MAX)) await show(seed);
+  tell(failed.length === 0 ? `all ${results.length} seeds held` : `${failed.length} of ${results.length} seeds failed`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+async function show(seed: number): Promise<void> {
+  const whole = drawPlan(seed);
+  const { plan, outcome } = await shrink(whole, await simulate(whole));
+  tell("");
+  tell(`── SIM_SEED=${nameOf(plan, whole)} npm run sim`);
+  for (const line of describePlan(plan)) tell(line);
+  for (const line of outcome.story.slice(-SHOWN_LINES)) tell(line);
+}
+
+/** Hands out one seed after the other to as many workers as there are cores. */
+async function onAllCores(from: number, count: number, beganMs: number): Promise<SeedResult[]> {
+  const results: SeedResult[] = [];
+  let next = from;
+  let toldMs = beganMs;
+  const take = () => (next < from + count && !(options["first-only"] && hasFailed(results)) ? next++ : undefined);
+  const workers = Array.from({ length: Math.min(availableParallelism(), count) }, () => fork(WORKER));
+  const work = (worker: ChildProcess) =>
+    new Promise<void>((resolve, reject) => {
+      const seed = take();
+      let running = seed;
+      worker.on("message", (result: SeedResult) => {
+        results.push(result);
+        if (result.invariant !== undefined) tell(`✗ SIM_SEED=${result.seed}: ${result.invariant}`);
+        if (hostClock.monotonicMs() - toldMs >= PROGRESS_EVERY_MS) {
+          toldMs = hostClock.monotonicMs();
+          tell(progress(results, beganMs));
+        }
+        running = take();
+        if (running === undefined) resolve();
+        else worker.send(running);
+      });
+      worker.on("exit", (code) => reject(new Error(`seed ${running} ended its worker with ${code}`)));
+      if (seed === undefined) resolve();
+      else worker.send(seed);
+    });
+  try {
+    await Promise.all(workers.map(work));
+  } finally {
+    for (const worker of workers) worker.kill();
+  }
+  return results;
+}
+
+function hasFailed(results: readonly SeedResult[]): boolean {
+  return results.some(({ invariant }) => invariant !== undefined);
+}
+
+function progress(results: readonly SeedResult[], beganMs: number): string {
+  const tookS = Math.max(0.001, (hostClock.monotonicMs() - beganMs) / 1_000);
+  const virtualS = results.reduce((sum, { virtualMs }) => sum + virtualMs, 0) / 1_000;
+  const samples = results.reduce((sum, { takenIn }) => sum + takenIn, 0);
+  const hours = (virtualS / 3_600).toFixed(1);
+  const rate = `${(results.length / tookS).toFixed(2)} seeds/s, ${Math.round(virtualS / tookS)} × real time`;
+  return `${results.length} seeds in ${Math.round(tookS)} s: ${hours} h of virtual time, ${samples} samples; ${rate}`;
+}

@@ -1,0 +1,200 @@
+/** Runs a plan to its end, and holds the gateway to its promises after every step. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { messageOf } from "../../core/errors.ts";
+import { checkBounds } from "./bounds.ts";
+import { checkLosses } from "./losses.ts";
+import { checkCurrency, difference } from "./picture.ts";
+import type { Fault, Plan } from "./plan.ts";
+import { type Breach, Story } from "./story.ts";
+import { checkTable, checkTaken } from "./truth.ts";
+import { describeFault } from "./words.ts";
+import { World } from "./world.ts";
+
+export interface Outcome {
+  readonly breaches: readonly Breach[];
+  readonly virtualMs: number;
+  /** Of all that happened: two runs of one plan agree on it. */
+  readonly hash: string;
+  readonly story: readonly string[];
+  readonly takenIn: number;
+  readonly arrived: number;
+}
+
+const STEP_MS = 1_000;
+/** After the last fault all is well again within this: two gateways with one identity leave each other in peace for long. */
+const CONVERGED_WITHIN_MS = 20 * 60_000;
+/** What was taken in longer ago than this has arrived when all is well. */
+const SETTLED_AFTER_MS = 30_000;
+/** Well on the way out of a fault, and then for so many steps in a row: no lucky moment. */
+const CALM_STEPS = 3;
+
+export async function simulate(plan: Plan): Promise<Outcome> {
+  const root = mkdtempSync(join(tmpdir(), "sallyport-sim-"));
+  const run = new Run(plan, root);
+  try {
+    return await run.toTheEnd();
+  } finally {
+    run.world.abandon();
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+interface PlannedEvent {
+  readonly atMs: number;
+  readonly happen: () => void;
+}
+
+class Run {
+  readonly world: World;
+  readonly #plan: Plan;
+  readonly #story: Story;
+  readonly #events: PlannedEvent[];
+
+  constructor(plan: Plan, root: string) {
+    this.#plan = plan;
+    let story: Story | undefined;
+    this.world = new World(
+      plan,
+      (clock) => {
+        story = new Story(() => clock.monotonicMs());
+        return story;
+      },
+      root,
+      (sample) => checkTaken(sample, this.world.plant, this.#story),
+    );
+    if (story === undefined) throw new Error("a world without a story");
+    this.#story = story;
+    this.#events = plan.faults.flatMap((fault) => this.#eventsOf(fault)).sort((a, b) => a.atMs - b.atMs);
+  }
+
+  async toTheEnd(): Promise<Outcome> {
+    try {
+      await this.#live();
+    } catch (thrown) {
+      this.#story.breach("no bug", thrown instanceof Error ? `${thrown.stack}` : messageOf(thrown));
+    }
+    const { takenIn, clock, farEnd, site } = this.world;
+    return {
+      breaches: this.#story.breaches,
+      virtualMs: clock.monotonicMs(),
+      hash: this.#story.hash(),
+      story: this.#story.lines(),
+      takenIn: takenIn.count,
+      arrived: site.uplinks.reduce((sum, { name }) => sum + farEnd.book(name).arrivedCount(), 0),
+    };
+  }
+
+  async #live(): Promise<void> {
+    const { clock } = this.world;
+    void this.world.boot();
+    while (clock.monotonicMs() < this.#plan.calmFromMs && !this.#isBroken()) {
+      await this.#passUntil(Math.min(clock.monotonicMs() + STEP_MS, this.#plan.calmFromMs));
+      this.#check();
+    }
+    this.#story.tell("─ nothing goes wrong any more");
+    this.world.plant.hold();
+    await this.#converge();
+    if (!this.#isBroken()) await this.#finish();
+  }
+
+  async #passUntil(untilMs: number): Promise<void> {
+    const { clock } = this.world;
+    for (let next = this.#events[0]; next !== undefined && next.atMs <= untilMs; next = this.#events[0]) {
+      this.#events.shift();
+      await clock.advance(next.atMs - clock.monotonicMs());
+      next.happen();
+    }
+    await clock.advance(untilMs - clock.monotonicMs());
+  }
+
+  async #converge(): Promise<void> {
+    const { clock } = this.world;
+    const untilMs = clock.monotonicMs() + CONVERGED_WITHIN_MS;
+    let reason = "";
+    for (let calm = 0; calm < CALM_STEPS && !this.#isBroken(); ) {
+      await this.#passUntil(clock.monotonicMs() + STEP_MS);
+      this.#check();
+      reason = this.#whyNotWell();
+      calm = reason === "" ? calm + 1 : 0;
+      if (reason !== "" && clock.monotonicMs() > untilMs) {
+        this.#story.breach("convergence", `${CONVERGED_WITHIN_MS / 60_000} min after the last fault: ${reason}`);
+      }
+    }
+    this.#story.tell("─ all is well again");
+  }
+
+  /** Empty when each uplink is connected, has told all it owes, and shows what the tag table says. */
+  #whyNotWell(): string {
+    const { life, site, farEnd, clock } = this.world;
+    const gateway = life?.gateway;
+    if (gateway === undefined) return "the gateway is down";
+    for (const report of gateway.uplinks()) {
+      const { name, state, server } = report;
+      if (state !== "connected") return `${name} is ${state}`;
+      const book = farEnd.book(name);
+      const owed = book.overdue(clock.monotonicMs() - SETTLED_AFTER_MS);
+      if (owed !== undefined)
+        return `${name} still owes ${owed.id} ${owed.epoch}/${owed.t} and ${book.owedCount()} in all`;
+      const index = site.uplinks.find((uplink) => uplink.name === name)?.brokers.find((i) => server.includes(`-${i}:`));
+      for (const reader of farEnd.brokers[index ?? -1]?.readers(name) ?? []) {
+        const reason = difference(reader, gateway.values);
+        if (reason !== "") return `${name}: ${reason}`;
+      }
+    }
+    return "";
+  }
+
+  #check(): void {
+    const { life, site, farEnd, takenIn, clock, plant } = this.world;
+    for (const broker of farEnd.brokers) broker.changeGuests();
+    checkCurrency({ site, farEnd, takenIn, clock, story: this.#story });
+    for (const text of plant.overspent()) this.#story.breach("P6 dead devices cost 5 %", text);
+    if (life?.gateway === undefined) return;
+    checkTable(life.gateway.values, plant, clock, this.#story);
+    checkBounds(life, site, this.#story);
+  }
+
+  /** A clean stop leaves nothing owed that is not on the card, and tells that the gateway is offline. */
+  async #finish(): Promise<void> {
+    const { farEnd, cuts, damagedMs, cardTroubledMs } = this.world;
+    let stopped = false;
+    void this.world.shutDown().then(() => {
+      stopped = true;
+    });
+    while (!stopped && !this.#isBroken()) await this.#passUntil(this.world.clock.monotonicMs() + STEP_MS);
+    for (const { name, history } of this.world.site.uplinks) {
+      const causes = {
+        outbox: this.#plan.site.outbox,
+        cuts,
+        damagedMs,
+        cardTroubled: Number.isFinite(cardTroubledMs),
+        isHistoryOff: !history,
+      };
+      checkLosses(name, farEnd.book(name), causes, this.#story);
+    }
+  }
+
+  #isBroken(): boolean {
+    return this.#story.breaches.length > 0;
+  }
+
+  #eventsOf(fault: Fault): PlannedEvent[] {
+    const { atMs, forMs } = fault;
+    const words = describeFault(fault);
+    const begin = () => {
+      this.#story.tell(`▶ ${words}`);
+      this.world.begin(fault);
+    };
+    const end = () => {
+      this.#story.tell(`◀ over: ${words}`);
+      this.world.end(fault);
+    };
+    const lasts = !LIVES.has(fault.trouble.kind) && forMs > 0;
+    return [{ atMs, happen: begin }, ...(lasts ? [{ atMs: atMs + forMs, happen: end }] : [])];
+  }
+}
+
+/** Their time is that of the gateway being down. */
+const LIVES: ReadonlySet<string> = new Set(["power cut", "file damaged", "restart", "reload"]);

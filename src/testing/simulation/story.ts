@@ -1,0 +1,83 @@
+/** What happened in a run, as lines to read and as one hash to compare. */
+import { createHash } from "node:crypto";
+
+/** What must hold, by name. The letters are those of the promises. */
+export type Invariant =
+  | "P3 current is current"
+  | "P3 the picture equals the tags"
+  | "P3 order of a session"
+  | "P3 old is told as old"
+  | "P4 nothing is lost unsaid"
+  | "P4 a loss has its cause"
+  | "P4 a power cut takes no more than the bound"
+  | "P4 the lowest priority goes first"
+  | "identity: one content"
+  | "identity: order"
+  | "identity: seq without gaps"
+  | "P5 a good value was held"
+  | "P6 dead devices cost 5 %"
+  | "P6 history is no burden"
+  | "P7 bounded"
+  | "P8 changes are safe"
+  | "P9 honest time"
+  | "P11 kind to flash"
+  | "convergence"
+  | "no bug";
+
+export interface Breach {
+  readonly invariant: Invariant;
+  readonly atMs: number;
+  readonly what: string;
+}
+
+interface Line {
+  readonly atMs: number;
+  readonly text: string;
+}
+
+/** Of the many lines of a long run the last ones are kept: what led to the breach. */
+const LINES_MAX = 4_000;
+const BREACHES_MAX = 20;
+
+export class Story {
+  readonly breaches: Breach[] = [];
+  readonly #nowMs: () => number;
+  readonly #hash = createHash("sha256");
+  #lines: Line[] = [];
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  tell(text: string): void {
+    const atMs = this.#nowMs();
+    this.#hash.update(`${atMs} ${text}\n`);
+    this.#lines.push({ atMs, text });
+    if (this.#lines.length > 2 * LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX);
+  }
+
+  /** Not for reading, but two runs of one seed must agree on it. */
+  note(text: string): void {
+    this.#hash.update(`${text}\n`);
+  }
+
+  breach(invariant: Invariant, what: string): void {
+    this.tell(`✗ ${invariant}: ${what}`);
+    if (this.breaches.length < BREACHES_MAX) this.breaches.push({ invariant, atMs: this.#nowMs(), what });
+  }
+
+  hash(): string {
+    return this.#hash.copy().digest("hex").slice(0, 16);
+  }
+
+  lines(): readonly string[] {
+    return this.#lines.slice(-LINES_MAX).map(({ atMs, text }) => `${clockTime(atMs)}  ${text}`);
+  }
+}
+
+/** 83456 → "01:23.456", the time since the beginning. */
+export function clockTime(atMs: number): string {
+  const minutes = Math.floor(atMs / 60_000);
+  const seconds = ((atMs % 60_000) / 1_000).toFixed(3).padStart(6, "0");
+  return `${String(minutes).padStart(2, "0")}:${seconds}`;
+}

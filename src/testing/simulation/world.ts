@@ -1,0 +1,285 @@
+/**
+ * The whole gateway in virtual time: its lives one after the other, the plant before it, the brokers behind it, the
+ * card below it and the clock above it. Only what a plan says goes wrong.
+ */
+import { createLog, type Log } from "../../core/log.ts";
+import type { Sample } from "../../pipeline.ts";
+import { SimulatedDisk } from "../simulated-disk.ts";
+import { VirtualClock } from "../virtual-clock.ts";
+import { Chance } from "./chance.ts";
+import { FarEnd } from "./far-end.ts";
+import { Life } from "./life.ts";
+import type { Fault, Plan, SitePlan } from "./plan.ts";
+import { Plant } from "./plant.ts";
+import { changed, configOf } from "./site.ts";
+import type { Story } from "./story.ts";
+import { TakenInBook } from "./taken-in.ts";
+
+const EPOCH_MS = Date.UTC(2026, 0, 1);
+/** SIGTERM ends the gateway within this, in an outage too. */
+const STOP_LIMIT_MS = 10_000;
+/** The service manager's pause before it starts again what could not start. */
+const START_AGAIN_MS = 5_000;
+/** A power cut that waits for a statement waits no longer. */
+const CUT_LATEST_MS = 3_000;
+
+export interface PowerCut {
+  readonly atMs: number;
+  /** The card was as it should be for long enough before. */
+  readonly onGoodCard: boolean;
+}
+
+/** What the card must have been without trouble for, so that nothing of it is felt any more. */
+const CARD_WELL_FOR_MS = 90_000;
+
+export class World {
+  readonly clock = new VirtualClock(EPOCH_MS, 1);
+  readonly plant: Plant;
+  readonly farEnd: FarEnd;
+  readonly takenIn: TakenInBook;
+  readonly cuts: PowerCut[] = [];
+  /** When a file was damaged, the last time. */
+  damagedMs = Number.NEGATIVE_INFINITY;
+  cardTroubledMs = Number.NEGATIVE_INFINITY;
+  site: SitePlan;
+  readonly #plan: Plan;
+  readonly #story: Story;
+  readonly #disk: SimulatedDisk;
+  readonly #cardFaults = new Map<number, Fault>();
+  readonly #onSample: (sample: Sample) => void;
+  #life: Life | undefined;
+  #lives = 0;
+  /** Being stopped or without power: it will be started again by whoever ended it. */
+  #isDown = false;
+
+  /** @param root a folder for the card  @param onSample sees what is taken in at that moment */
+  constructor(plan: Plan, story: (clock: VirtualClock) => Story, root: string, onSample: (sample: Sample) => void) {
+    this.#plan = plan;
+    this.#story = story(this.clock);
+    this.#onSample = onSample;
+    this.site = plan.site;
+    this.takenIn = new TakenInBook(this.clock, this.#story);
+    this.plant = new Plant(plan.seed, plan.site, this.clock);
+    this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn);
+    this.#disk = new SimulatedDisk({ root, clock: this.clock, random: new Chance(plan.seed, "card") });
+  }
+
+  /** The running one, once its stores are open. */
+  get life(): Life | undefined {
+    return this.#isDown || this.#life?.gateway === undefined ? undefined : this.#life;
+  }
+
+  async boot(): Promise<void> {
+    this.#isDown = false;
+    this.#lives += 1;
+    const { site } = this;
+    this.plant.name(site);
+    for (const { name, brokers } of site.uplinks) for (const i of brokers) this.farEnd.brokers[i]?.readers(name);
+    for (const { pin } of site.inputs) this.plant.input(pin)?.countFromHere();
+    const uplinks = site.uplinks.map(({ name }) => name);
+    const life = new Life({
+      config: configOf(site),
+      clock: this.clock,
+      random: new Chance(this.#plan.seed, `gateway ${this.#lives}`),
+      log: this.#log(),
+      openLine: (line) => this.plant.openLine(line),
+      pins: this.plant.pins,
+      broker: (server) => this.farEnd.at(server),
+      stateDir: this.#disk.dir,
+      storage: this.#disk.open(),
+      witness: {
+        append: (samples) => {
+          for (const sample of samples) {
+            this.#onSample(sample);
+            this.farEnd.owe(uplinks, sample);
+          }
+        },
+      },
+    });
+    this.#life = life;
+    this.#story.tell(`● life ${this.#lives} begins`);
+    try {
+      await life.start();
+    } catch (thrown) {
+      if (!this.#isCardWell()) this.#startAgain(life);
+      else this.#story.breach("P8 changes are safe", `the gateway does not start: ${String(thrown)}`);
+    }
+  }
+
+  /** A clean stop. Resolves when it has ended, or when a power cut came first. */
+  async shutDown(): Promise<void> {
+    const life = this.#life;
+    if (this.#isDown || life === undefined) return;
+    this.#isDown = true;
+    const beganMs = this.clock.monotonicMs();
+    await life.stop();
+    const tookMs = this.clock.monotonicMs() - beganMs;
+    this.#story.tell(`○ stopped after ${Math.round(tookMs)} ms`);
+    if (tookMs > STOP_LIMIT_MS && this.#isCardWell()) {
+      this.#story.breach("P8 changes are safe", `the stop took ${tookMs / 1_000} s`);
+    }
+  }
+
+  begin(fault: Fault): void {
+    const { id, trouble } = fault;
+    switch (trouble.kind) {
+      case "device":
+        this.plant.beginTrouble(id, trouble.device, trouble.trouble, trouble.share);
+        break;
+      case "adapter gone":
+        this.plant.pullAdapter(trouble.line);
+        break;
+      case "pin gone":
+        this.plant.input(trouble.pin)?.takeAway();
+        break;
+      case "pin chatters":
+        this.plant.input(trouble.pin)?.chatter(true);
+        break;
+      case "broker gone":
+        this.#broker(trouble.broker)?.begin(id, { kind: "gone" });
+        break;
+      case "broker frozen":
+        this.#broker(trouble.broker)?.begin(id, { kind: "frozen" });
+        break;
+      case "slow to acknowledge":
+      case "slow link":
+        this.#broker(trouble.broker)?.begin(id, trouble);
+        break;
+      case "broker forgets":
+        this.#broker(trouble.broker)?.forget();
+        break;
+      case "connections cut":
+        this.#broker(trouble.broker)?.cut();
+        break;
+      case "taken over":
+        for (const broker of this.farEnd.brokers) void broker.takeOver(trouble.uplink);
+        break;
+      case "clock step":
+        this.clock.stepWall(trouble.byMs);
+        break;
+      case "disk full":
+      case "disk failing":
+      case "disk slow":
+        this.#cardFaults.set(id, fault);
+        this.#applyCard();
+        break;
+      case "power cut":
+        this.#cutPower(trouble.points, fault.forMs, () => undefined);
+        break;
+      case "file damaged":
+        this.#cutPower(0, fault.forMs, () => this.#damage(trouble.file, trouble.damage));
+        break;
+      case "restart":
+        void this.#restart(fault.forMs);
+        break;
+      case "reload":
+        void this.#restart(fault.forMs, () => {
+          this.site = changed(this.site, trouble.change);
+        });
+        break;
+    }
+  }
+
+  end({ id, trouble }: Fault): void {
+    switch (trouble.kind) {
+      case "device":
+        this.plant.endTrouble(id);
+        break;
+      case "adapter gone":
+        this.plant.pushAdapter(trouble.line);
+        break;
+      case "pin gone":
+        this.plant.input(trouble.pin)?.putBack();
+        break;
+      case "pin chatters":
+        this.plant.input(trouble.pin)?.chatter(false);
+        break;
+      case "disk full":
+      case "disk failing":
+      case "disk slow":
+        this.#cardFaults.delete(id);
+        this.#applyCard();
+        break;
+      default:
+        for (const broker of this.farEnd.brokers) broker.end(id);
+    }
+  }
+
+  /** Ends what still runs, and closes its files. */
+  abandon(): void {
+    this.#life?.kill();
+    this.#disk.end();
+  }
+
+  #broker(index: number) {
+    return this.farEnd.brokers[index];
+  }
+
+  #cutPower(points: number, darkMs: number, inTheDark: () => void): void {
+    if (this.#life === undefined || this.#life.isOver) return;
+    const life = this.#life;
+    const onCut = () => {
+      if (life.isOver) return;
+      life.kill();
+      this.#isDown = true;
+      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.#isCardWell() });
+      this.#story.tell("⚡ the power is cut");
+      this.clock.after(Math.max(1, darkMs), () => {
+        inTheDark();
+        void this.boot();
+      });
+    };
+    this.#disk.cutAfter(Math.max(1, points), onCut);
+    const cutNow = () => {
+      if (!life.isOver && life === this.#life) this.#disk.cutPower();
+    };
+    if (points === 0) cutNow();
+    else this.clock.after(CUT_LATEST_MS, cutNow);
+  }
+
+  #damage(file: "outbox.db" | "state.db", how: "flipped" | "truncated" | "emptied"): void {
+    this.damagedMs = this.clock.monotonicMs();
+    this.#disk.damage(file, how);
+  }
+
+  async #restart(downMs: number, meanwhile: () => void = () => undefined): Promise<void> {
+    const life = this.life;
+    if (life === undefined) {
+      this.#story.tell("… the gateway is down already");
+      return;
+    }
+    await this.shutDown();
+    meanwhile();
+    this.clock.after(downMs, () => void this.boot());
+  }
+
+  #startAgain(life: Life): void {
+    this.#story.tell("… it could not start; the service manager tries again");
+    life.kill();
+    this.clock.after(START_AGAIN_MS, () => {
+      if (life === this.#life) void this.boot();
+    });
+  }
+
+  #applyCard(): void {
+    const troubles = [...this.#cardFaults.values()].map(({ trouble }) => trouble);
+    const { condition } = this.#disk;
+    const has = (kind: string) => troubles.some((trouble) => trouble.kind === kind);
+    condition.fault = has("disk failing") ? "erroring" : has("disk full") ? "full" : "none";
+    condition.slowMs = Math.max(0, ...troubles.map((trouble) => (trouble.kind === "disk slow" ? trouble.delayMs : 0)));
+    this.cardTroubledMs = this.clock.monotonicMs();
+  }
+
+  #isCardWell(): boolean {
+    return this.#cardFaults.size === 0 && this.clock.monotonicMs() - this.cardTroubledMs > CARD_WELL_FOR_MS;
+  }
+
+  #log(): Log {
+    const life = this.#lives;
+    return createLog({
+      write: (line) => this.#story.tell(`  ${life}> ${line.trimEnd().replaceAll(this.#disk.dir, "…")}`),
+      level: "info",
+      format: "text",
+    });
+  }
+}
