@@ -15,6 +15,7 @@ const WITH_MACHINE_CODE = ["better-sqlite3", "serialport", "@serialport/*", "ono
 const FOUND_BY_URL = [
   [resolve(src, "store/storage-worker.ts"), "./storage-worker.mjs"],
   [resolve(src, "models"), "./models"],
+  [resolve(root, "board"), "./board"],
 ];
 
 const filesByUrl = {
@@ -73,4 +74,5 @@ await build({
   logLevel: "info",
 });
 await cp(resolve(src, "models"), resolve(dist, "models"), { recursive: true });
+await cp(resolve(root, "board"), resolve(dist, "board"), { recursive: true });
 await chmod(resolve(dist, "sallyport.mjs"), 0o755);

@@ -22,7 +22,7 @@ import type {
   UplinkReport,
 } from "./pipeline.ts";
 import { createGpioSource } from "./sources/gpio/gpio-source.ts";
-import type { PinAddress, PinDriver } from "./sources/gpio/pin-driver.ts";
+import type { PinDriver } from "./sources/gpio/pin-driver.ts";
 import { createModbusSource } from "./sources/modbus/modbus-source.ts";
 import type { SerialLine } from "./sources/modbus/serial-line.ts";
 import { openStore } from "./store/open-store.ts";
@@ -37,8 +37,6 @@ export interface Surroundings {
   readonly log: Log;
   readonly openLine: (line: LineConfig) => SerialLine;
   readonly pins: PinDriver;
-  /** Where the board puts the pin with this label. */
-  readonly resolvePin: (label: string) => PinAddress | undefined;
   readonly transport: (uplink: UplinkConfig) => Transport;
   /** Whose state directory: outbox.db and state.db. */
   readonly stateDir: string;
@@ -60,6 +58,9 @@ export interface Gateway {
   uplinks(): readonly UplinkReport[];
   lines(): readonly LineReport[];
 }
+
+/** Each stage of a stop has its own limit; what takes longer than this is worth a name in the log. */
+const SLOW_STOP_MS = 2_000;
 
 /** Opens the stores and builds every stage; nothing moves before start(). Rejects where the state directory is unusable. */
 export async function createGateway(config: Config, around: Surroundings): Promise<Gateway> {
@@ -107,6 +108,12 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     createStatusFile({ dir: runtimeDir, values: tags, reports, clock, log: log.scope("status") });
   const inOrder = [tags, ...uplinks, ...sources, self, ...(statusFile ? [statusFile] : [])];
 
+  const stopped = async (what: string, stopping: Promise<unknown>): Promise<void> => {
+    const late = clock.after(SLOW_STOP_MS, () => log.warning(`stopping: still waiting for ${what}`));
+    await stopping;
+    late.cancel();
+  };
+
   return {
     values: tags,
     ...reports,
@@ -115,10 +122,10 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     },
     async stop() {
       await self.stop();
-      await Promise.all(sources.map((source) => source.stop()));
+      await stopped("lines and inputs", Promise.all(sources.map((source) => source.stop())));
       tags.stop();
-      await Promise.all(uplinks.map((uplink) => uplink.stop()));
-      await outbox.close();
+      await stopped("brokers", Promise.all(uplinks.map((uplink) => uplink.stop())));
+      await stopped("the card", outbox.close());
       if (statusFile) await statusFile.stop();
     },
   };
@@ -145,8 +152,8 @@ function uplinkParts(
 
 function inputSources(config: Config, sink: TagSink, around: Surroundings): readonly Source[] {
   if (config.inputs.length === 0) return [];
-  const { clock, log, pins, resolvePin } = around;
-  return [createGpioSource({ inputs: config.inputs, sink, clock, log: log.scope("inputs"), driver: pins, resolvePin })];
+  const { clock, log, pins } = around;
+  return [createGpioSource({ inputs: config.inputs, sink, clock, log: log.scope("inputs"), driver: pins })];
 }
 
 /** What the site has: the devices of every line, then the inputs as one device. */

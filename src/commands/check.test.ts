@@ -24,7 +24,7 @@ lines:
           running: { coil: 3 }
           mark: { holdingRegister: 0, type: uint64, notAvailable: 0xFFFFFFFFFFFFFFFF }
 inputs:
-  door: { pin: DI1, activeLow: true }
+  door: { pin: { chip: pinctrl-bcm2711, line: 4 }, activeLow: true }
   energy: { pin: { chip: pinctrl-bcm2711, line: 17 }, counter: both, units: kWh }
 `;
 
@@ -145,7 +145,7 @@ describe("check", () => {
       const { code, out, err } = await run(...args);
       assert.equal(code, 64);
       assert.equal(out, "");
-      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE \[--json\]\n$/);
+      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE \[--board NAME\] \[--json\]\n$/);
     }
   });
 });

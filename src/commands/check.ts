@@ -1,5 +1,6 @@
 /** `sallyport check FILE`: every mistake of a configuration at once, or what the gateway would make of it. */
 import { parseArgs } from "node:util";
+import { loadBoard } from "../config/board.ts";
 import type { Config, InputConfig, LineConfig, RegisterTag, UplinkConfig } from "../config/config.ts";
 import { checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
@@ -9,7 +10,7 @@ import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
 import { listing, wrapped } from "./listing.ts";
 
-const HELP = `usage: sallyport check FILE [--json]
+const HELP = `usage: sallyport check FILE [--board NAME] [--json]
 
 Checks a configuration without touching any hardware or broker. Tells all
 mistakes at once, each as file:line:column key: what is wrong; what to do.
@@ -17,7 +18,9 @@ Without mistakes it shows what the gateway would read, how often, and where it
 would send it; every register both as manuals print it (40101) and as it goes
 over the wire (holdingRegister:100).
 
-  --json    the same for machines: {"problems":[…],"notices":[…],"config":…}
+  --board NAME  lines and pins may be called by the labels of this board;
+                default: $SALLYPORT_BOARD, else none
+  --json        the same for machines: {"problems":[…],"notices":[…],"config":…}
 
 exit code   0 no mistakes, 78 mistakes, 64 wrong usage
 
@@ -40,6 +43,7 @@ const COLUMNS_MIN = 40;
 
 interface Arguments {
   readonly file: string;
+  readonly board: string | undefined;
   readonly json: boolean;
 }
 
@@ -50,11 +54,11 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   if (typeof given === "string") {
-    io.err(`sallyport check: ${given}\nusage: sallyport check FILE [--json]\n`);
+    io.err(`sallyport check: ${given}\nusage: sallyport check FILE [--board NAME] [--json]\n`);
     return EXIT.usage;
   }
   try {
-    const { config, notices } = checkConfig(given.file);
+    const { config, notices } = checkConfig(given.file, { board: loadBoard(given.board ?? io.env.SALLYPORT_BOARD) });
     if (given.json) io.out(machineText({ problems: [], notices, config }));
     else io.out(report(config, notices, Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns))));
     return EXIT.ok;
@@ -73,12 +77,16 @@ function readArguments(args: string[]): Arguments | string {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
-      options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+      options: {
+        board: { type: "string" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
     });
     if (values.help) return "help";
     const [file, ...more] = positionals;
     if (file === undefined) return "name the file to check";
-    return more.length > 0 ? "name one file only" : { file, json: values.json };
+    return more.length > 0 ? "name one file only" : { file, board: values.board, json: values.json };
   } catch (error) {
     return messageOf(error);
   }

@@ -1,28 +1,33 @@
 import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { loadBoard } from "../config/board.ts";
+import type { Config } from "../config/config.ts";
 import { checkConfig } from "../config/load.ts";
 import { hostClock } from "../core/clock.ts";
-import { EXIT, messageOf, UserError } from "../core/errors.ts";
+import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
 import { createLog, type Level, type Log } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
 import { createHostFigures } from "../diagnostics/host-figures.ts";
-import { createGateway } from "../gateway.ts";
+import { createGateway, type Gateway, type Surroundings } from "../gateway.ts";
 import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
+import { StorageFailure } from "../store/block-store.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import type { CommandIo } from "./io.ts";
 
 /** SIGTERM must end the service within 10 s whatever a card or a broker does; what is left is the exit itself. */
 const STOP_LIMIT_MS = 9_000;
 
-const HELP = `usage: sallyport run --config gateway.yaml [--state-dir DIR]
+const HELP = `usage: sallyport run --config gateway.yaml [--state-dir DIR] [--board NAME]
 
 Runs the gateway until SIGTERM or SIGINT, then ends with 0 within 10 s.
 
   --config FILE     the configuration; \`sallyport check FILE\` explains it
   --state-dir DIR   for outbox.db and state.db; default: $STATE_DIRECTORY,
                     else ./state
+  --board NAME      lines and pins may be called by the labels of this board;
+                    default: $SALLYPORT_BOARD, else none
   --log-level L     error, warning, notice, info (default) or debug
   --json            log lines as JSON
 
@@ -41,25 +46,12 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   const log = serviceLog(io, options.level, options.json);
-  const { config, notices } = checkConfig(options.config);
-  for (const notice of notices) log.warning(`${notice.key}: ${notice.text}`);
+  const config = configuration(options.config, options.board ?? io.env.SALLYPORT_BOARD, log);
   const stateDir = resolve(options.stateDir ?? firstDirectory(io.env.STATE_DIRECTORY) ?? "state");
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
   await makeDirectories([stateDir, runtimeDir]);
 
-  const gateway = await createGateway(config, {
-    clock: hostClock,
-    random: hostRandom,
-    log,
-    openLine: serialportLine,
-    pins: createSysfsPins(hostClock),
-    resolvePin: () => undefined,
-    transport: (uplink) => createMqttTransport({ config: uplink, clock: hostClock, log: log.scope(uplink.name) }),
-    stateDir,
-    runtimeDir,
-    storage: "thread",
-    host: createHostFigures(),
-  });
+  const gateway = await build(config, { log, stateDir, runtimeDir });
   gateway.start();
   log.notice(`started: ${config.lines.length} lines, ${config.inputs.length} inputs, ${config.uplinks.length} uplinks`);
   await aborted(io.signal);
@@ -67,6 +59,42 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   return stopWithin(gateway.stop(), log);
 }
 
+/** Warns of what this version does not act on, and refuses what it must not do otherwise. */
+function configuration(file: string, board: string | undefined, log: Log): Config {
+  const { config, notices } = checkConfig(file, { board: loadBoard(board) });
+  const refused = notices.filter((notice) => notice.refused);
+  if (refused.length > 0) {
+    const remedy = "`sallyport check` lists all that is not there yet";
+    throw new ConfigurationError(refused.map((notice) => ({ ...notice, wrong: notice.text, remedy })));
+  }
+  for (const notice of notices) log.warning(`${notice.key}: ${notice.text}`);
+  return config;
+}
+
+async function build(
+  config: Config,
+  around: Pick<Surroundings, "log" | "stateDir"> & { readonly runtimeDir: string },
+): Promise<Gateway> {
+  const { log, stateDir } = around;
+  try {
+    return await createGateway(config, {
+      ...around,
+      clock: hostClock,
+      random: hostRandom,
+      openLine: serialportLine,
+      pins: createSysfsPins(hostClock),
+      transport: (uplink) => createMqttTransport({ config: uplink, clock: hostClock, log: log.scope(uplink.name) }),
+      storage: "thread",
+      host: createHostFigures(),
+    });
+  } catch (error) {
+    if (!(error instanceof StorageFailure)) throw error;
+    const remedy = "give --state-dir a place that this user can write and no other gateway uses";
+    throw new UserError(`the files in ${stateDir} cannot be used: ${error.message}; ${remedy}`, EXIT.io);
+  }
+}
+
+/** The contract is 0 within 10 s. What hangs was named by then; what it kept from the card is told at the next start. */
 async function stopWithin(stopping: Promise<void>, log: Log): Promise<number> {
   const inTime = await Promise.race([
     stopping.then(() => true),
@@ -75,13 +103,14 @@ async function stopWithin(stopping: Promise<void>, log: Log): Promise<number> {
     }),
   ]);
   if (inTime) log.notice("stopped");
-  else log.error(`not stopped cleanly within ${STOP_LIMIT_MS} ms: the card or the disk does not answer`);
-  return inTime ? EXIT.ok : EXIT.io;
+  else log.error(`not stopped cleanly within ${STOP_LIMIT_MS} ms`);
+  return EXIT.ok;
 }
 
 interface RunOptions {
   readonly config: string;
   readonly stateDir: string | undefined;
+  readonly board: string | undefined;
   readonly level: Level;
   readonly json: boolean;
   readonly help: boolean;
@@ -94,6 +123,7 @@ function parse(args: string[]): RunOptions {
       options: {
         config: { type: "string" },
         "state-dir": { type: "string" },
+        board: { type: "string" },
         "log-level": { type: "string", default: "info" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -105,6 +135,7 @@ function parse(args: string[]): RunOptions {
     return {
       config: values.config ?? "",
       stateDir: values["state-dir"],
+      board: values.board,
       level,
       json: values.json,
       help: values.help,

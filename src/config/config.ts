@@ -153,8 +153,8 @@ export interface RegisterTag extends Tag {
 }
 
 export interface InputConfig extends Tag {
-  /** Label of the board file, or chip and line of the GPIO character device. */
-  readonly pin: string | { readonly chip: string; readonly line: number };
+  /** As the kernel names it; a label of gateway.yaml was looked up in the board's file. */
+  readonly pin: { readonly chip: string; readonly line: number };
   readonly activeLow: boolean;
   readonly debounceMs: number;
   /** Absent: the level itself. */

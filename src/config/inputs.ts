@@ -1,5 +1,7 @@
 /** Inputs: what their keys must be to each other, and the inputs that come of them. */
+import { assert } from "../core/errors.ts";
 import { tagId } from "../core/tag.ts";
+import type { Board, BoardPin } from "./board.ts";
 import { claimNames, createClaims } from "./claims.ts";
 import type { InputConfig } from "./config.ts";
 import { DEFAULTS } from "./defaults.ts";
@@ -9,6 +11,7 @@ import type { GatewayFile } from "./gateway-schema.ts";
 import type { InputSection } from "./input-schema.ts";
 import { buildReporting, deadbandOf } from "./register-tag.ts";
 import { tagMistakes } from "./tag-rules.ts";
+import { listed, shown, type Words } from "./wording.ts";
 
 type InputDraft = Draft<InputSection>;
 
@@ -18,7 +21,7 @@ const DEVICE = "inputs";
 const COUNTER_KEYS = ["start", "scale", "units", "deadband", "min", "max"] as const;
 
 /** Everything that is wrong with inputs beyond their single keys. */
-export function checkInputs(inspection: Inspection<GatewayFile>): void {
+export function checkInputs(inspection: Inspection<GatewayFile>, board: Board): void {
   const { draft, document, complain } = inspection;
   const inputs = Object.entries(draft.inputs ?? {});
   claimNames(
@@ -40,7 +43,12 @@ export function checkInputs(inspection: Inspection<GatewayFile>): void {
       }
     }
     checkNumbers(input, path, complain, (key) => document.has([...path, key]));
-    const pin = pinKey(input.pin);
+    if (typeof input.pin === "string" && boardPin(input.pin, board) === undefined) {
+      const { wrong, remedy } = unknownLabel(input.pin, board);
+      complain([...path, "pin"], wrong, remedy);
+      continue;
+    }
+    const pin = pinKey(input.pin, board);
     if (pin === undefined) continue;
     claim(pin, { name, path: [...path, "pin"], wrong: "this pin is that of", remedy: "give each input its own pin" });
   }
@@ -66,13 +74,32 @@ function checkNumbers(
 /** Stands in for the address that an input does not have. */
 const COUNTED = { table: "inputRegister", address: 0 } as const;
 
-function pinKey(pin: InputDraft["pin"]): string | undefined {
-  if (pin === undefined || typeof pin === "string") return pin?.toLowerCase();
-  return pin.chip === undefined || pin.line === undefined ? undefined : `${pin.chip} ${pin.line}`;
+/** The same for a label and for the chip and line behind it. */
+function pinKey(pin: InputDraft["pin"], board: Board): string | undefined {
+  const { chip, line } = typeof pin === "string" ? (boardPin(pin, board) ?? {}) : (pin ?? {});
+  return chip === undefined || line === undefined ? undefined : `${chip} ${line}`;
+}
+
+/** Labels are read off an enclosure: capitals do not matter. */
+function boardPin(label: string, board: Board): BoardPin | undefined {
+  return Object.entries(board.pins).find(([name]) => name.toLowerCase() === label.toLowerCase())?.[1];
+}
+
+function unknownLabel(label: string, board: Board): Words {
+  const labels = Object.keys(board.pins);
+  if (board.name === "") {
+    const remedy = "give { chip: …, line: … }, or name the board with --board";
+    return { wrong: `${shown(label)} is a label, and no board is named`, remedy };
+  }
+  return {
+    wrong: `${board.name} has no pin ${shown(label)}`,
+    remedy:
+      labels.length === 0 ? "give { chip: …, line: … }" : `write one of ${listed(labels)}, or { chip: …, line: … }`,
+  };
 }
 
 /** The inputs with every default filled in. */
-export function buildInputs(file: GatewayFile): InputConfig[] {
+export function buildInputs(file: GatewayFile, board: Board): InputConfig[] {
   return Object.entries(file.inputs ?? {}).map(([name, input]) => ({
     ...buildReporting(input, DEFAULTS.scanRateMs),
     id: tagId(DEVICE, name),
@@ -82,11 +109,17 @@ export function buildInputs(file: GatewayFile): InputConfig[] {
     deadband: deadbandOf(input.deadband, input.min, input.max),
     writable: false,
     enabled: true,
-    pin: input.pin,
+    pin: addressOf(input.pin, board),
     activeLow: input.activeLow ?? false,
     debounceMs: input.debounce ?? DEFAULTS.debounceMs,
     ...(input.counter !== undefined && {
       counter: { edge: input.counter, start: input.start ?? 0, scale: input.scale ?? 1 },
     }),
   }));
+}
+
+function addressOf(pin: InputSection["pin"], board: Board): BoardPin {
+  const address = typeof pin === "string" ? boardPin(pin, board) : pin;
+  assert(address !== undefined, "an input without a pin passed the check");
+  return address;
 }

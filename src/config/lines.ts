@@ -1,5 +1,6 @@
 /** Lines and devices: what their keys must be to each other, and the lines that come of them. */
 import { tagId } from "../core/tag.ts";
+import type { Board } from "./board.ts";
 import { type Claim, claimNames, createClaims } from "./claims.ts";
 import type { DeviceConfig, LineConfig, RegisterTag } from "./config.ts";
 import { DEFAULTS, LIMITS } from "./defaults.ts";
@@ -14,13 +15,10 @@ import { buildTag, type TagDefaults } from "./register-tag.ts";
 import { tagMistakes } from "./tag-rules.ts";
 import { listed } from "./wording.ts";
 
-/** Path of each connector by its label on the board. */
-export type BoardLines = Readonly<Record<string, string>>;
-
 /** What a line is judged by and built with beside the file. */
 export interface LineSurroundings {
   readonly models: ModelShelf;
-  readonly boardLines: BoardLines;
+  readonly board: Board;
 }
 
 type LineDraft = Draft<LineSection>;
@@ -67,16 +65,16 @@ function checkPath(
   name: string,
   line: LineDraft,
   { document, complain }: Inspection<GatewayFile>,
-  { boardLines }: LineSurroundings,
+  { board }: LineSurroundings,
   claim: Claim,
 ): void {
-  const given = pathOf(name, line, document.file, boardLines);
+  const given = pathOf(name, line, document.file, board);
   if (given !== undefined) {
     const path = ["lines", name, "path"];
     claim(`path ${given}`, { name, path, wrong: `${given} is used by`, remedy: "give each line its own path" });
   }
   if (given !== undefined || document.has(["lines", name, "path"])) return;
-  const labels = Object.keys(boardLines);
+  const labels = Object.keys(board.lines);
   complain(
     ["lines", name],
     labels.length === 0 ? "has no path" : `is no connector of this board, which has ${listed(labels)}`,
@@ -86,9 +84,9 @@ function checkPath(
 }
 
 /** The line's own path, else that of the connector it is named after. */
-function pathOf(name: string, line: LineDraft, file: string, boardLines: BoardLines): string | undefined {
+function pathOf(name: string, line: LineDraft, file: string, board: Board): string | undefined {
   if (line.path !== undefined) return besideFile(file, line.path);
-  return Object.hasOwn(boardLines, name) ? boardLines[name] : undefined;
+  return Object.hasOwn(board.lines, name) ? board.lines[name] : undefined;
 }
 
 /** @returns the number of its tags */
@@ -130,7 +128,7 @@ export function buildLines(inspection: Inspection<GatewayFile>, around: LineSurr
   const { whole, document } = inspection;
   return Object.entries(whole?.lines ?? {}).map(([name, line]) => ({
     name,
-    path: pathOf(name, line, document.file, around.boardLines) ?? "",
+    path: pathOf(name, line, document.file, around.board) ?? "",
     serial: line.serial ?? DEFAULTS.serial,
     rs485: line.rs485 ?? DEFAULTS.rs485,
     responseTimeoutMs: line.responseTimeout ?? DEFAULTS.responseTimeoutMs,

@@ -69,7 +69,7 @@ describe("the examples of the contract", () => {
   });
 
   test("the full file loads; its device settings reach its tags", () => {
-    const { config, notices } = checkConfig(folder.path("full.yaml"));
+    const { config, notices } = checkConfig(folder.path("full.yaml"), BOARD);
     const tags = new Map(config.lines.flatMap((line) => line.devices.flatMap((d) => d.tags.map((t) => [t.id, t]))));
     assert.deepEqual(tags.get("pump-1/speed"), {
       id: "pump-1/speed",
@@ -109,7 +109,7 @@ describe("the examples of the contract", () => {
       if (!Object.isFrozen(value)) thawed.push(value);
       Object.values(value).forEach(visit);
     };
-    visit(loadConfig(folder.path("full.yaml")));
+    visit(loadConfig(folder.path("full.yaml"), BOARD));
     assert.deepEqual(thawed, []);
   });
 });

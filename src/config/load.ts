@@ -1,5 +1,6 @@
 /** gateway.yaml → the frozen Config, or everything that is wrong with the file. */
 import { assert, ConfigurationError, type Problem } from "../core/errors.ts";
+import { type Board, NO_BOARD } from "./board.ts";
 import type { Config } from "./config.ts";
 import { DEFAULTS, LIMITS } from "./defaults.ts";
 import { byPlace, parseSource } from "./document.ts";
@@ -7,14 +8,14 @@ import { type Inspection, inspect } from "./draft.ts";
 import { besideFile, fileMistake, readText } from "./files.ts";
 import { type GatewayFile, gatewaySchema } from "./gateway-schema.ts";
 import { buildInputs, checkInputs } from "./inputs.ts";
-import { type BoardLines, buildLines, checkLines, type LineSurroundings } from "./lines.ts";
+import { buildLines, checkLines, type LineSurroundings } from "./lines.ts";
 import { createModelShelf } from "./model.ts";
 import { type Notice, notYetNotices } from "./not-yet.ts";
 import { buildUplinks, checkUplinks } from "./uplinks.ts";
 
 export interface LoadOptions {
   /** The board's connectors: a line of that name needs no path. */
-  readonly boardLines?: BoardLines;
+  readonly board?: Board;
   /** Where models are looked for by name; default: those that come with the program. */
   readonly modelFolder?: string;
 }
@@ -43,11 +44,11 @@ export function checkConfig(file: string, options: LoadOptions = {}): CheckedCon
  */
 export function parseConfig(file: string, text: string, options: LoadOptions = {}): CheckedConfig {
   const models = createModelShelf(file, options.modelFolder);
-  const around: LineSurroundings = { models, boardLines: options.boardLines ?? {} };
+  const around: LineSurroundings = { models, board: options.board ?? NO_BOARD };
   const inspection = inspect(parseSource(file, text), gatewaySchema);
   checkUplinks(inspection);
   checkLines(inspection, around);
-  checkInputs(inspection);
+  checkInputs(inspection, around.board);
   checkCommands(inspection);
   const problems = [...inspection.problems.toSorted(byPlace), ...models.problems()];
   if (problems.length > 0) throw new ConfigurationError(firstOf(problems));
@@ -83,7 +84,7 @@ function buildConfig(inspection: Inspection<GatewayFile>, around: LineSurroundin
     gateway: whole.gateway,
     uplinks: buildUplinks(whole, document.file),
     lines: buildLines(inspection, around),
-    inputs: buildInputs(whole),
+    inputs: buildInputs(whole, around.board),
     outbox: {
       path: outbox.path ?? DEFAULTS.outboxPath,
       maxSizeBytes: outbox.maxSize ?? DEFAULTS.outboxMaxSizeBytes,

@@ -5,7 +5,10 @@ import { after, before, describe, test } from "node:test";
 import { ConfigurationError } from "../core/errors.ts";
 import { BOARD, ConfigFolder, FIXTURES } from "../testing/config-folder.ts";
 import { LIMITS } from "./defaults.ts";
-import { loadConfig } from "./load.ts";
+import { type LoadOptions, loadConfig } from "./load.ts";
+
+/** Connectors that it does not have are told otherwise. */
+const ONLY_PINS: LoadOptions = { board: { name: "bench", lines: {}, pins: BOARD.board?.pins ?? {} } };
 
 let folder: ConfigFolder;
 
@@ -32,7 +35,7 @@ lines:
 describe("mistakes in a configuration", () => {
   test("every mistake of a file is told at once, each with place, key and remedy", () => {
     chmodSync(folder.path("gateway.key"), 0o644);
-    const told = folder.complaints(readFileSync(join(FIXTURES, "bad.yaml"), "utf8"));
+    const told = folder.complaints(readFileSync(join(FIXTURES, "bad.yaml"), "utf8"), ONLY_PINS);
     chmodSync(folder.path("gateway.key"), 0o640);
     assert.deepEqual(told, readFileSync(join(FIXTURES, "bad.txt"), "utf8").trimEnd().split("\n"));
   });
@@ -139,8 +142,16 @@ uplinks:
     const text = variant({}).replace("    path: /dev/ttyUSB0\n", "");
     assert.match(folder.complaints(text).join(), /^gateway\.yaml:6:3 lines\.bench: has no path; give it one/);
     assert.match(folder.complaints(text, BOARD).join(), /is no connector of this board, which has RS485-1/);
-    assert.deepEqual(folder.complaints(text, { boardLines: { bench: "/dev/ttyAMA1" } }), []);
+    assert.deepEqual(folder.complaints(text, { board: { name: "b", lines: { bench: "/dev/ttyAMA1" }, pins: {} } }), []);
     assert.match(folder.complaints(text.replace("bench", "toString")).join(), /lines\.toString: has no path/);
+  });
+
+  test("an input's label needs a board that has it", () => {
+    const text = variant({}).concat("inputs:\n  door: { pin: DI1 }\n");
+    assert.match(folder.complaints(text).join(), /inputs\.door\.pin: "DI1" is a label, and no board is named; give/);
+    assert.deepEqual(folder.complaints(text, BOARD), []);
+    const other = text.replace("DI1", "DI9");
+    assert.match(folder.complaints(other, BOARD).join(), /bench has no pin "DI9"; write one of DI1 or DI2, or/);
   });
 
   test("the later of two in the file is told, whatever their names", () => {

@@ -9,13 +9,16 @@ interface NotYet {
   readonly values?: readonly unknown[];
   /** What happens instead. */
   readonly instead: string;
+  /** Doing something else in its place would deceive the other side: `run` does not start. */
+  readonly refused?: true;
 }
 
 const NOT_YET: readonly NotYet[] = [
   {
     key: "uplinks.*.format",
     values: ["sparkplug", "kepware", "aws-iot", "azure-iot-hub"],
-    instead: "the uplink speaks json",
+    instead: "run refuses this uplink; use json",
+    refused: true,
   },
   { key: "uplinks.*.primaryHost", instead: "the uplink waits for no host" },
   { key: "uplinks.*.node", instead: "it is for Sparkplug" },
@@ -39,6 +42,8 @@ export interface Notice extends Place {
   readonly file: string;
   readonly key: string;
   readonly text: string;
+  /** `run` does not start with this. */
+  readonly refused: boolean;
 }
 
 /** The keys of a file that are not acted on yet, in the order of the file. */
@@ -49,7 +54,9 @@ export function notYetNotices(document: SourceDocument): Notice[] {
     });
     if (entry === undefined) return [];
     const text = `not in this version: ${entry.instead}`;
-    return [{ file: document.file, ...document.place(path, "key"), key: keyOf(path), text }];
+    return [
+      { file: document.file, ...document.place(path, "key"), key: keyOf(path), text, refused: entry.refused === true },
+    ];
   });
 }
 

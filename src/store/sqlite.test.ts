@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { hostClock, sleep } from "../core/clock.ts";
 import { type Database, openDatabase } from "./sqlite.ts";
 
 let dir = "";
@@ -29,7 +30,7 @@ test("P8: the garbage collector never meets a statement: on Node 24 it would abo
     database.close();
   })();
   for (let turn = 0; turn < 3; turn++) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await sleep(hostClock, 0);
     collectGarbage();
   }
   for (const reference of seen) assert.notEqual(reference.deref(), undefined);

@@ -11,8 +11,14 @@ import { writeCertificates } from "./certificates.ts";
 /** The examples and the golden mistakes. */
 export const FIXTURES = fileURLToPath(new URL("../config/fixtures", import.meta.url));
 
-/** A board that has the connector the shortest example names. */
-export const BOARD: LoadOptions = { boardLines: { "RS485-1": "/dev/ttyAMA3" } };
+/** A board that has the connector and the pins that the examples name. */
+export const BOARD: LoadOptions = {
+  board: {
+    name: "bench",
+    lines: { "RS485-1": "/dev/ttyAMA3" },
+    pins: { DI1: { chip: "bench", line: 1 }, DI2: { chip: "bench", line: 2 } },
+  },
+};
 
 export class ConfigFolder {
   readonly dir: string;

@@ -1,7 +1,10 @@
 /** What happens in a cabinet, seen from the far end: through serialport, the service, TLS and a real broker. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { afterEach, describe, test } from "node:test";
 import { FieldSite, type FieldSiteOptions } from "./field-site.ts";
+import { runGateway } from "./gateway-process.ts";
 import type { Reader } from "./reader.ts";
 
 let site: FieldSite | undefined;
@@ -111,8 +114,12 @@ describe("a broker that must not be believed, or does not let us in", () => {
   test("P2: a plaintext URL is a mistake of the configuration", async () => {
     const s = await open();
     const gateway = s.runGateway(await s.configure(s.uplinkYaml({ server: `mqtt://localhost:${s.broker.port}` })));
-    await gateway.logged(/uplinks\.cloud\.servers/);
-    assert.match(gateway.log(), /mqtts:/);
+    assert.equal(await gateway.ended(), 78);
+    assert.match(
+      gateway.log(),
+      /uplinks\.cloud\.servers\[0\]: mqtt:\/\/ sends everything in the clear; use TLS: mqtts:/,
+    );
+    assert.doesNotMatch(s.broker.log(), /New connection/, "nobody even knocked");
   });
 });
 
@@ -131,6 +138,53 @@ async function refused(refusal: Refusal): Promise<void> {
     return state.startsWith("failed: ") && depth > 0;
   });
   assert.match(uplink.state, refusal.says);
+  assert.match(await s.selfTag("uplinks/cloud/state"), refusal.says);
   assert.match(gateway.log(), refusal.says);
   assert.doesNotMatch(s.broker.log(), /New client connected .* as site-gateway-cloud/, "it was never connected");
 }
+
+describe("the service itself", () => {
+  test("a state directory that cannot be used is the user's to mend: exit 74, with path and remedy", async () => {
+    const s = await open();
+    const file = await s.configure();
+    await writeFile(s.stateDir, "a file where the directory should be");
+    const gateway = s.runGateway(file);
+    assert.equal(await gateway.ended(), 74);
+    assert.ok(gateway.log().includes(s.stateDir), gateway.log());
+    assert.match(gateway.log(), /--state-dir/);
+  });
+
+  test("P8: a second gateway on the same state is refused with 74, and the first goes on", async () => {
+    const s = await open();
+    s.pump.set("holdingRegister", 0, 7);
+    await s.subscribe();
+    const file = await s.configure();
+    const first = await s.startGateway(file);
+    await s.seen("it is Good", (r) => isGood(r, "pump/value", 7));
+    const second = runGateway(file, s.stateDir);
+    assert.equal(await second.ended(), 74);
+    assert.match(second.log(), /another process/);
+    s.pump.set("holdingRegister", 0, 8);
+    await s.seen("the first goes on", (r) => isGood(r, "pump/value", 8));
+    assert.equal(await first.stop(), 0);
+  });
+
+  test("P10: the gateway subscribes to nothing", async () => {
+    const s = await open();
+    s.pump.set("holdingRegister", 0, 7);
+    await s.subscribe();
+    await s.startGateway(await s.configure());
+    await s.seen("it is Good", (r) => isGood(r, "pump/value", 7));
+    assert.match(s.broker.log(), /Received PUBLISH from site-gateway-cloud/);
+    assert.doesNotMatch(s.broker.log(), /Received SUBSCRIBE from site-gateway-cloud/);
+  });
+
+  test("a format that this version does not speak is refused with its place, before anything is touched", async () => {
+    const s = await open();
+    const yaml = s.uplinkYaml().replace("{ servers", "{ format: sparkplug, servers");
+    const gateway = s.runGateway(await s.configure(yaml));
+    assert.equal(await gateway.ended(), 78);
+    assert.match(gateway.log(), /gateway\.yaml:4:\d+ uplinks\.cloud\.format: not in this version/);
+    assert.equal(existsSync(s.stateDir), false);
+  });
+});

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock, sleep } from "../core/clock.ts";
+import type { StatusContent } from "../diagnostics/status-file.ts";
 import { type Certificates, writeCertificates } from "./certificates.ts";
 import { type GatewayProcess, runGateway, startGateway } from "./gateway-process.ts";
 import { ModbusDevice } from "./modbus-device.ts";
@@ -152,6 +153,19 @@ ${device("pump", 1)}${device("meter", 2)}`,
     });
     if (found === undefined) throw new Error(what);
     return found;
+  }
+
+  /** What a tag of the gateway itself holds, as status.json tells it. */
+  async selfTag(name: string): Promise<string> {
+    let value = "";
+    await this.#until(`${name} is told`, async () => {
+      const text = await readFile(join(this.stateDir, "status.json"), "utf8").catch(() => undefined);
+      const { devices = [] } = text === undefined ? {} : (JSON.parse(text) as StatusContent);
+      const tag = devices.find((device) => device.name === "gateway")?.tags.find((t) => t.name === name);
+      value = String(tag?.value ?? "");
+      return value.startsWith("failed: ");
+    });
+    return value;
   }
 
   async #until(what: string, holds: () => Promise<boolean>): Promise<void> {

@@ -14,9 +14,13 @@ const STOP_LIMIT_MS = 10_000;
 
 export interface GatewayProcess {
   readonly pid: number;
+  /** Its exit code once it has ended, null where a signal ended it; rejects when it does not end in time. */
+  ended(): Promise<number | null>;
   /** Everything it wrote, the latest last. */
   log(): string;
   logged(what: RegExp, limitMs?: number): Promise<void>;
+  /** Resolves once it says that it runs. */
+  started(): Promise<void>;
   /** SIGTERM; resolves with the exit code, rejects when it takes longer than promised. */
   stop(): Promise<number | null>;
   /** SIGKILL, as a power cut for the process. */
@@ -26,7 +30,7 @@ export interface GatewayProcess {
 /** Starts `sallyport run` and resolves once it says that it runs. */
 export async function startGateway(configFile: string, stateDir: string): Promise<GatewayProcess> {
   const gateway = runGateway(configFile, stateDir);
-  await gateway.logged(/started:/, START_LIMIT_MS);
+  await gateway.started();
   return gateway;
 }
 
@@ -47,22 +51,24 @@ export function runGateway(configFile: string, stateDir: string): GatewayProcess
   }
   child.once("exit", () => condition.changed());
   const ended = () => child.exitCode !== null || child.signalCode !== null;
+  const awaitEnd = async () => {
+    await condition.until("the gateway ends", ended, STOP_LIMIT_MS, () => log);
+    return child.exitCode;
+  };
+  const logged = async (what: RegExp, limitMs?: number) => {
+    const told = () => what.test(log) || ended();
+    await condition.until(`the gateway writes ${what}`, told, limitMs, () => log);
+    if (!what.test(log)) throw new Error(`the gateway ended without writing ${what}: ${log}`);
+  };
   return {
     pid: child.pid ?? 0,
     log: () => log,
-    async logged(what, limitMs) {
-      await condition.until(
-        `the gateway writes ${what}`,
-        () => what.test(log) || ended(),
-        limitMs,
-        () => log,
-      );
-      if (!what.test(log)) throw new Error(`the gateway ended without writing ${what}: ${log}`);
-    },
-    async stop() {
+    logged,
+    started: () => logged(/started:/, START_LIMIT_MS),
+    ended: awaitEnd,
+    stop() {
       child.kill("SIGTERM");
-      await condition.until("the gateway ends", ended, STOP_LIMIT_MS, () => log);
-      return child.exitCode;
+      return awaitEnd();
     },
     kill: () => killed(child, ended),
   };

@@ -12,7 +12,7 @@ import { type Certificates, writeCertificates } from "./certificates.ts";
 import { CountBook, type Hole } from "./count-book.ts";
 import { type CountingPlant, openCountingPlant } from "./counting-plant.ts";
 import { type FrozenProxy, startFrozenProxy } from "./frozen-proxy.ts";
-import { type GatewayProcess, startGateway } from "./gateway-process.ts";
+import { type GatewayProcess, runGateway } from "./gateway-process.ts";
 import { Ledger, type WireMessage } from "./ledger.ts";
 import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
 import { SessionOrder } from "./session-order.ts";
@@ -113,8 +113,10 @@ class Site {
     const plant = await openCountingPlant(LOAD);
     const config = join(dir, "gateway.yaml");
     await writeFile(config, configText(certificates, proxy.port, plant.yaml));
-    const gateway = await startGateway(config, join(dir, "state"));
-    return new Site({ tell, dir, plant, broker, proxy, subscriber, config, gateway });
+    const gateway = runGateway(config, join(dir, "state"));
+    const site = new Site({ tell, dir, plant, broker, proxy, subscriber, config, gateway });
+    await gateway.started();
+    return site;
   }
 
   async healthy(forMs: number): Promise<void> {
@@ -141,7 +143,8 @@ class Site {
     await sleep(hostClock, forMs);
     await this.#gateway.kill();
     this.#killsMs.push(hostClock.wallMs());
-    this.#gateway = await startGateway(this.#config, join(this.#dir, "state"));
+    this.#gateway = runGateway(this.#config, join(this.#dir, "state"));
+    await this.#gateway.started();
     await this.#broker.start();
     await this.#caughtUp("gateway killed in an outage");
   }

@@ -103,7 +103,6 @@ export class DemoSite {
       log: silentLog,
       openLine: line.open,
       pins,
-      resolvePin: () => undefined,
       transport: (uplink) => createMqttTransport({ config: uplink, clock: hostClock, log: silentLog }),
       stateDir: dir,
       runtimeDir: dir,

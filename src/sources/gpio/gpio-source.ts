@@ -8,7 +8,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Source, TagSink } from "../../pipeline.ts";
 import { Input } from "./input.ts";
-import type { PinAddress, PinDriver } from "./pin-driver.ts";
+import type { PinDriver } from "./pin-driver.ts";
 import { PinWatch } from "./pin-watch.ts";
 
 export interface GpioSourceOptions {
@@ -17,8 +17,6 @@ export interface GpioSourceOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly driver: PinDriver;
-  /** Where the board puts the pin of this label; undefined where it has none. */
-  readonly resolvePin: (label: string) => PinAddress | undefined;
 }
 
 /** Every input goes its own way: one that fails takes no other with it. */
@@ -38,18 +36,14 @@ function watched(config: InputConfig, options: GpioSourceOptions): Source {
   const { driver, clock, sink } = options;
   const log = options.log.scope(config.name);
   const input = new Input(config, sink, clock, log);
-  const address = typeof config.pin === "string" ? options.resolvePin(config.pin) : config.pin;
-  if (address === undefined) {
-    return {
-      start() {
-        // What the board has does not change while we run: trying again would find out nothing.
-        log.error(`this board has no pin ${config.pin}; name a pin of the board, or give its chip and line`);
-        input.refused(clock.monotonicMs());
-      },
-      stop: () => Promise.resolve(),
-    };
-  }
-  const watch = new PinWatch({ address, driver, scanRateMs: config.scanRateMs, listener: input, clock, log });
+  const watch = new PinWatch({
+    address: config.pin,
+    driver,
+    scanRateMs: config.scanRateMs,
+    listener: input,
+    clock,
+    log,
+  });
   return {
     start: () => watch.start(),
     async stop() {

@@ -63,11 +63,6 @@ export class Input implements PinListener {
     this.#tell(undefined, "BadNoCommunication", monotonicMs);
   }
 
-  /** The pin's name means nothing on this board: no attempt can succeed. */
-  refused(monotonicMs: number): void {
-    this.#tell(undefined, "BadConfigurationError", monotonicMs);
-  }
-
   stop(): void {
     this.#settling?.cancel();
   }
