@@ -127,6 +127,7 @@ export interface UplinkQueue {
   /**
    * The next pending samples with numbers in [from, to], lowest first, at most `maxSamples` of them.
    * Removes nothing. `covers` reaches as far as is certain; an empty batch with covers.to === to means there is none.
+   * A file that cannot be read makes it wait, tell so, and resolve with covers.to === from - 1: ask again at once.
    */
   read(from: number, to: number, maxSamples: number): Promise<Batch>;
   /** Everything in the range has been acknowledged by this uplink's broker. */

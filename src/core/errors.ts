@@ -48,7 +48,7 @@ export class ConfigurationError extends UserError {
   }
 }
 
-/** Our own bug. Not meant to be caught. */
+/** Our own bug. Not meant to be caught: it ends the process. */
 export class AssertionFailure extends Error {
   constructor(message: string) {
     super(`bug in sallyport: ${message}`);
@@ -59,6 +59,16 @@ export class AssertionFailure extends Error {
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionFailure(message);
 }
+
+/**
+ * Whether a mistake of ours threw this. Whoever catches faults of the world (a broker, a card) throws it on: taken for
+ * one of them, it would be retried for ever and never be found.
+ */
+export function isOurBug(thrown: unknown): boolean {
+  return OUR_BUGS.some((kind) => thrown instanceof kind);
+}
+
+const OUR_BUGS = [AssertionFailure, TypeError, RangeError, ReferenceError] as const;
 
 /** For the end of a total switch. */
 export function unreachable(value: never): never {

@@ -2,6 +2,9 @@
 import { type Clock, sleep } from "../core/clock.ts";
 import type { Batch, Intake, Loss, NumberedSample, Range, Sample, UplinkQueue } from "../pipeline.ts";
 
+/** As the outbox waits after a failed read. */
+const RETRY_MS = 1_000;
+
 export class MemoryQueue implements UplinkQueue, Intake {
   readonly #clock: Clock;
   /** By number, from 1 on. */
@@ -11,8 +14,10 @@ export class MemoryQueue implements UplinkQueue, Intake {
   readonly #listeners = new Set<() => void>();
   /** What comes from the file takes this long. */
   fileDelayMs = 0;
-  /** Reads fail with this reason. */
-  fault: string | undefined;
+  /** The file cannot be read. */
+  unreadable = false;
+  /** Times that something was asked for. */
+  reads = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -53,10 +58,14 @@ export class MemoryQueue implements UplinkQueue, Intake {
   }
 
   async read(from: number, to: number, maxSamples: number): Promise<Batch> {
+    this.reads += 1;
     const found = this.#samples.slice(Math.max(0, from - 1), to).filter(({ number }) => this.#isPending(number));
     const samples = found.slice(0, maxSamples);
     if (samples.some(({ takenInMs }) => takenInMs === undefined)) await sleep(this.#clock, this.fileDelayMs);
-    if (this.fault !== undefined) throw new Error(this.fault);
+    if (this.unreadable) {
+      await sleep(this.#clock, RETRY_MS);
+      return { covers: { from, to: from - 1 }, samples: [] };
+    }
     return { covers: { from, to: samples.length < found.length ? (samples.at(-1)?.number ?? to) : to }, samples };
   }
 

@@ -1,6 +1,6 @@
 /** One connection of an uplink from CONNACK to its end: announces what is true, then delivers what happens. */
 import { type Clock, sleep, type Timer } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
+import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Batch, Connection, Message, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
 import {
@@ -32,8 +32,6 @@ const HISTORY_READ_SAMPLES = 4_000;
 /** What was taken in right before the end gets this long to go out; then it keeps for the next start. */
 const LAST_LIVE_LIMIT_MS = 1_000;
 const LAST_LIVE_LOOK_MS = 10;
-/** After the outbox could not be read. */
-const READ_AGAIN_AFTER_MS = 1_000;
 
 export interface LinkOptions {
   readonly connection: Connection;
@@ -179,10 +177,12 @@ export class Link {
     if (await this.#safely(this.#cut())) this.#pump();
   }
 
+  /** A refusal of the broker or of the card ends the connection; a bug of ours ends the process. */
   async #safely(work: Promise<boolean>): Promise<boolean> {
     try {
       return await work;
     } catch (error) {
+      if (isOurBug(error)) throw error;
       this.#fail(messageOf(error));
       return false;
     }
@@ -312,17 +312,10 @@ export class Link {
     }
   }
 
-  /** Undefined when the outbox could not be read, or not from there on yet; it is then tried again. */
+  /** Undefined when the file could not be read: the outbox has waited and told of it, so it is asked again at once. */
   async #read(from: number, to: number, maxSamples: number): Promise<Batch | undefined> {
-    const { queue, log, clock } = this.#options;
-    try {
-      const batch = await queue.read(from, to, maxSamples);
-      if (batch.covers.to >= from) return withoutLooseEnd(batch);
-    } catch (error) {
-      log.error(`the outbox cannot be read: ${messageOf(error)}`);
-    }
-    await sleep(clock, READ_AGAIN_AFTER_MS);
-    return undefined;
+    const batch = await this.#options.queue.read(from, to, maxSamples);
+    return batch.covers.to < from ? undefined : withoutLooseEnd(batch);
   }
 
   #wakeAt(atMs: number): void {

@@ -1,6 +1,6 @@
 /** What was handed to the connection and is not acknowledged yet, in order, and how long that takes. */
 import type { Clock, Timer } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
+import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Connection, Message } from "../pipeline.ts";
 import { type Kind, MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
 import type { Ack } from "./pace.ts";
@@ -62,7 +62,10 @@ export class Sender {
     this.#watchOldest();
     connection.publish(message).then(
       () => this.#acknowledged(flight),
-      (error: unknown) => this.#refused(messageOf(error)),
+      (error: unknown) => {
+        if (isOurBug(error)) throw error;
+        this.#refused(messageOf(error));
+      },
     );
   }
 

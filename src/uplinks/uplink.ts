@@ -1,7 +1,7 @@
 /** One broker, or a list of them to fall back on: runs the session and joins it to the transport. */
 import type { UplinkConfig } from "../config/config.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { EXIT, messageOf, UserError, unreachable } from "../core/errors.ts";
+import { EXIT, isOurBug, messageOf, UserError, unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Random } from "../core/random.ts";
 import type { Connection, CurrentValues, StateStore, Transport, UplinkQueue, UplinkReport } from "../pipeline.ts";
@@ -107,7 +107,7 @@ class UplinkLoop implements Uplink {
       case "storeSession":
         state.nextSession(config.name).then(
           (session) => this.#dispatch({ type: "stored", session }),
-          (error: unknown) => this.#dispatch({ type: "notStored", reason: messageOf(error) }),
+          (error: unknown) => this.#dispatch({ type: "notStored", reason: worldly(error) }),
         );
         break;
       case "connect":
@@ -153,7 +153,7 @@ class UplinkLoop implements Uplink {
         this.#dispatch({ type: "connected" });
         void connection.closed.then((reason) => this.#closed(connection, reason));
       },
-      (error: unknown) => this.#dispatch({ type: "notConnected", reason: messageOf(error) }),
+      (error: unknown) => this.#dispatch({ type: "notConnected", reason: worldly(error) }),
     );
   }
 
@@ -197,4 +197,10 @@ class UplinkLoop implements Uplink {
     this.#link = undefined;
     this.#dispatch({ type: "closed", reason });
   }
+}
+
+/** What went wrong in the world, in words; a bug of ours is thrown on. */
+function worldly(thrown: unknown): string {
+  if (isOurBug(thrown)) throw thrown;
+  return messageOf(thrown);
 }
