@@ -34,9 +34,9 @@ export class Mutant {
     }
   }
 
-  /** Runs seeds until one shows something. @throws when the run itself fails */
-  async watch(fromSeed: number, seeds: number): Promise<Sighting | undefined> {
-    const answer = await this.#probe([`${fromSeed}`, `${seeds}`]);
+  /** Runs seeds whose plans meet the needs until one shows something. @throws when the run itself fails */
+  async watch(fromSeed: number, seeds: number, needs: readonly string[] = []): Promise<Sighting | undefined> {
+    const answer = await this.#probe([`${fromSeed}`, `${seeds}`, ...needs]);
     const seen: unknown = JSON.parse(answer);
     return isSighting(seen) ? seen : undefined;
   }

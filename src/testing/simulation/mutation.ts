@@ -1,10 +1,30 @@
+import type { Change, DeviceTrouble, Plan, Trouble } from "./plan.ts";
+
 /** A planted mistake: what the simulation must see if it is worth anything. */
 export interface Mutation {
   /** What the mutated gateway does wrong. */
   readonly name: string;
   /** The promise that it breaks. */
   readonly breaks: "P3" | "P4" | "P5" | "P6" | "P7" | "P8" | "P9" | "P11" | "identity";
+  /** What must go wrong in a run for it to show at all; other seeds are passed over. */
+  readonly needs: readonly Need[];
   readonly edits: readonly Edit[];
+}
+
+/** A kind of trouble, or of change, or a site whose outbox meets its limit. */
+export type Need = Trouble["kind"] | DeviceTrouble["how"] | Change["what"] | "small outbox";
+
+const SMALL_OUTBOX_BYTES = 1_048_576;
+
+export function meets({ site, faults }: Plan, needs: readonly string[]): boolean {
+  const met = new Set<string>(faults.flatMap(({ trouble }) => wordsOf(trouble)));
+  if (site.outbox.maxSizeBytes < SMALL_OUTBOX_BYTES) met.add("small outbox");
+  return needs.every((need) => met.has(need));
+}
+
+function wordsOf(trouble: Trouble): readonly string[] {
+  if (trouble.kind === "device") return [trouble.trouble.how];
+  return trouble.kind === "reload" ? [trouble.change.what] : [trouble.kind];
 }
 
 export interface Edit {

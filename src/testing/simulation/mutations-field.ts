@@ -5,6 +5,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "no rule against late replies",
     breaks: "P5",
+    needs: ["late"],
     edits: [
       {
         file: "sources/modbus/reply-guard.ts",
@@ -16,6 +17,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "a reply of another unit is taken",
     breaks: "P5",
+    needs: ["late"],
     edits: [
       {
         file: "sources/modbus/frame-scanner.ts",
@@ -27,6 +29,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "the checksum of a reply is not looked at",
     breaks: "P5",
+    needs: ["a bit flipped"],
     edits: [
       {
         file: "sources/modbus/frame-scanner.ts",
@@ -38,6 +41,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "a failed read is not told",
     breaks: "P3",
+    needs: ["silent"],
     edits: [
       {
         file: "sources/modbus/modbus-source.ts",
@@ -55,6 +59,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "stale is never told",
     breaks: "P3",
+    needs: [],
     edits: [
       {
         file: "tags/staleness.ts",
@@ -66,6 +71,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "the deadband counts from the last read instead of the last reported one",
     breaks: "P3",
+    needs: [],
     edits: [
       {
         file: "tags/tag-table.ts",
@@ -77,6 +83,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "the read before a jump goes after it",
     breaks: "identity",
+    needs: [],
     edits: [
       {
         file: "tags/tag-table.ts",
@@ -94,6 +101,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "the epoch is not raised when the clock steps back",
     breaks: "identity",
+    needs: ["clock step"],
     edits: [
       {
         file: "tags/stamps.ts",
@@ -105,6 +113,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "two reads of a tag may have one stamp",
     breaks: "identity",
+    needs: ["clock step"],
     edits: [
       {
         file: "tags/tag-table.ts",
@@ -116,6 +125,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
   {
     name: "dead devices are asked as often as living ones",
     breaks: "P6",
+    needs: ["silent"],
     edits: [
       {
         file: "sources/modbus/schedule.ts",

@@ -48,7 +48,7 @@ async function judge(mutation: Mutation, pristine: Mutant, folder: string, seeds
   let problem = "";
   try {
     const mutant = new Mutant(pristine.dir, folder, mutation.edits);
-    sighting = await firstOwn(mutant, pristine, seeds);
+    sighting = await firstOwn(mutant, pristine, mutation, seeds);
     mutant.end();
   } catch (thrown) {
     problem = messageOf(thrown);
@@ -59,9 +59,14 @@ async function judge(mutation: Mutation, pristine: Mutant, folder: string, seeds
 }
 
 /** The first seed that shows something which it does not show without the mistake. */
-async function firstOwn(mutant: Mutant, pristine: Mutant, seeds: number): Promise<Sighting | undefined> {
+async function firstOwn(
+  mutant: Mutant,
+  pristine: Mutant,
+  { needs }: Mutation,
+  seeds: number,
+): Promise<Sighting | undefined> {
   for (let from = 1; from <= seeds; ) {
-    const seen = await mutant.watch(from, seeds - from + 1);
+    const seen = await mutant.watch(from, seeds - from + 1, needs);
     if (seen === undefined) return undefined;
     if ((await pristine.watch(seen.seed, 1)) === undefined) return seen;
     from = seen.seed + 1;

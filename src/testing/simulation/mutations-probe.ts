@@ -1,13 +1,14 @@
 /**
  * Runs seeds until an invariant does not hold, and prints the first one as JSON, or null. Started in a copy of the
- * sources: `node --import tsx src/testing/simulation/mutations-probe.ts FROM SEEDS`.
+ * sources: `node --import tsx src/testing/simulation/mutations-probe.ts FROM SEEDS NEED…`.
  */
 import { messageOf } from "../../core/errors.ts";
 import { drawPlan } from "./draw.ts";
 import type { Sighting } from "./mutant.ts";
+import { meets } from "./mutation.ts";
 import { simulate } from "./simulate.ts";
 
-const [, , from = "1", seeds = "1"] = process.argv;
+const [, , from = "1", seeds = "1", ...needs] = process.argv;
 let seed = Number(from);
 
 function answer(sighting: Sighting | null): never {
@@ -21,7 +22,9 @@ process.on("uncaughtException", broke);
 process.on("unhandledRejection", broke);
 
 for (const last = seed + Number(seeds) - 1; seed <= last; seed++) {
-  const [breach] = (await simulate(drawPlan(seed))).breaches;
+  const plan = drawPlan(seed);
+  if (!meets(plan, needs)) continue;
+  const [breach] = (await simulate(plan)).breaches;
   if (breach !== undefined) answer({ seed, invariant: breach.invariant, what: breach.what });
 }
 answer(null);

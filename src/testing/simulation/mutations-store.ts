@@ -5,11 +5,13 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a commit does not wait for the card",
     breaks: "P4",
+    needs: ["power cut"],
     edits: [{ file: "store/sqlite.ts", find: "synchronous = FULL", replace: "synchronous = OFF" }],
   },
   {
     name: "a commit that failed counts as stored",
     breaks: "P4",
+    needs: ["disk full"],
     edits: [
       {
         file: "store/committer.ts",
@@ -21,6 +23,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "samples are committed ten times too late",
     breaks: "P4",
+    needs: ["power cut"],
     edits: [
       {
         file: "store/commit-loop.ts",
@@ -32,11 +35,13 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a range is lost where those of two uplinks are joined",
     breaks: "P4",
+    needs: ["broker gone", "restart"],
     edits: [{ file: "store/ranges.ts", find: "last.to = Math.max(last.to, to);", replace: "last.to = to;" }],
   },
   {
     name: "a range is lost where too many are merged",
     breaks: "P4",
+    needs: ["connections cut"],
     edits: [
       { file: "store/ranges.ts", find: "export const MAX_RANGES = 64;", replace: "export const MAX_RANGES = 2;" },
       {
@@ -49,6 +54,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "the safe time runs ahead of what is stored",
     breaks: "P4",
+    needs: ["power cut"],
     edits: [
       {
         file: "store/ledger.ts",
@@ -65,6 +71,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "an unclean stop is not told",
     breaks: "P4",
+    needs: ["power cut"],
     edits: [
       {
         file: "store/committer.ts",
@@ -76,6 +83,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a loss is not persisted",
     breaks: "P4",
+    needs: ["power cut"],
     edits: [
       {
         file: "store/uplink-queue.ts",
@@ -87,6 +95,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "retention drops the highest priority first",
     breaks: "P4",
+    needs: ["small outbox"],
     edits: [
       {
         file: "store/retention.ts",
@@ -98,6 +107,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "what is dropped at a limit is not told",
     breaks: "P4",
+    needs: ["small outbox"],
     edits: [
       {
         file: "store/committer.ts",
@@ -109,6 +119,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "numbers are used again after a restart",
     breaks: "P4",
+    needs: ["restart"],
     edits: [
       {
         file: "store/outbox.ts",
@@ -120,6 +131,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "epoch and session are forgotten at a stop",
     breaks: "identity",
+    needs: ["clock step", "restart"],
     edits: [
       {
         file: "store/state.ts",
@@ -131,11 +143,13 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a session number is given twice",
     breaks: "identity",
+    needs: ["connections cut"],
     edits: [{ file: "store/state.ts", find: "return ++counter.value;", replace: "return counter.value;" }],
   },
   {
     name: "a removed uplink's backlog is thrown away",
     breaks: "P8",
+    needs: ["remove uplink"],
     edits: [
       {
         file: "store/uplink-queue.ts",

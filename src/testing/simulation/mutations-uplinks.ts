@@ -5,6 +5,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "progress is advanced before the acknowledgement",
     breaks: "P4",
+    needs: ["connections cut"],
     edits: [
       {
         file: "uplinks/link.ts",
@@ -18,6 +19,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a message that was never acknowledged counts as delivered",
     breaks: "P4",
+    needs: ["connections cut"],
     edits: [
       {
         file: "uplinks/link.ts",
@@ -29,6 +31,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "history acknowledges more than it sent",
     breaks: "P4",
+    needs: ["connections cut"],
     edits: [
       {
         file: "uplinks/history-feed.ts",
@@ -40,6 +43,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a loss counts as told when it is sent",
     breaks: "P4",
+    needs: ["power cut"],
     edits: [
       {
         file: "uplinks/history-feed.ts",
@@ -51,6 +55,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "history and losses go before the snapshot",
     breaks: "P3",
+    needs: ["power cut"],
     edits: [
       {
         file: "uplinks/session.ts",
@@ -62,6 +67,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "live values above the cut go before the snapshot",
     breaks: "P3",
+    needs: ["connections cut"],
     edits: [
       {
         file: "uplinks/session.ts",
@@ -74,6 +80,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a snapshot claims to include a message that follows it",
     breaks: "P3",
+    needs: [],
     edits: [
       {
         file: "uplinks/json/json-format.ts",
@@ -85,6 +92,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "the snapshot of a removed device stays at the broker",
     breaks: "P3",
+    needs: ["remove device"],
     edits: [
       {
         file: "uplinks/link.ts",
@@ -96,6 +104,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "the will says online",
     breaks: "P3",
+    needs: ["broker gone"],
     edits: [
       {
         file: "uplinks/json/json-payload.ts",
@@ -107,6 +116,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "the status of a value is dropped",
     breaks: "P5",
+    needs: ["silent"],
     edits: [
       {
         file: "uplinks/json/json-payload.ts",
@@ -118,6 +128,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a frozen link is never noticed",
     breaks: "P3",
+    needs: ["broker frozen"],
     edits: [
       {
         file: "uplinks/sender.ts",
@@ -129,6 +140,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "live values that lag for minutes still go out as live",
     breaks: "P3",
+    needs: ["slow link"],
     edits: [
       {
         file: "uplinks/flow.ts",
@@ -140,6 +152,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "history fills the link",
     breaks: "P6",
+    needs: ["slow link"],
     edits: [
       { file: "uplinks/pace.ts", find: "const DELAY_TARGET_MS = 150;", replace: "const DELAY_TARGET_MS = 150_000;" },
       {
