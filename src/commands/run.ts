@@ -1,10 +1,10 @@
-import { mkdir } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadBoard } from "../config/board.ts";
 import type { Config } from "../config/config.ts";
 import { checkConfig } from "../config/load.ts";
 import { hostClock } from "../core/clock.ts";
+import { makeDirectory } from "../core/directory.ts";
 import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
 import { createLog, type Level, type Log } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
@@ -49,7 +49,7 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   const config = configuration(options.config, options.board ?? io.env.SALLYPORT_BOARD, log);
   const stateDir = resolve(options.stateDir ?? firstDirectory(io.env.STATE_DIRECTORY) ?? "state");
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
-  await makeDirectories([stateDir, runtimeDir]);
+  makeDirectories([stateDir, runtimeDir]);
 
   const gateway = await build(config, { log, stateDir, runtimeDir });
   gateway.start();
@@ -157,10 +157,10 @@ function firstDirectory(list: string | undefined): string | undefined {
   return first === "" ? undefined : first;
 }
 
-async function makeDirectories(directories: readonly string[]): Promise<void> {
+function makeDirectories(directories: readonly string[]): void {
   for (const directory of directories) {
     try {
-      await mkdir(directory, { recursive: true, mode: 0o750 });
+      makeDirectory(directory);
     } catch (error) {
       throw new UserError(`cannot make ${directory}: ${messageOf(error)}; give --state-dir a place to write`, EXIT.io);
     }

@@ -1,7 +1,8 @@
 /** The adapter of better-sqlite3, and the settings of every file we keep. */
-import { existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
+import { makeDirectory } from "../core/directory.ts";
 import { messageOf } from "../core/errors.ts";
 import { type SetAside, StorageFailure } from "./block-store.ts";
 
@@ -48,7 +49,7 @@ export interface OpenDatabase<T> {
  */
 export function openDatabase<T>(options: DatabaseOptions, load: (database: Database) => T): OpenDatabase<T> {
   try {
-    mkdirSync(dirname(options.path), { recursive: true });
+    makeDirectory(dirname(options.path));
     return { ...openOnce(options, load), setAside: undefined };
   } catch (thrown) {
     const failure = storageFailure(thrown);
