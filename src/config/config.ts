@@ -165,8 +165,10 @@ export interface OutboxConfig {
   /** Absolute, or relative to the state directory. */
   readonly path: string;
   readonly maxSizeBytes: number;
+  /** Of the gateway's running time: while it is switched off nothing ages, and no step of the clock makes old. */
   readonly maxAgeMs: number;
   /** 0: committed before any uplink may send. */
   readonly commitIntervalMs: number;
+  /** Holds while stored samples wait for a configured uplink. 0: committed as they come. */
   readonly outageCommitIntervalMs: number;
 }

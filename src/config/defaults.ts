@@ -102,7 +102,8 @@ export const LIMITS = {
 
   storedSizeBytes: { min: 1_000_000, max: 1_000_000_000_000 },
   storedAgeMs: { min: MINUTE_MS, max: 3_650 * DAY_MS },
-  commitIntervalMs: { min: 0, max: HOUR_MS },
+  /** Or 0. It is looked for every quarter of it, and a timer is not worth less than 50 ms. */
+  commitIntervalMs: { min: 200, max: HOUR_MS },
   clockWaitAtMostMs: { min: 0, max: DAY_MS },
 } as const;
 

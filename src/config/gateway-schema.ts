@@ -5,15 +5,15 @@ import { inputSchema } from "./input-schema.ts";
 import { lineSchema } from "./line-schema.ts";
 import { choice, list, named, nameSchema, section, tagNameSchema } from "./section.ts";
 import { uplinkSchema } from "./uplink-schema.ts";
-import { duration, pathSchema, size } from "./values.ts";
+import { duration, durationOrZero, pathSchema, size } from "./values.ts";
 import { not, says } from "./wording.ts";
 
 const outboxSchema = section("the outbox", {
   path: v.exactOptional(pathSchema),
   maxSize: v.exactOptional(size(LIMITS.storedSizeBytes)),
   maxAge: v.exactOptional(duration(LIMITS.storedAgeMs)),
-  commitInterval: v.exactOptional(duration(LIMITS.commitIntervalMs)),
-  outageCommitInterval: v.exactOptional(duration(LIMITS.commitIntervalMs)),
+  commitInterval: v.exactOptional(durationOrZero(LIMITS.commitIntervalMs)),
+  outageCommitInterval: v.exactOptional(durationOrZero(LIMITS.commitIntervalMs)),
 });
 
 const clockSchema = section("the clock", {

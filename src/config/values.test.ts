@@ -6,6 +6,7 @@ import { DEFAULTS, LIMITS } from "./defaults.ts";
 import {
   deadbandSchema,
   duration,
+  durationOrZero,
   durationText,
   parseDuration,
   quantityOf,
@@ -33,6 +34,15 @@ describe("durations", () => {
       [300, 15_000, 600_000, 7_200_000, 7_776_000_000, 1_500, 0],
     );
     assert.equal(v.parse(duration(ANY), 0), 0);
+  });
+
+  test("where 0 means something else, the rest has its own minimum", () => {
+    const schema = durationOrZero(LIMITS.commitIntervalMs);
+    assert.deepEqual(
+      ["0", "0s", 0, "200ms", "1h"].map((text) => v.parse(schema, text)),
+      [0, 0, 0, 200, 3_600_000],
+    );
+    assert.equal(messageOf(schema, "199ms"), "199ms is out of range; write 0, or 200ms to 1h");
   });
 
   test("every duration reads back as it is shown", () => {

@@ -54,15 +54,28 @@ function within<Value extends number>({ min, max }: Bounds, text: (value: number
   );
 }
 
+const durationMessage = not("a duration", DURATION_REMEDY);
+const anyDuration = v.pipe(
+  v.union([v.string(), v.literal(0)], durationMessage),
+  v.transform(String),
+  v.regex(DURATION, durationMessage),
+  v.transform(parseDuration),
+);
+
 /** `500ms`, `15s`, `10m`, `2h`, `90d` → milliseconds. A bare 0 needs no unit. */
 export function duration(bounds: Bounds) {
-  const message = not("a duration", DURATION_REMEDY);
+  return v.pipe(anyDuration, within(bounds, durationText));
+}
+
+/** A duration, or 0 where that means something else than a very short one. */
+export function durationOrZero({ min, max }: Bounds) {
   return v.pipe(
-    v.union([v.string(), v.literal(0)], message),
-    v.transform(String),
-    v.regex(DURATION, message),
-    v.transform(parseDuration),
-    within(bounds, durationText),
+    anyDuration,
+    v.check<number, (issue: v.CheckIssue<number>) => string>(
+      (ms) => ms === 0 || (ms >= min && ms <= max),
+      ({ input }) =>
+        says(`${durationText(input)} is out of range`, `write 0, or ${durationText(min)} to ${durationText(max)}`),
+    ),
   );
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type CommitState, isDue, PROGRESS_INTERVAL_MS } from "./commit-loop.ts";
+import { type CommitState, checkMsOf, isDue, PROGRESS_INTERVAL_MS } from "./commit-loop.ts";
 
 const QUIET: CommitState = {
   oldestMs: undefined,
@@ -31,4 +31,12 @@ test("P7: after failures everything waits, at most a minute", () => {
   assert.equal(isDue(state, 1_000), true);
   assert.equal(isDue({ ...state, failures: 3 }, 3_999), false);
   assert.equal(isDue({ ...state, failures: 1_000 }, 60_000), true);
+});
+
+test("P4: checks come every quarter of the smaller interval, and for what is no sample in any case", () => {
+  assert.equal(checkMsOf([60_000, 1_000]), 250);
+  assert.equal(checkMsOf([200, 60_000]), 50);
+  assert.equal(checkMsOf([3_600_000, 3_600_000]), 2_500);
+  assert.equal(checkMsOf([0, 60_000]), 250);
+  assert.equal(checkMsOf([0, 200]), 50);
 });

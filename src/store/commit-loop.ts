@@ -6,8 +6,7 @@ import { type FailureKind, StorageFailure } from "./block-store.ts";
 
 /** With nothing else to commit, progress is stored no more often than this. */
 export const PROGRESS_INTERVAL_MS = 10_000;
-/** Checks come every quarter of the commit interval, within these. */
-const MIN_CHECK_MS = 50;
+/** Checks come every quarter of the commit interval, and no more seldom than this. */
 const MAX_CHECK_MS = 2_500;
 /** Where every append is a check, for what is no sample. */
 const IDLE_CHECK_MS = 250;
@@ -36,6 +35,11 @@ export function isDue(state: CommitState, nowMs: number): boolean {
   return state.hasProgress && sinceCommitMs >= PROGRESS_INTERVAL_MS;
 }
 
+/** P4: a sample waits at most a quarter of its interval longer than that, whichever interval holds. */
+export function checkMsOf(intervalsMs: readonly number[]): number {
+  return Math.min(MAX_CHECK_MS, ...intervalsMs.map((ms) => (ms === 0 ? IDLE_CHECK_MS : ms / 4)));
+}
+
 /** One card: nothing gains from jitter. */
 function retryDelayMs(failures: number): number {
   return Math.min(RETRY_BASE_MS * 2 ** Math.min(failures - 1, 16), RETRY_MAX_MS);
@@ -62,12 +66,12 @@ export class CommitLoop {
   #failures = 0;
   #failure: StorageFailure | undefined;
 
-  constructor(task: CommitTask, clock: Clock, log: Log, commitIntervalMs: number) {
+  /** @param intervalsMs each that CommitTask.state() may name */
+  constructor(task: CommitTask, clock: Clock, log: Log, intervalsMs: readonly number[]) {
     this.#task = task;
     this.#clock = clock;
     this.#log = log;
-    const quarterMs = Math.min(Math.max(commitIntervalMs / 4, MIN_CHECK_MS), MAX_CHECK_MS);
-    this.#checkMs = commitIntervalMs === 0 ? IDLE_CHECK_MS : quarterMs;
+    this.#checkMs = checkMsOf(intervalsMs);
     this.#lastCommitMs = clock.monotonicMs();
   }
 

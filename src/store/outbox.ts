@@ -90,12 +90,15 @@ class StoredOutbox implements Outbox {
   readonly #loop: CommitLoop;
   /** A new name in a file that replaced a damaged one may have lost anything. */
   readonly #damage: LossDraft | undefined;
+  readonly #mayBeDueAtOnce: boolean;
   #hasAppended = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: OutboxOptions, opened: OpenedBlocks, { dictionary, saved }: Content) {
     const { clock, config, limits, tags, epoch, store, log } = options;
+    const intervalsMs = [config.commitIntervalMs, config.outageCommitIntervalMs];
     this.#options = options;
+    this.#mayBeDueAtOnce = intervalsMs.includes(0);
     this.#ledger = new Ledger({
       clock,
       limits,
@@ -118,8 +121,8 @@ class StoredOutbox implements Outbox {
       committed: opened.highest ?? 0,
       onTick: () => this.#tellSafe(),
     });
-    this.#loop = new CommitLoop(this.#committer, clock, log, config.commitIntervalMs);
-    this.#damage = opened.setAside === undefined ? undefined : this.#damageLoss();
+    this.#loop = new CommitLoop(this.#committer, clock, log, intervalsMs);
+    this.#damage = opened.setAside !== undefined || this.#isGone(saved) ? this.#damageLoss() : undefined;
     this.#restore(saved);
   }
 
@@ -133,8 +136,9 @@ class StoredOutbox implements Outbox {
     if (samples.length === 0) return;
     if (!this.#hasAppended) this.#parkOthers();
     this.#ledger.append(samples);
-    if (this.#options.config.commitIntervalMs === 0) this.#loop.checkNow();
-    else for (const queue of this.#ledger.queues.values()) queue.notify();
+    if (this.#mayBeDueAtOnce) this.#loop.checkNow();
+    if (this.#options.config.commitIntervalMs === 0) return;
+    for (const queue of this.#ledger.queues.values()) queue.notify();
   }
 
   /** To be called for every configured name before the first append: other names in the file are then parked. */
@@ -207,6 +211,13 @@ class StoredOutbox implements Outbox {
       const span = { epoch: safe.epoch, fromMs: safe.ms, toMs: Math.max(safe.ms, clock.wallMs()) };
       queue.lose(this.#ledger.unknownLoss("unclean stop", span));
     }
+  }
+
+  /** state.db remembers an outbox, and this file has never been one: somebody emptied or removed it. */
+  #isGone(saved: SavedOutbox): boolean {
+    const isGone = saved.safe === undefined && this.#options.lastKnown.safe !== undefined;
+    if (isGone) this.#options.log.error("outbox.db is not the file it was, but an empty one: what it held is lost");
+    return isGone;
   }
 
   #damageLoss(): LossDraft {

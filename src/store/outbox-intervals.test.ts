@@ -1,0 +1,56 @@
+/** P4's bound: how long a sample may be in memory alone. In-process, where virtual time is exact. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import type { OutboxConfig } from "../config/config.ts";
+import { acknowledgeAll, StoreRig } from "../testing/store-rig.ts";
+
+/** Of the interval: it is looked for every quarter of it. */
+const BOUND = 1.25;
+const LONG_MS = 60_000;
+
+async function openRig(t: TestContext, commitIntervalMs: number, outageCommitIntervalMs: number): Promise<StoreRig> {
+  const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
+  const config: Partial<OutboxConfig> = { commitIntervalMs, outageCommitIntervalMs };
+  await rig.open(config);
+  rig.queue();
+  await rig.clock.advance(2 * LONG_MS);
+  return rig;
+}
+
+/** Takes a sample in at a moment between two checks, and sees it on the card within the bound. */
+async function commitsWithin(rig: StoreRig, intervalMs: number): Promise<void> {
+  await rig.clock.advance(77);
+  rig.append(1);
+  await rig.clock.advance(BOUND * intervalMs);
+  const { committed, newest } = rig.store.outbox.report();
+  assert.equal(committed, newest);
+}
+
+test("P4: in an outage outageCommitInterval is kept, also where it is the shorter", async (t) => {
+  for (const outageMs of [200, 1_000, 5_000]) {
+    const rig = await openRig(t, LONG_MS, outageMs);
+    rig.append(1);
+    await rig.clock.advance(BOUND * LONG_MS);
+    assert.equal(rig.store.outbox.report().committed, 1, "now the broker keeps it waiting");
+    for (let i = 0; i < 3; i++) await commitsWithin(rig, outageMs);
+  }
+});
+
+test("P4: commitInterval is kept, whatever the one for outages", async (t) => {
+  for (const commitMs of [200, 1_000]) {
+    const rig = await openRig(t, commitMs, LONG_MS);
+    for (let i = 0; i < 3; i++) {
+      await commitsWithin(rig, commitMs);
+      acknowledgeAll(rig.queue());
+    }
+  }
+});
+
+test("P4: with outageCommitInterval 0 samples are committed as they come", async (t) => {
+  const rig = await openRig(t, 1_000, 0);
+  rig.append(1);
+  await rig.clock.advance(BOUND * 1_000);
+  rig.append(1);
+  await rig.clock.advance(0);
+  assert.equal(rig.store.outbox.report().committed, 2);
+});
