@@ -177,6 +177,31 @@ test("a port that vanishes settles the request, and is told of", async () => {
   assert.equal(port.isOpen, false);
 });
 
+test("P7: a write that never ends is given up after a limit; the port is told as lost and can be closed", async () => {
+  const { port, line, clock, ask } = await rig({ responseTimeoutMs: 300 });
+  const lost: string[] = [];
+  port.onLost = (reason) => lost.push(reason);
+  const { write } = line;
+  line.write = () => new Promise(() => undefined);
+  assert.equal(await ask(1_300), undefined, "a busy adapter has its time");
+  await clock.advance(100);
+  assert.match(lost.join(), /^\/dev\/simulated does not send/);
+  assert.equal(port.isOpen, false);
+  await new Promise<void>((resolve) => port.close(() => resolve()));
+  assert.equal(clock.pendingTimers(), 0);
+  line.write = write;
+  await new Promise<void>((resolve) => port.open(() => resolve()));
+  assert.equal((await ask())?.kind, "frame");
+});
+
+test("P7: input that cannot be thrown away holds a line no longer than a write that never ends", async () => {
+  const { port, line, ask } = await rig();
+  line.discardInput = () => new Promise(() => undefined);
+  const exchange = await ask(2_000);
+  assert.equal(exchange?.kind, "closed");
+  assert.equal(port.isOpen, false);
+});
+
 test("modbus-serial left to itself takes a late reply for the next answer: the reason for this port", async () => {
   const pty = await openPtyPair();
   const client = new modbusSerial.default();

@@ -14,6 +14,9 @@ import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
 /** USB adapters hand over what they received up to this much later (FTDI's latency timer is 16 ms). */
 const ADAPTER_LATENCY_MS = 20;
 
+/** A busy board or adapter may hold a request up for so long; one that holds it longer is frozen. */
+const WRITE_STALL_MAX_MS = 1_000;
+
 /** Input kept while a frame is looked for; a line that babbles more is noise. */
 const INPUT_MAX_BYTES = 4 * FRAME_MAX_BYTES;
 
@@ -46,7 +49,7 @@ interface Running {
 export class ModbusPort extends EventEmitter {
   /** Told what was passed over, asked for or not. */
   onSkipped: (skipped: Skipped) => void = () => undefined;
-  /** The port ended by itself. */
+  /** The port ended by itself, or takes nothing any more. */
   onLost: (reason: string) => void = () => undefined;
   readonly #line: SerialLine;
   readonly #config: LineConfig;
@@ -135,6 +138,8 @@ export class ModbusPort extends EventEmitter {
   async #send(running: Running): Promise<void> {
     try {
       await this.#silence();
+      if (this.#running !== running) return;
+      running.timeout = this.#clock.after(this.#writeLimitMs(running), () => this.#writeTimeout());
       await this.#line.discardInput();
       if (this.#running !== running) return;
       this.#discardInput();
@@ -145,9 +150,22 @@ export class ModbusPort extends EventEmitter {
       return;
     }
     if (this.#running !== running) return;
+    running.timeout.cancel();
     running.sentAtMs = this.#clock.monotonicMs();
     this.#busyAtMs = running.sentAtMs;
     running.timeout = this.#clock.after(this.#config.responseTimeoutMs, () => this.#responseTimeout(running));
+  }
+
+  #writeLimitMs({ expected }: Running): number {
+    const { serial, responseTimeoutMs } = this.#config;
+    return wireTimeMs(serial, expected.request.length) + responseTimeoutMs + WRITE_STALL_MAX_MS;
+  }
+
+  /** The write itself may never come to an end, so nobody waits for it. */
+  #writeTimeout(): void {
+    const reason = `${this.#config.path} does not send what is written to it: unplug the adapter and plug it in again`;
+    this.#end(reason);
+    this.onLost(reason);
   }
 
   /** Keeps t3.5 between frames. A line that is never silent is written to all the same, after a limit. */

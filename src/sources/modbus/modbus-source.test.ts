@@ -187,6 +187,35 @@ test("P3: when the adapter vanishes every device's tags are Bad at once; when it
   await end();
 });
 
+test("P3: an adapter that takes nothing any more is lost, reopened with back-off, and stops without it", async () => {
+  const [a, b] = [deviceOfAddresses(1), deviceOfAddresses(2)];
+  const configs = [deviceConfig("a", 1, registers("a", 0, 2)), deviceConfig("b", 2, registers("b", 0, 2))];
+  const { clock, sink, line, source, end } = modbusRig([a, b], configs);
+  await clock.advance(3_000);
+  const write = line.write.bind(line);
+  let written = 0;
+  line.write = () => {
+    written += 1;
+    return new Promise(() => undefined);
+  };
+  const faults = new Set<string>();
+  for (let i = 0; i < 630; i++) {
+    await clock.advance(100);
+    faults.add(source.report().fault);
+  }
+  assert.deepEqual([sink.latestPresence("a"), sink.latestPresence("b")], ["lost", "lost"]);
+  assert.match([...faults].join(), /does not send/);
+  assert.ok(written > 3 && written < 20, `${written} attempts`);
+  line.write = write;
+  await clock.advance(12_000);
+  assert.deepEqual([sink.latestPresence("a"), sink.latestPresence("b")], ["online", "online"]);
+  assert.equal(sink.latest("b/r1")?.status, "Good");
+  line.write = () => new Promise(() => undefined);
+  await clock.advance(1_100);
+  await end();
+  assert.equal(clock.pendingTimers(), 0);
+});
+
 test("a port that is not there at the start is told, and tried until it is", async () => {
   const { clock, sink, line, source, end } = modbusRig(
     [deviceOfAddresses(1)],

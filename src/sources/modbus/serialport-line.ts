@@ -22,6 +22,8 @@ class SerialportLine implements SerialLine {
   #port: Port | undefined;
   /** The last write; the binding would let two overtake each other. */
   #written: Promise<void> = Promise.resolve();
+  /** Writes that have not come back, of a port closed meanwhile, too: they hold its file and its lock. */
+  #heldWrites = 0;
 
   constructor(config: PortConfig) {
     this.#config = config;
@@ -35,7 +37,11 @@ class SerialportLine implements SerialLine {
     try {
       port = await SerialPort.binding.open({ path, ...serial, lock: true, rtscts: false });
     } catch (thrown) {
-      throw new Error(openFailure(path, messageOf(thrown)));
+      const reason = messageOf(thrown);
+      if (this.#heldWrites > 0 && isLockFailure(reason)) {
+        throw new Error(`${path} still holds what was written to it: unplug the adapter and plug it in again`);
+      }
+      throw new Error(openFailure(path, reason));
     }
     try {
       if (rs485 === "rts") await port.set({ rts: false });
@@ -45,6 +51,7 @@ class SerialportLine implements SerialLine {
       throw new Error(openFailure(path, messageOf(thrown)));
     }
     this.#port = port;
+    this.#written = Promise.resolve();
     void this.#pump(port);
   }
 
@@ -74,6 +81,7 @@ class SerialportLine implements SerialLine {
   async #send(bytes: Buffer): Promise<void> {
     const port = this.#opened();
     const byRts = this.#config.rs485 === "rts";
+    this.#heldWrites += 1;
     try {
       if (byRts) await port.set({ rts: true });
       await port.write(bytes);
@@ -82,6 +90,8 @@ class SerialportLine implements SerialLine {
     } catch (thrown) {
       await this.#lose(port, messageOf(thrown));
       throw new Error(messageOf(thrown));
+    } finally {
+      this.#heldWrites -= 1;
     }
   }
 
@@ -115,6 +125,10 @@ function openFailure(path: string, reason: string): string {
   if (/no such file/i.test(reason)) return `${path} is not there: is the adapter plugged in?`;
   if (/permission denied|access denied/i.test(reason))
     return `${path} may not be opened: add the user to the group dialout`;
-  if (/lock|busy|temporarily unavailable/i.test(reason)) return `${path} is in use by another program`;
+  if (isLockFailure(reason)) return `${path} is in use by another program`;
   return `${path} cannot be opened: ${reason}`;
+}
+
+function isLockFailure(reason: string): boolean {
+  return /lock|busy|temporarily unavailable/i.test(reason);
 }
