@@ -99,8 +99,8 @@ export class State implements StateStore {
 
   async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
     const name = retainedName(uplink, server);
-    this.#retained.set(name, topics);
     await this.#options.file.save([[name, topics.length === 0 ? null : JSON.stringify(topics)]]);
+    this.#retained.set(name, topics);
   }
 
   /** Remembers, and stores once a minute. */
@@ -113,11 +113,11 @@ export class State implements StateStore {
   }
 
   async close(): Promise<void> {
+    const { file, log } = this.#options;
     try {
-      await this.#save();
-      await this.#options.file.close();
+      await this.#save().finally(() => file.close());
     } catch (thrown) {
-      this.#options.log.error(`state.db could not be closed: ${messageOf(thrown)}`);
+      log.error(`state.db could not be closed: ${messageOf(thrown)}`);
     }
   }
 

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { StorageFailure } from "../store/block-store.ts";
+import type { StateFile, Storage } from "../store/storage-client.ts";
 import { acknowledgeAll, type StoreCase } from "./store-rig.ts";
 
 export const STATE_CASES: Record<string, StoreCase> = {
@@ -54,6 +56,29 @@ export const STATE_CASES: Record<string, StoreCase> = {
     assert.deepEqual(rig.store.state.retained("dmz", server), []);
   },
 
+  "retained topics that could not be stored do not count as stored": async (rig) => {
+    const card = new RefusingCard(rig.storage());
+    await rig.open({}, { worker: card.storage });
+    const { state } = rig.store;
+    await state.setRetained("cloud", "mqtts://a", ["one"]);
+    card.refuses = true;
+    await assert.rejects(state.setRetained("cloud", "mqtts://a", ["one", "two"]), /refused/);
+    assert.deepEqual(state.retained("cloud", "mqtts://a"), ["one"]);
+    card.refuses = false;
+    await state.setRetained("cloud", "mqtts://a", ["one", "two"]);
+    rig.cutPower();
+    await rig.open();
+    assert.deepEqual(rig.store.state.retained("cloud", "mqtts://a"), ["one", "two"]);
+  },
+
+  "a state.db whose last record is refused is closed all the same": async (rig) => {
+    const card = new RefusingCard(rig.storage());
+    await rig.open({}, { worker: card.storage });
+    card.refuses = true;
+    await rig.close();
+    assert.ok(card.isClosed);
+  },
+
   "P11: the state record is written at most once a minute, and tells how long all was safe": async (rig) => {
     await rig.open();
     const queue = rig.queue();
@@ -69,3 +94,25 @@ export const STATE_CASES: Record<string, StoreCase> = {
     assert.ok(loss !== undefined && loss.fromMs > wentDarkMs - 65_000, "no commit told it: state.db did");
   },
 };
+
+/** A card that takes no record of state.db while it refuses. */
+class RefusingCard {
+  refuses = false;
+  isClosed = false;
+  readonly storage: Storage;
+
+  constructor(real: Storage) {
+    const state: StateFile = {
+      ...real.state,
+      save: async (facts) => {
+        if (this.refuses) throw new StorageFailure("failing", "the card refused");
+        await real.state.save(facts);
+      },
+      close: async () => {
+        await real.state.close();
+        this.isClosed = true;
+      },
+    };
+    this.storage = { ...real, state };
+  }
+}

@@ -10,7 +10,7 @@ import { silentLog } from "../core/log.ts";
 import type { Priority, TagRef, Value } from "../core/tag.ts";
 import type { NumberedSample, Sample, UplinkQueue } from "../pipeline.ts";
 import { openStore, type Store, type StoreOptions } from "../store/open-store.ts";
-import type { Storage } from "../store/storage-client.ts";
+import { inProcessStorage, type Storage, threadStorage } from "../store/storage-client.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export const COMMIT_INTERVAL_MS = 1_000;
@@ -83,6 +83,13 @@ export class StoreRig {
 
   close(): Promise<void> {
     return this.store.outbox.close();
+  }
+
+  /** A storage as the openings of this rig have one, for a test that puts something around it. */
+  storage(): Storage {
+    const { worker, workerUrl } = this.#how;
+    if (typeof worker === "function") return worker(this.clock);
+    return worker === "thread" ? threadStorage(workerUrl) : inProcessStorage();
   }
 
   #storage(): Pick<StoreOptions, "worker" | "workerUrl"> {
