@@ -204,6 +204,14 @@ export interface BrokerLimits {
   readonly retainAvailable: boolean;
 }
 
+/** How a connection ended. */
+export interface ConnectionEnd {
+  /** In words, for people only. */
+  readonly reason: string;
+  /** The broker says that another client connected with our client id (MQTT 5.0, reason code 0x8E). */
+  readonly takenOver: boolean;
+}
+
 /**
  * One MQTT connection over TLS, from CONNACK to its end. It never reconnects.
  * Publishing on a closed connection rejects; nothing is queued for later.
@@ -214,8 +222,8 @@ export interface Connection {
   publish(message: Message): Promise<void>;
   /** Bytes handed over and not yet taken by the kernel. */
   bufferedBytes(): number;
-  /** Resolves once, with the reason in words, when the connection has ended for whatever cause. */
-  readonly closed: Promise<string>;
+  /** Resolves once, when the connection has ended for whatever cause. */
+  readonly closed: Promise<ConnectionEnd>;
   /** DISCONNECT (the broker drops the will), then closes. Resolves when the socket is gone. */
   close(): Promise<void>;
   /** Cuts the socket without a word, as the gateway does when the link is frozen; the broker sends the will. */

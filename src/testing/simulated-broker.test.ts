@@ -13,6 +13,7 @@ function simulated(latencyMs: number): Promise<ContractBroker> {
     server: "mqtts://broker",
     limits: { maxPacketBytes: 100_000, maxQos: 2, retainAvailable: true },
     deniedTopic: DENIED,
+    tellsTakeover: true,
     received: () => broker.received,
     settled: (promise, what) => passWhile(clock, what, promise),
     until: (holds, what) => passUntil(clock, what, holds),

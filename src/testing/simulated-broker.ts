@@ -127,16 +127,23 @@ export class SimulatedBroker implements Transport, FarEnd {
   }
 
   end(connection: SimulatedConnection, reason: string, disconnected = false): void {
-    if (this.#sessions.get(connection.request.clientId) === connection) {
-      this.#sessions.delete(connection.request.clientId);
-      if (!disconnected) this.#route(connection.request.will);
-    }
+    this.#letGo(connection, disconnected);
     connection.ended(reason);
+  }
+
+  #letGo(connection: SimulatedConnection, disconnected: boolean): void {
+    const { clientId, will } = connection.request;
+    if (this.#sessions.get(clientId) !== connection) return;
+    this.#sessions.delete(clientId);
+    if (!disconnected) this.#route(will);
   }
 
   #accept(request: ConnectRequest): Connection {
     const old = this.#sessions.get(request.clientId);
-    if (old !== undefined) this.end(old, "the broker ended the connection: session taken over (0x8E)");
+    if (old !== undefined) {
+      this.#letGo(old, false);
+      old.ended("the broker ended the connection: another client connected with this client id", true);
+    }
     const connection = new SimulatedConnection(this, request);
     this.#sessions.set(request.clientId, connection);
     return connection;

@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import type { BrokerLimits, Connection, ConnectRequest, Message } from "../pipeline.ts";
+import type { BrokerLimits, Connection, ConnectionEnd, ConnectRequest, Message } from "../pipeline.ts";
 
 /** What a connection needs of the broker and of the link to it. */
 export interface FarEnd {
@@ -37,7 +37,7 @@ const CLOSE_TIMEOUT_MS = 3_000;
 /** One connection to a simulated broker. Its link carries one byte after the other, at the rate of the broker. */
 export class SimulatedConnection implements Connection {
   readonly limits: BrokerLimits;
-  readonly closed: Promise<string>;
+  readonly closed: Promise<ConnectionEnd>;
   readonly request: ConnectRequest;
   readonly #broker: FarEnd;
   readonly #unacknowledged = new Set<Unacknowledged>();
@@ -46,7 +46,7 @@ export class SimulatedConnection implements Connection {
   #lineFreeMs = 0;
   #reason: string | undefined;
   #closing = false;
-  #resolveClosed: (reason: string) => void = () => {};
+  #resolveClosed: (end: ConnectionEnd) => void = () => {};
 
   constructor(broker: FarEnd, request: ConnectRequest) {
     this.#broker = broker;
@@ -125,12 +125,12 @@ export class SimulatedConnection implements Connection {
   }
 
   /** This side's end of the connection. */
-  ended(reason: string): void {
+  ended(reason: string, takenOver = false): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
     for (const { reject } of this.#unacknowledged) reject(new Error(`not acknowledged: ${reason}`));
     this.#unacknowledged.clear();
-    this.#resolveClosed(reason);
+    this.#resolveClosed({ reason, takenOver });
   }
 
   #refusal(message: Message): string | undefined {

@@ -111,7 +111,9 @@ test("a broker that says why it ends the connection is quoted", async () => {
   });
   const lost = connection.publish(message("a"));
   await assert.rejects(lost, /not acknowledged: .*second gateway with this name, a cloned card\? \(0x8E\)/);
-  assert.match(await connection.closed, /^the broker ended the connection: another client connected/);
+  const { reason, takenOver } = await connection.closed;
+  assert.match(reason, /^the broker ended the connection: another client connected/);
+  assert.equal(takenOver, true);
 });
 
 test("a broker that breaks the protocol is left, in words", async () => {
@@ -119,7 +121,7 @@ test("a broker that breaks the protocol is left, in words", async () => {
     client.write(Uint8Array.of(0xf5, 0x00));
   });
   await assert.rejects(connection.publish(message("a")), /not acknowledged/);
-  assert.match(await connection.closed, /does not keep to the protocol/);
+  assert.match((await connection.closed).reason, /does not keep to the protocol/);
 });
 
 test("a broker that is busy says so", async () => {

@@ -5,13 +5,14 @@
 import { connect, type IClientOptions, MqttClient } from "mqtt";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
-import { type BrokerLimits, ConnectFailure, type Connection, type Message } from "../pipeline.ts";
+import { type BrokerLimits, ConnectFailure, type Connection, type ConnectionEnd, type Message } from "../pipeline.ts";
 import {
   connackReason,
   connectRefusal,
   publishRefusal,
   reasonCodeOf,
   reasonWords,
+  SESSION_TAKEN_OVER,
   UNSUPPORTED_VERSION,
 } from "./mqtt-reason.ts";
 import type { SecureSocket } from "./secure-socket.ts";
@@ -71,7 +72,7 @@ export async function openMqtt(
         lifeline.accepted = true;
         resolve(new MqttConnection(client, secure, lifeline, settings.version, connack.properties ?? {}, clock));
       });
-      void lifeline.closed.then((reason) => {
+      void lifeline.closed.then(({ reason }) => {
         reject(lifeline.versionSuspect ? new VersionRefusal(reason) : new ConnectFailure(reason));
       });
     });
@@ -112,7 +113,8 @@ class Lifeline {
   /** Set when the end may be an old broker's way to say that it does not know MQTT 5. */
   versionSuspect = false;
   reason: string | undefined;
-  readonly closed: Promise<string>;
+  readonly closed: Promise<ConnectionEnd>;
+  #takenOver = false;
   readonly #secure: SecureSocket;
   readonly #settings: MqttSettings;
 
@@ -126,7 +128,7 @@ class Lifeline {
       socket.once("close", () => {
         if (!this.accepted && this.reason === undefined) this.versionSuspect = true;
         this.reason ??= this.accepted ? CLOSED_BY_BROKER : CLOSED_INSTEAD_OF_ANSWER;
-        resolve(this.reason);
+        resolve({ reason: this.reason, takenOver: this.#takenOver });
       });
     });
   }
@@ -135,8 +137,9 @@ class Lifeline {
     // Where MQTT is in a WebSocket, this is another stream than the socket.
     client.stream.on("error", (error: Error) => this.#socketError(error));
     client.on("error", (error) => this.#protocolError(error));
-    client.on("disconnect", (packet) => {
-      this.end(`the broker ended the connection: ${reasonWords(packet.reasonCode ?? 0x80)}`);
+    client.on("disconnect", ({ reasonCode }) => {
+      this.#takenOver = reasonCode === SESSION_TAKEN_OVER;
+      this.end(`the broker ended the connection: ${reasonWords(reasonCode ?? 0x80)}`);
     });
   }
 
@@ -193,7 +196,7 @@ interface ServerProperties {
 
 class MqttConnection implements Connection {
   readonly limits: BrokerLimits;
-  readonly closed: Promise<string>;
+  readonly closed: Promise<ConnectionEnd>;
   readonly #client: MqttClient;
   readonly #secure: SecureSocket;
   readonly #lifeline: Lifeline;
@@ -225,7 +228,7 @@ class MqttConnection implements Connection {
       retainAvailable: properties.retainAvailable ?? true,
     };
     this.closed = lifeline.closed;
-    void lifeline.closed.then((reason) => this.#abandon(reason));
+    void lifeline.closed.then(({ reason }) => this.#abandon(reason));
   }
 
   async publish(message: Message): Promise<void> {

@@ -5,6 +5,7 @@ import { messageOf } from "../core/errors.ts";
 const RETURN_CODES: Readonly<Record<number, number>> = { 1: 0x84, 2: 0x85, 3: 0x88, 4: 0x86, 5: 0x87 };
 
 export const UNSUPPORTED_VERSION = 0x84;
+export const SESSION_TAKEN_OVER = 0x8e;
 
 const WORDS: Readonly<Record<number, string>> = {
   128: "no reason given",

@@ -36,7 +36,7 @@ describe("P4: a link that is frozen half-open", () => {
     proxy.freeze();
     const underWay = connection.publish(message("plant/data"));
     const rejected = assert.rejects(underWay, /not acknowledged: the broker has not answered for 1\.5 s/);
-    const reason = await within(hostClock, connection.closed, "the end is noticed");
+    const { reason } = await within(hostClock, connection.closed, "the end is noticed");
     assert.match(reason, /has not answered for 1\.5 s: the link is frozen/);
     await rejected;
   });
@@ -49,7 +49,7 @@ describe("P4: a link that is frozen half-open", () => {
     const closing = connection.close();
     await clock.advance(CLOSE_LIMIT_MS);
     await within(hostClock, closing, "closed");
-    assert.equal(await connection.closed, "closed by the gateway");
+    assert.equal((await connection.closed).reason, "closed by the gateway");
     assert.equal(clock.pendingTimers(), 0);
   });
 

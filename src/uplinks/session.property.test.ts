@@ -52,7 +52,6 @@ class World {
   }
 
   #eventOf(happening: Happening, well: boolean): SessionEvent | undefined {
-    const reason = well ? "the broker closed the connection" : "session taken over (0x8E)";
     switch (happening) {
       case "start":
         return { type: "start" };
@@ -85,7 +84,7 @@ class World {
       case "cut":
         if (this.#connections === 0) return undefined;
         this.#lose();
-        return { type: "closed", reason };
+        return { type: "closed", reason: "the broker closed the connection", takenOver: !well };
     }
   }
 

@@ -66,8 +66,9 @@ function plain(type: SessionEvent["type"]): SessionEvent {
     case "notStored":
     case "notConnected":
     case "failed":
-    case "closed":
       return { type, reason: "so it is" };
+    case "closed":
+      return { type, reason: "so it is", takenOver: false };
     default:
       return { type };
   }
@@ -134,7 +135,7 @@ describe("the session", () => {
     const play = new Play().online().on({ type: "failed", reason: "the link is frozen" });
     assert.equal(play.state.phase, "closing");
     assert.ok(play.has("destroy"));
-    play.on({ type: "closed", reason: "cut by the gateway" });
+    play.on({ type: "closed", reason: "cut by the gateway", takenOver: false });
     assert.deepEqual([play.state.phase, play.state.failure], ["waiting", "the link is frozen"]);
   });
 
@@ -164,8 +165,15 @@ describe("the session", () => {
 describe("two gateways with one identity", () => {
   const takenOver: SessionEvent = {
     type: "closed",
-    reason: "the broker ended the connection: session taken over (0x8E)",
+    reason: "in whatever words",
+    takenOver: true,
   };
+
+  test("P7: words alone are no takeover: it is told as data", () => {
+    const play = new Play().online();
+    play.on({ type: "closed", reason: "the broker's words: session taken over (0x8E)", takenOver: false });
+    assert.equal(play.state.takeovers, 0);
+  });
 
   test("P7: a session taken over is named, and left to the other for long", () => {
     const play = new Play().online().pass(1_000).on(takenOver);

@@ -6,12 +6,13 @@
  *            waiting ◄──────┴── closing ◄──┘           any → stopping → stopped
  *
  * Held by the table: at most one connection; a session number is stored before CONNECT; no samples before the
- * announcement is acknowledged; the next attempt only once the last connection is gone.
+ * announcement is acknowledged; the next attempt once the last connection is gone, or was given up after being cut.
  * A timer belongs to its phase: leaving the phase cancels it.
  */
 import { backoffMs } from "../core/backoff.ts";
 import type { Level } from "../core/log.ts";
 import type { Random } from "../core/random.ts";
+import type { ConnectionEnd } from "../pipeline.ts";
 
 export type Phase =
   | "idle"
@@ -41,7 +42,7 @@ export type SessionEvent =
   /** Something refused or overdue makes this connection useless. */
   | { readonly type: "failed"; readonly reason: string }
   /** The connection is gone, for whatever cause. */
-  | { readonly type: "closed"; readonly reason: string };
+  | ({ readonly type: "closed" } & ConnectionEnd);
 
 type EventType = SessionEvent["type"];
 type EventOf<T extends EventType> = Extract<SessionEvent, { type: T }>;
@@ -152,10 +153,10 @@ const cut: Transition<"failed"> = (state, { reason }) => [
 ];
 
 /** The broker, or the way to it, ended the connection. */
-const loseConnection: Transition<"closed"> = (state, { reason }, context) => {
+const loseConnection: Transition<"closed"> = (state, { reason, takenOver }, context) => {
   const held = hasHeld(state, context);
   const brief = held ? 0 : state.brief + 1;
-  if (isTakeover(reason)) {
+  if (takenOver) {
     const fightOver = context.nowMs - state.connectedAtMs >= FIGHT_OVER_AFTER_MS;
     const takeovers = fightOver ? 1 : state.takeovers + 1;
     const failure = `another gateway uses the client id "${context.clientId}"`;
@@ -171,15 +172,11 @@ const loseConnection: Transition<"closed"> = (state, { reason }, context) => {
 };
 
 /** The connection that we cut is gone; the reason for the cut stands, unless the broker was first with a better one. */
-const afterCut: Transition<"closed"> = (state, { reason }, context) =>
-  isTakeover(reason)
-    ? loseConnection(state, { type: "closed", reason }, context)
-    : giveUpCut(state, { type: "timer" }, context);
+const afterCut: Transition<"closed"> = (state, event, context) =>
+  event.takenOver ? loseConnection(state, event, context) : retryAfterCut(state, context);
 
-const giveUpCut: Transition<"timer"> = (state, _event, context) =>
-  hasHeld(state, context)
-    ? retry(state, state.failure, 1, context)
-    : retry(nextServer(state, context), state.failure, state.failures + 1, context);
+/** Its end does not come: it is as good as gone. */
+const giveUpCut: Transition<"timer"> = (state, _event, context) => retryAfterCut(state, context);
 
 const stopNow: AnyTransition = (state) => [{ ...state, phase: "stopped" }, [{ type: "stopped" }]];
 
@@ -314,6 +311,12 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
   },
 };
 
+function retryAfterCut(state: SessionState, context: SessionContext): SessionStep {
+  return hasHeld(state, context)
+    ? retry(state, state.failure, 1, context)
+    : retry(nextServer(state, context), state.failure, state.failures + 1, context);
+}
+
 function retry(state: SessionState, failure: string, failures: number, context: SessionContext): SessionStep {
   const { reconnect, servers, random } = context;
   // A pass over all servers counts as one attempt: each is a chance of its own.
@@ -344,11 +347,6 @@ function nextServer(state: SessionState, { servers }: SessionContext): SessionSt
 
 function hasHeld(state: SessionState, { nowMs }: SessionContext): boolean {
   return nowMs - state.connectedAtMs >= HELD_AFTER_MS;
-}
-
-/** MQTT 5 says it with reason code 0x8E. */
-function isTakeover(reason: string): boolean {
-  return /0x8e\b|session taken over/i.test(reason);
 }
 
 function tell(level: Level, message: string): Effect {

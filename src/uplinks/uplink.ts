@@ -4,7 +4,15 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { EXIT, isOurBug, messageOf, UserError, unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Random } from "../core/random.ts";
-import type { Connection, CurrentValues, StateStore, Transport, UplinkQueue, UplinkReport } from "../pipeline.ts";
+import type {
+  Connection,
+  ConnectionEnd,
+  CurrentValues,
+  StateStore,
+  Transport,
+  UplinkQueue,
+  UplinkReport,
+} from "../pipeline.ts";
 import type { Format, Opening } from "./format.ts";
 import { createJsonFormat } from "./json/json-format.ts";
 import { Link } from "./link.ts";
@@ -151,7 +159,7 @@ class UplinkLoop implements Uplink {
       (connection) => {
         this.#connection = connection;
         this.#dispatch({ type: "connected" });
-        void connection.closed.then((reason) => this.#closed(connection, reason));
+        void connection.closed.then((end) => this.#closed(connection, end));
       },
       (error: unknown) => this.#dispatch({ type: "notConnected", reason: worldly(error) }),
     );
@@ -190,12 +198,12 @@ class UplinkLoop implements Uplink {
     return link;
   }
 
-  #closed(connection: Connection, reason: string): void {
+  #closed(connection: Connection, end: ConnectionEnd): void {
     if (connection !== this.#connection) return;
     this.#connection = undefined;
     this.#link?.end();
     this.#link = undefined;
-    this.#dispatch({ type: "closed", reason });
+    this.#dispatch({ type: "closed", ...end });
   }
 }
 
