@@ -34,10 +34,19 @@ export interface LastKnown {
   readonly oldestMs: number | undefined;
 }
 
+/** An uplink as the outbox knows it: its name owns its progress. */
+export interface ConfiguredUplink {
+  readonly name: string;
+  /** Where a new name begins. */
+  readonly startAt: "now" | "oldest";
+}
+
 export interface OutboxOptions {
   readonly store: BlockStore;
   readonly config: OutboxConfig;
   readonly limits: OutboxLimits;
+  /** All that are configured. Other names in the file are parked. */
+  readonly uplinks: readonly ConfiguredUplink[];
   /** The configured tags: told in losses of which nothing closer is known. */
   readonly tags: readonly TagRef[];
   readonly epoch: number;
@@ -91,7 +100,6 @@ class StoredOutbox implements Outbox {
   /** A new name in a file that replaced a damaged one may have lost anything. */
   readonly #damage: LossDraft | undefined;
   readonly #mayBeDueAtOnce: boolean;
-  #hasAppended = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: OutboxOptions, opened: OpenedBlocks, { dictionary, saved }: Content) {
@@ -124,6 +132,8 @@ class StoredOutbox implements Outbox {
     this.#loop = new CommitLoop(this.#committer, clock, log, intervalsMs);
     this.#damage = opened.setAside !== undefined || this.#isGone(saved) ? this.#damageLoss() : undefined;
     this.#restore(saved);
+    for (const { name, startAt } of options.uplinks) this.uplink(name, startAt);
+    this.#parkOthers();
   }
 
   /** Tells the file that it is in use. A card that refuses does not keep the gateway from starting. */
@@ -134,14 +144,12 @@ class StoredOutbox implements Outbox {
 
   append(samples: readonly Sample[]): void {
     if (samples.length === 0) return;
-    if (!this.#hasAppended) this.#parkOthers();
     this.#ledger.append(samples);
     if (this.#mayBeDueAtOnce) this.#loop.checkNow();
     if (this.#options.config.commitIntervalMs === 0) return;
     for (const queue of this.#ledger.queues.values()) queue.notify();
   }
 
-  /** To be called for every configured name before the first append: other names in the file are then parked. */
   uplink(name: string, startAt: "now" | "oldest"): UplinkQueue {
     const known = this.#ledger.queues.get(name);
     const queue = known ?? this.#newQueue(name);
@@ -248,7 +256,6 @@ class StoredOutbox implements Outbox {
   }
 
   #parkOthers(): void {
-    this.#hasAppended = true;
     for (const queue of this.#ledger.queues.values()) queue.park(this.#ledger.newest, this.#ledger.runMs());
     this.#ledger.progressChanged();
   }

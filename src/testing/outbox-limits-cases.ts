@@ -1,6 +1,6 @@
 /** What the outbox does at its limits and with a file it cannot use: part of the contract of outbox-contract.ts. */
 import assert from "node:assert/strict";
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { plain, readAll, type StoreCase, tagRef } from "./store-rig.ts";
 
@@ -107,6 +107,22 @@ export const OUTBOX_LIMITS_CASES: Record<string, StoreCase> = {
       const given = rig.append(3);
       await rig.untilCommitted(3);
       assert.deepEqual((await readAll(queue)).map(plain), given);
+      await rig.close();
+      rmSync(rig.dir, { recursive: true });
+    }
+  },
+
+  "P4 P8: what an outbox held that was emptied or removed is told as lost": async (rig) => {
+    for (const accident of [truncateSync, rmSync]) {
+      await rig.open();
+      rig.queue();
+      const [oldest] = rig.append(300);
+      await rig.close();
+      accident(join(rig.dir, "outbox.db"));
+      await rig.open();
+      const [loss] = rig.queue().losses();
+      assert.equal(loss?.reason, "damaged file");
+      assert.ok(loss.fromMs <= (oldest?.sourceTimestampMs ?? 0) && rig.clock.wallMs() <= loss.toMs);
       await rig.close();
       rmSync(rig.dir, { recursive: true });
     }
