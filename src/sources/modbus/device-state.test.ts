@@ -33,7 +33,7 @@ test("the table of a device's phases is total", () => {
   }
 });
 
-test("a device is lost after lostAfter failures in a row, none answered between", () => {
+test("a device is lost after lostAfter failures in a row, no reply of it between", () => {
   const after = (...events: readonly DeviceEvent[]) =>
     events.reduce((state, event) => onDeviceEvent(state, event, 3)[0], SERVING).phase;
   assert.equal(after("failed", "failed"), "serving");

@@ -6,7 +6,10 @@
  */
 export type DevicePhase = "serving" | "returning" | "stranded" | "probing";
 
-/** answered: it gave a reply, be it a refusal. failed: a read had none, after all retries. */
+/**
+ * answered: the device itself replied, be it a refusal or "busy": it is there, and probing it as a lost one would be
+ * wrong. failed: a read had no reply of it after all retries, or a gateway before it could not reach it.
+ */
 export type DeviceEvent = "answered" | "failed" | "lineLost" | "lineBack";
 
 /** tellLost, tellOnline: its presence. probe: full reads stop. serve: full reads begin, at once. */
@@ -14,7 +17,7 @@ export type DeviceEffect = "tellLost" | "tellOnline" | "probe" | "serve";
 
 export interface DeviceState {
   readonly phase: DevicePhase;
-  /** Reads failed in a row, none answered between. */
+  /** Reads failed in a row, no reply of the device between. */
   readonly failures: number;
 }
 

@@ -287,6 +287,35 @@ test("busy is asked again; a device behind a dead gateway is lost, one that refu
   assert.deepEqual(await outcomeOf(4), ["BadDeviceFailure", undefined]);
 });
 
+test("P3 P6: a device that says it is busy is told as not answering, but never lost: it is asked at its own rate", async () => {
+  const device = deviceOfAddresses(1);
+  const { clock, sink, source, end } = modbusRig([device], [deviceConfig("d", 1, registers("d", 0, 2))]);
+  await clock.advance(2_500);
+  device.faults = { exceptionCode: 6 };
+  await clock.advance(30_000);
+  assert.equal(sink.latest("d/r0")?.status, "BadNoCommunication");
+  assert.ok(sink.of("d/r0").length > 30);
+  device.faults = {};
+  await clock.advance(1_100);
+  assert.equal(sink.latest("d/r0")?.status, "Good");
+
+  // Busy, then silent, again and again: each read fails, but the device is on the bus.
+  let asked = 0;
+  device.faults = () => (asked++ % 2 === 0 ? { exceptionCode: 5 } : { silent: true });
+  await clock.advance(30_000);
+  assert.equal(sink.latest("d/r0")?.status, "BadNoCommunication");
+  assert.deepEqual(sink.presences, []);
+  assert.equal(source.report().devices[0]?.lost, false);
+
+  device.faults = { silent: true };
+  await clock.advance(10_000);
+  assert.equal(sink.latestPresence("d"), "lost");
+  device.faults = { exceptionCode: 6 };
+  await clock.advance(10_500);
+  assert.equal(sink.latestPresence("d"), "online", "busy ends the loss");
+  await end();
+});
+
 test("the counters add up: every request is a reply or a kind of silence", async () => {
   const faults: readonly Faults[] = [
     {},

@@ -229,9 +229,11 @@ class LineSource implements ModbusSource {
         this.#schedule = finished(this.#schedule, key, atMs);
         return;
       case "again":
+        if (verdict.answered) this.#deviceEvent(device, "answered");
         this.#schedule = retried(this.#schedule, key, atMs + verdict.afterMs);
         return;
       case "unpadded":
+        this.#deviceEvent(device, "answered");
         entry.padding = "refused";
         return;
       case "split":

@@ -32,7 +32,7 @@ test("P3: the status of every exception, in the end", () => {
 test("silence and busy devices are asked again before their tags turn Bad; a clear refusal is not", () => {
   const first: Attempt = { ...LAST, attempts: 0 };
   for (const cause of ["timeout", "crc", "framing"] as const) {
-    assert.deepEqual(judge(first, { kind: "silence", cause, atMs: 0 }), { kind: "again", afterMs: 0 });
+    assert.deepEqual(judge(first, { kind: "silence", cause, atMs: 0 }), { kind: "again", afterMs: 0, answered: false });
     const last = judge(LAST, { kind: "silence", cause, atMs: 0 });
     assert.deepEqual(last, { kind: "bad", status: "BadNoCommunication", answered: false });
   }
@@ -51,7 +51,7 @@ test("a refusal of a block is narrowed down, of padding taken back, of what has 
 
 test("P5: a refusal that may answer an earlier request condemns nothing", () => {
   const waits = onException(2, { attempts: 0, splittable: true }, false);
-  assert.deepEqual(waits, { kind: "again", afterMs: LAST.maxLateMs });
+  assert.deepEqual(waits, { kind: "again", afterMs: LAST.maxLateMs, answered: true });
   assert.equal(onException(2, {}, false).kind, "bad");
 });
 
@@ -60,5 +60,8 @@ test("an exception is an answer, save where the device behind it is not reached"
     const verdict = onException(code);
     return verdict.kind === "bad" && verdict.answered;
   });
-  assert.deepEqual(answered, [4, 7, 8]);
+  assert.deepEqual(answered, [4, 5, 6, 7, 8]);
+  for (const code of [5, 6]) {
+    assert.deepEqual(onException(code, { attempts: 0 }), { kind: "again", afterMs: 100, answered: true });
+  }
 });

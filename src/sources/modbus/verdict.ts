@@ -29,14 +29,21 @@ export interface Attempt {
 export type Verdict =
   | { readonly kind: "good" }
   /** Once more within this period, at the earliest after so long. */
-  | { readonly kind: "again"; readonly afterMs: number }
+  | { readonly kind: "again"; readonly afterMs: number; readonly answered: boolean }
   /** The padding may have been refused: once more without, now and in future. */
   | { readonly kind: "unpadded" }
   /** Something in the block is refused: find it. */
   | { readonly kind: "split" }
   /** The device does not have this; asked seldom from now on. */
   | { readonly kind: "refused"; readonly status: Status }
-  | { readonly kind: "bad"; readonly status: Status; readonly answered: boolean };
+  | Bad;
+
+/** `answered`: the device itself replied, so it is there. */
+interface Bad {
+  readonly kind: "bad";
+  readonly status: Status;
+  readonly answered: boolean;
+}
 
 /** A device that says it is busy is left alone for so long. */
 const BUSY_PAUSE_MS = 100;
@@ -65,7 +72,8 @@ function judgeException(attempt: Attempt, exceptionCode: number, certain: boolea
       return attempt.splittable && narrowable ? { kind: "split" } : { kind: "refused", status };
     case 5:
     case 6:
-      return againOr(attempt, BUSY_PAUSE_MS, { kind: "bad", status, answered: false });
+      return againOr(attempt, BUSY_PAUSE_MS, { kind: "bad", status, answered: true });
+    // A gateway says that it cannot reach the device.
     case 10:
     case 11:
       return { kind: "bad", status, answered: false };
@@ -74,6 +82,6 @@ function judgeException(attempt: Attempt, exceptionCode: number, certain: boolea
   }
 }
 
-function againOr(attempt: Attempt, afterMs: number, otherwise: Verdict): Verdict {
-  return attempt.attempts < attempt.retries ? { kind: "again", afterMs } : otherwise;
+function againOr(attempt: Attempt, afterMs: number, otherwise: Bad): Verdict {
+  return attempt.attempts < attempt.retries ? { kind: "again", afterMs, answered: otherwise.answered } : otherwise;
 }
