@@ -25,7 +25,7 @@ export interface Reading {
   readonly status: Status;
 }
 
-/** `lost`: every tag turns BadNoCommunication at once. `outOfService`: disabled, or its line is lent to a tool. */
+/** `lost`: every tag turns BadNoCommunication at once. `outOfService`: its line is lent to a tool. Disabled tags begin so, untold. */
 export type Presence = "online" | "lost" | "outOfService";
 
 export interface TagSink {

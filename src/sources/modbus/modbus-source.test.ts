@@ -1,7 +1,7 @@
 /** The whole source of one line in virtual time, against simulated devices. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { deviceConfig, registerTag } from "../../testing/modbus-config.ts";
+import { deviceConfig } from "../../testing/modbus-config.ts";
 import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
 import { deviceOfAddresses, modbusRig, registers } from "../../testing/modbus-rig.ts";
 import type { RecordingSink } from "../../testing/recording-sink.ts";
@@ -232,26 +232,17 @@ test("a port that is not there at the start is told, and tried until it is", asy
   await end();
 });
 
-test("a device switched off is never asked and told as such; an impossible tag is a configuration error", async () => {
+test("a device switched off is never asked, and none of its tags told of: they begin as switched off", async () => {
   const [off, on] = [deviceOfAddresses(1), deviceOfAddresses(2)];
-  const far = registerTag(
-    "on",
-    "far",
-    { table: "holdingRegister", address: 0 },
-    { scaleFrom: { table: "coil", address: 0 } },
-  );
   const configs = [
-    deviceConfig("off", 1, registers("off", 0, 2), { enabled: false }),
-    deviceConfig("on", 2, [...registers("on", 0, 2), far]),
+    deviceConfig("off", 1, registers("off", 0, 2, { enabled: false }), { enabled: false }),
+    deviceConfig("on", 2, registers("on", 0, 2)),
   ];
   const { clock, sink, source, end } = modbusRig([off, on], configs);
   await clock.advance(5_000);
   assert.equal(off.requests, 0);
-  assert.deepEqual(
-    sink.presences.map((p) => `${p.device} ${p.presence}`),
-    ["off outOfService"],
-  );
-  assert.equal(sink.latest("on/far")?.status, "BadConfigurationError");
+  assert.deepEqual(sink.presences, []);
+  assert.deepEqual([sink.latest("off/r0"), sink.latest("on/r1")?.status], [undefined, "Good"]);
   assert.deepEqual(
     source.report().devices.map((d) => [d.name, d.lost]),
     [

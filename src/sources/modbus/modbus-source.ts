@@ -73,7 +73,6 @@ class LineSource implements ModbusSource {
   /** The enabled ones, by name. */
   readonly #devices = new Map<string, Device>();
   readonly #reads = new ReadBook();
-  readonly #impossible: RegisterTag[] = [];
   #schedule: Schedule;
   #open = false;
   #fault = "not opened yet";
@@ -95,9 +94,7 @@ class LineSource implements ModbusSource {
       const meter = new DeviceMeter();
       meters.set(config.unitId, meter);
       this.#devices.set(config.name, { config, meter, state: SERVING });
-      const { reads, impossible } = planReads(config, defaultMaxGap(line.serial));
-      for (const read of reads) this.#reads.add(read);
-      this.#impossible.push(...impossible);
+      for (const read of planReads(config, defaultMaxGap(line.serial))) this.#reads.add(read);
     }
     this.#schedule = startSchedule(this.#reads.all().map(scheduledRead), clock.monotonicMs());
     this.#bus = new Bus({
@@ -110,11 +107,6 @@ class LineSource implements ModbusSource {
   }
 
   start(): void {
-    const nowMs = this.#clock.monotonicMs();
-    for (const device of this.#line.devices) {
-      if (!device.enabled) this.#sink.presence(device.name, "outOfService", nowMs);
-    }
-    if (this.#impossible.length > 0) this.#tell(this.#impossible, "BadConfigurationError", nowMs);
     this.#loop = this.#run();
   }
 

@@ -31,8 +31,15 @@ const devices: fc.Arbitrary<DeviceConfig> = fc
       return registerTag("d", `t${i}`, choice, { scanRateMs });
     });
     const unreadable = holes.map(({ table, from, length }) => ({ table, from, to: from + length }));
-    return deviceConfig("d", 1, tags, { maxQuantity, maxGap, unreadable });
+    const device = deviceConfig("d", 1, [], { maxQuantity, maxGap, unreadable });
+    return { ...device, tags: tags.filter((tag) => isPossible(device, rangeOf(tag))) };
   });
+
+/** What the rules of gateway.yaml let through. */
+function isPossible(device: DeviceConfig, range: RegisterRange): boolean {
+  const fits = isBitTable(range.table) || range.to - range.from < device.maxQuantity;
+  return fits && !device.unreadable.some((hole) => touch(hole, range));
+}
 
 function rangeOfRead(read: PollRead): RegisterRange {
   return { table: read.table, from: read.address, to: read.address + read.quantity - 1 };
@@ -49,7 +56,7 @@ function assertWithinLimits(device: DeviceConfig, read: PollRead): void {
   assert.ok(!device.unreadable.some((hole) => touch(hole, range)));
   for (const tag of read.tags) {
     const own = rangeOf(tag);
-    assert.ok(own !== undefined && own.table === read.table && own.from >= range.from && own.to <= range.to);
+    assert.ok(own.table === read.table && own.from >= range.from && own.to <= range.to);
     assert.equal(tag.scanRateMs, read.periodMs);
   }
 }
@@ -57,9 +64,9 @@ function assertWithinLimits(device: DeviceConfig, read: PollRead): void {
 test("every tag is read whole, in one read, within the device's limits and around what is unreadable", () => {
   fc.assert(
     fc.property(devices, (device) => {
-      const { reads, impossible } = planReads(device, 8);
+      const reads = planReads(device, 8);
       for (const read of reads) assertWithinLimits(device, read);
-      const planned = [...reads.flatMap((read) => read.tags), ...impossible].map((tag) => tag.id);
+      const planned = reads.flatMap((read) => read.tags).map((tag) => tag.id);
       assert.deepEqual(planned.toSorted(), device.tags.map((tag) => tag.id).toSorted());
     }),
   );
@@ -68,8 +75,8 @@ test("every tag is read whole, in one read, within the device's limits and aroun
 test("no gap wider than maxGap is read through", () => {
   fc.assert(
     fc.property(devices, (device) => {
-      for (const read of planReads(device, 8).reads) {
-        const ranges = read.tags.map(rangeOf).filter((range) => range !== undefined);
+      for (const read of planReads(device, 8)) {
+        const ranges = read.tags.map(rangeOf);
         const widest = (device.maxGap ?? 8) * (isBitTable(read.table) ? 16 : 1);
         let reach = read.address - 1;
         for (const { from, to } of ranges.toSorted((a, b) => a.from - b.from)) {
@@ -84,7 +91,7 @@ test("no gap wider than maxGap is read through", () => {
 test("a read splits until each part reads one place, and loses no tag on the way", () => {
   fc.assert(
     fc.property(devices, (device) => {
-      for (const read of planReads(device, 8).reads) {
+      for (const read of planReads(device, 8)) {
         const parts: PollRead[] = [];
         const open = [read];
         for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -106,7 +113,7 @@ function holding(name: string, address: number, more: Partial<RegisterTag> = {})
 
 test("near registers are one read, far ones two", () => {
   const device = deviceConfig("d", 1, [holding("a", 0), holding("b", 9), holding("c", 30)]);
-  const { reads } = planReads(device, 8);
+  const reads = planReads(device, 8);
   assert.deepEqual(
     reads.map((read) => [read.address, read.quantity]),
     [
@@ -118,7 +125,7 @@ test("near registers are one read, far ones two", () => {
 
 test("a split cuts at the widest gap first: nobody asked for what lies in it", () => {
   const device = deviceConfig("d", 1, [holding("a", 0), holding("b", 6), holding("c", 7), holding("e", 8)]);
-  const [read] = planReads(device, 8).reads;
+  const [read] = planReads(device, 8);
   assert.ok(read !== undefined);
   assert.deepEqual(
     splitRead(read)?.map((half) => half.tags.length),
@@ -126,26 +133,26 @@ test("a split cuts at the widest gap first: nobody asked for what lies in it", (
   );
 });
 
-test("a value and the register of its scale are one request, or the tag is told as impossible", () => {
+test("a value and the register of its scale are one request; where gateway.yaml's rules let anything else through, it is our fault", () => {
   const near = holding("near", 10, { scaleFrom: { table: "holdingRegister", address: 14 } });
   const far = holding("far", 10, { scaleFrom: { table: "holdingRegister", address: 400 } });
   const elsewhere = holding("elsewhere", 10, { scaleFrom: { table: "inputRegister", address: 11 } });
-  const { reads, impossible } = planReads(deviceConfig("d", 1, [near, far, elsewhere]), 8);
+  const reads = planReads(deviceConfig("d", 1, [near]), 8);
   assert.deepEqual(
     reads.map((read) => [read.address, read.quantity]),
     [[10, 5]],
   );
-  assert.deepEqual(impossible, [far, elsewhere]);
+  assert.throws(() => planReads(deviceConfig("d", 1, [near, far]), 8), /no single request can read d\/far/);
+  assert.throws(() => planReads(deviceConfig("d", 1, [elsewhere]), 8), /d\/elsewhere and its scale/);
 });
 
 test("a disabled tag is not read", () => {
-  const { reads, impossible } = planReads(deviceConfig("d", 1, [holding("a", 0, { enabled: false })]), 8);
-  assert.deepEqual([reads, impossible], [[], []]);
+  assert.deepEqual(planReads(deviceConfig("d", 1, [holding("a", 0, { enabled: false })]), 8), []);
 });
 
 test("padding stays within the address space, the limits and what is readable", () => {
   const steps = (address: number, more: Partial<DeviceConfig> = {}) =>
-    planReads(deviceConfig("d", 1, [holding("a", address)], more), 8).reads[0]?.paddingSteps;
+    planReads(deviceConfig("d", 1, [holding("a", address)], more), 8)[0]?.paddingSteps;
   assert.equal(steps(0), 4);
   assert.equal(steps(65_534), 1);
   assert.equal(steps(0, { maxQuantity: 3 }), 2);

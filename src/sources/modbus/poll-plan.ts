@@ -36,12 +36,6 @@ export interface PollRead {
   readonly paddingKnown: boolean;
 }
 
-export interface PollPlan {
-  readonly reads: readonly PollRead[];
-  /** Tags that no single request can read. */
-  readonly impossible: readonly RegisterTag[];
-}
-
 interface Placed {
   readonly tag: RegisterTag;
   readonly range: RegisterRange;
@@ -53,23 +47,20 @@ export function defaultMaxGap(serial: SerialSettings): number {
   return Math.floor(requestMs / wireTimeMs(serial, 2));
 }
 
-/** Merges a device's tags of one table and scanRate into as few reads as its limits allow. */
-export function planReads(device: DeviceConfig, defaultGap: number): PollPlan {
-  const placed: Placed[] = [];
-  const impossible: RegisterTag[] = [];
-  for (const tag of device.tags.filter((t) => t.enabled)) {
-    const range = rangeOf(tag);
-    if (range === undefined || !isReadable(device, range)) impossible.push(tag);
-    else placed.push({ tag, range });
-  }
+/**
+ * Merges a device's tags of one table and scanRate into as few reads as its limits allow. That one request can hold
+ * each tag is a rule of gateway.yaml.
+ */
+export function planReads(device: DeviceConfig, defaultGap: number): readonly PollRead[] {
+  const placed = place(device.tags.filter((t) => t.enabled));
+  for (const { tag, range } of placed) assert(isReadable(device, range), `no single request can read ${tag.id}`);
   const groups = new Map<string, Placed[]>();
   for (const one of placed) {
     const key = `${one.range.table} ${one.tag.scanRateMs}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   const maxGap = device.maxGap ?? defaultGap;
-  const reads = [...groups.values()].flatMap((group) => mergeGroup(device, group, maxGap));
-  return { reads, impossible };
+  return [...groups.values()].flatMap((group) => mergeGroup(device, group, maxGap));
 }
 
 /**
@@ -117,10 +108,7 @@ function mergeGroup(device: DeviceConfig, group: readonly Placed[], maxGap: numb
 }
 
 function place(tags: readonly RegisterTag[]): readonly Placed[] {
-  return tags.flatMap((tag) => {
-    const range = rangeOf(tag);
-    return range === undefined ? [] : [{ tag, range }];
-  });
+  return tags.map((tag) => ({ tag, range: rangeOf(tag) }));
 }
 
 function makeRead(device: DeviceConfig, placed: readonly Placed[]): PollRead {

@@ -1,5 +1,6 @@
 /** Where tags live in a device's four tables, and how much of them a request asks for. */
 import type { RegisterRange, RegisterTable, RegisterTag, RegisterType } from "../../config/config.ts";
+import { assert } from "../../core/errors.ts";
 
 /** Limits of one read (Modbus Application Protocol V1.1b3, 6.1–6.4). */
 export const REGISTERS_MAX = 125;
@@ -56,13 +57,12 @@ export function quantityOf(register: RegisterTag["register"]): number {
 
 /**
  * All that must be read in one request to know the tag: its registers and that of its scale.
- * undefined: they lie in different tables or beyond the last address, so no request has them all.
  */
-export function rangeOf(tag: RegisterTag): RegisterRange | undefined {
+export function rangeOf(tag: RegisterTag): RegisterRange {
   const { table, address } = tag.register;
   const last = address + quantityOf(tag.register) - 1;
   const scale = tag.scaleFrom ?? { table, address };
-  if (scale.table !== table || last > ADDRESS_MAX || scale.address > ADDRESS_MAX) return undefined;
+  assert(scale.table === table, `${tag.id} and its scale lie in different tables`);
   return { table, from: Math.min(address, scale.address), to: Math.max(last, scale.address) };
 }
 
