@@ -192,7 +192,7 @@ export class Link {
     if (!this.#delivering) return;
     this.#pumpUpkeep();
     this.#pumpLive();
-    // Live values that are being read go first.
+    // Live values that are being read go first; history has its turn when they are sent.
     if (!this.#readingLive) this.#pumpHistory();
   }
 
@@ -203,8 +203,6 @@ export class Link {
     this.#readingLive = true;
     void this.#readLive(range).then(() => {
       this.#readingLive = false;
-      if (!this.#delivering) return;
-      this.#pumpHistory();
       this.#pump();
     });
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { deviceOf } from "../testing/settable-values.ts";
+import { deviceOf, tagOf } from "../testing/settable-values.ts";
 import type { SimulatedBrokerOptions } from "../testing/simulated-broker.ts";
 import { TOPIC, UplinkRig } from "../testing/uplink-rig.ts";
 import { parseWire, type ValuesOnWire } from "../testing/wire.ts";
@@ -47,6 +47,19 @@ describe("history beside live values", () => {
       assert.deepEqual(rig.ledger.violations(), []);
     });
   }
+
+  test("P6: live values that are being read go before history that is ready", async () => {
+    const rig = new UplinkRig();
+    const tags = [{ tag: tagOf("pump", "speed"), count: 1 }];
+    rig.queue.lose({ id: 1, reason: "too old", epoch: 1, fromMs: 1, toMs: 2, tags });
+    rig.broker.ackDelayMs = 100;
+    rig.uplink.start();
+    await rig.clock.advance(250);
+    assert.equal(rig.topics().at(-1), "status");
+    rig.values.set("pump/speed", 1);
+    await rig.drained();
+    assert.deepEqual(rig.topics().slice(-2), ["data", "history"]);
+  });
 
   test("P6: a fast link is filled: history takes no longer than the link needs", async () => {
     const rig = new UplinkRig({ broker: { bytesPerS: 1_250_000, latencyMs: 20, kernelBufferBytes: 200_000 } });
