@@ -31,7 +31,7 @@ export interface UplinkConfig {
   readonly primaryHost?: string;
   readonly clientId: string;
   readonly mqttVersion: "auto" | "5" | "3.1.1";
-  /** Absolute paths; the files are read again when they change. */
+  /** Absolute paths. The files are read anew for each connect: a connection that stands goes on with the old ones. */
   readonly tls: {
     readonly ca?: string;
     readonly certificate?: string;
