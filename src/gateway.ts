@@ -71,6 +71,7 @@ export async function createGateway(config: Config, around: Surroundings): Promi
   const { outbox, state } = await openStore({
     config: config.outbox,
     stateDir: around.stateDir,
+    uplinks: config.uplinks,
     tags: devices.flatMap((device) => device.tags),
     clock,
     log: log.scope("outbox"),

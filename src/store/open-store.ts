@@ -5,7 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { Outbox, StateStore } from "../pipeline.ts";
-import { createOutbox } from "./outbox.ts";
+import { type ConfiguredUplink, createOutbox } from "./outbox.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "./outbox-limits.ts";
 import { walBytesOf } from "./retention.ts";
 import { State } from "./state.ts";
@@ -16,6 +16,8 @@ const STATE_WAL_BYTES = 262_144;
 export interface StoreOptions {
   readonly config: OutboxConfig;
   readonly stateDir: string;
+  /** All that are configured: from the opening on each has its queue, and what others left waits for their return. */
+  readonly uplinks: readonly ConfiguredUplink[];
   /** All configured tags: an unclean stop is told for each. */
   readonly tags: readonly TagRef[];
   readonly clock: Clock;
@@ -53,7 +55,7 @@ function storageFor({ worker, workerUrl }: StoreOptions): Storage {
 }
 
 async function openWith(storage: Storage, options: StoreOptions): Promise<Store> {
-  const { config, stateDir, tags, clock, log } = options;
+  const { config, stateDir, uplinks, tags, clock, log } = options;
   const path = resolve(stateDir, config.path);
   const nowMs = clock.wallMs();
   const statePath = join(stateDir, "state.db");
@@ -70,6 +72,7 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       store: storage.blocks,
       config,
       limits: { ...OUTBOX_LIMITS, ...options.limits },
+      uplinks,
       tags,
       epoch: state.epoch(),
       clock,

@@ -80,6 +80,7 @@ class FaultRig {
       store,
       config: CONFIG,
       limits: { ...OUTBOX_LIMITS, ...limits },
+      uplinks: [{ name: "cloud", startAt: "now" as const }],
       tags: [SPEED],
       epoch: 1,
       clock: this.clock,

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Sample } from "../pipeline.ts";
+import type { ConfiguredUplink } from "../store/outbox.ts";
 import { OUTBOX_LIMITS_CASES } from "./outbox-limits-cases.ts";
 import { STATE_CASES } from "./state-cases.ts";
 import {
@@ -17,6 +18,9 @@ import {
   type StoreWorker,
   tagRef,
 } from "./store-rig.ts";
+
+/** All that is configured where another uplink was removed. */
+const A: ConfiguredUplink = { name: "a", startAt: "now" };
 
 export function outboxContract(how: StoreWorker): void {
   for (const [name, body] of Object.entries({ ...READING, ...KEEPING, ...OUTBOX_LIMITS_CASES, ...STATE_CASES })) {
@@ -330,7 +334,7 @@ const KEEPING: Record<string, StoreCase> = {
     rig.queue("b");
     rig.append(3);
     await rig.close();
-    await rig.open();
+    await rig.open({}, { uplinks: [A] });
     acknowledgeAll(rig.queue("a"));
     rig.append(4);
     await rig.close();
@@ -343,6 +347,17 @@ const KEEPING: Record<string, StoreCase> = {
     );
   },
 
+  "P4: a configured uplink waits for what is taken in before anybody asks for its queue": async (rig) => {
+    await rig.open();
+    rig.queue("a");
+    rig.append(3);
+    await rig.close();
+    await rig.open({}, { uplinks: [A, { name: "new", startAt: "oldest" }] });
+    rig.append(4);
+    assert.equal((await readAll(rig.queue("a"))).length, 7);
+    assert.equal((await readAll(rig.queue("new"))).length, 7);
+  },
+
   "a parked uplink is forgotten after maxAge": async (rig) => {
     const config = { maxAgeMs: 60_000 };
     await rig.open(config);
@@ -350,7 +365,7 @@ const KEEPING: Record<string, StoreCase> = {
     rig.queue("gone");
     rig.append(3);
     await rig.close();
-    await rig.open(config);
+    await rig.open(config, { uplinks: [A] });
     const a = rig.queue("a");
     rig.append(1);
     await rig.clock.advance(120_000);

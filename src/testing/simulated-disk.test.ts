@@ -55,6 +55,7 @@ class Rig {
     const opening = openStore({
       config: CONFIG,
       stateDir: this.disk.dir,
+      uplinks: [{ name: "cloud", startAt: "now" }],
       tags: [SPEED],
       clock: this.clock,
       log: silentLog,

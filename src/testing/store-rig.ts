@@ -51,6 +51,8 @@ export class StoreRig {
   #dir = this.#newDir();
   #store: Store | undefined;
   #stampMs = 0;
+  /** Asked for so far: the next opening has them configured. */
+  readonly #uplinks = new Set<string>();
 
   constructor(t: TestContext, how: StoreWorker, clock = new VirtualClock()) {
     this.#how = how;
@@ -71,6 +73,7 @@ export class StoreRig {
     this.#store = await openStore({
       config: { ...DEFAULT_CONFIG, ...config },
       stateDir: this.#dir,
+      uplinks: [...this.#uplinks].map((name) => ({ name, startAt: "now" })),
       tags: [tagRef("pump-1/speed"), tagRef("pump-1/fault", "high")],
       clock: this.clock,
       log: silentLog,
@@ -110,6 +113,7 @@ export class StoreRig {
   }
 
   queue(name = "cloud", startAt: "now" | "oldest" = "now"): UplinkQueue {
+    this.#uplinks.add(name);
     return this.store.outbox.uplink(name, startAt);
   }
 
