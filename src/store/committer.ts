@@ -67,8 +67,8 @@ export class Committer implements CommitTask {
   state(): ReturnType<CommitTask["state"]> {
     const { ledger, config } = this.#options;
     const [oldest] = ledger.unsettled(1);
-    // Stored samples that nobody has acknowledged since: the broker, not the moment, keeps them waiting.
-    const isOutage = ledger.released() <= this.#committed;
+    // Stored samples that wait for a configured uplink: its broker, not the moment, keeps them waiting.
+    const isOutage = ledger.passed() <= this.#committed;
     return {
       oldestMs: oldest?.sample.takenInMs,
       intervalMs: isOutage ? config.outageCommitIntervalMs : config.commitIntervalMs,

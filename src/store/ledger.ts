@@ -163,6 +163,14 @@ export class Ledger implements QueueHost {
     return Math.min(firstFrom(this.owed(), -Infinity) ?? Infinity, this.#newest + 1);
   }
 
+  /** Below this number every configured uplink has passed. */
+  passed(): number {
+    const firsts = [...this.queues.values()]
+      .filter((queue) => queue.isClaimed)
+      .map((queue) => queue.pending()[0]?.from);
+    return Math.min(this.#newest + 1, ...firsts.map((first) => first ?? Infinity));
+  }
+
   /** Running time of the gateway, over all its starts: ages that no step of the clock can change. */
   runMs(): number {
     return Math.round(this.#clock.monotonicMs() - this.#runStartMs);

@@ -54,3 +54,14 @@ test("P4: with outageCommitInterval 0 samples are committed as they come", async
   await rig.clock.advance(0);
   assert.equal(rig.store.outbox.report().committed, 2);
 });
+
+test("P4: what waits for a removed uplink makes no outage", async (t) => {
+  const rig = await openRig(t, 1_000, LONG_MS);
+  rig.queue("removed");
+  rig.append(3);
+  await rig.close();
+  const uplinks = [{ name: "cloud", startAt: "now" as const }];
+  await rig.open({ commitIntervalMs: 1_000, outageCommitIntervalMs: LONG_MS }, { uplinks });
+  acknowledgeAll(rig.queue());
+  await commitsWithin(rig, 1_000);
+});

@@ -156,6 +156,11 @@ export class Queue implements UplinkQueue {
     this.#pending = subtract(this.#pending, { from: -Infinity, to: number - 1 });
   }
 
+  /** Whether it is a configured uplink's. */
+  get isClaimed(): boolean {
+    return this.#isClaimed;
+  }
+
   claim(): void {
     this.#isClaimed = true;
     if (this.#parkedRunMs === undefined) return;
