@@ -120,7 +120,7 @@ export interface UplinkQueue {
   newest(): number;
   /** Not acknowledged, ascending, disjoint, the last one open (`to` Infinity). At most 64. */
   pending(): readonly Range[];
-  /** Samples waiting. */
+  /** Numbers not acknowledged: samples, and such as were given up and that no acknowledged batch has covered yet. */
   depth(): number;
   /** Source time of the oldest waiting sample, UTC ms; undefined when none waits or it is not known. */
   oldestMs(): number | undefined;
@@ -136,7 +136,10 @@ export interface UplinkQueue {
   rewind(from: number): void;
   losses(): readonly Loss[];
   acknowledgeLoss(id: number): void;
-  /** Called after each append, once per append; returns the way to stop it. */
+  /**
+   * Called whenever there may be more to read: once per append, or, with commitInterval 0, once per commit that shows
+   * more. Returns the way to stop it.
+   */
   onAppend(listener: () => void): () => void;
 }
 
@@ -171,7 +174,10 @@ export interface Outbox extends Intake {
 export interface StateStore {
   /** The epoch of this start. Rises at every start. */
   epoch(): number;
-  /** The next epoch, after a backward clock step. Never given twice, not even after a crash. */
+  /**
+   * The next epoch, after a backward clock step. Never given twice in a life, nor after a crash as long as the card
+   * takes writes: on one that refuses, steps go on above what is stored rather than stop.
+   */
   raiseEpoch(): number;
   /** A session number above all before it, stored before it is returned. */
   nextSession(uplink: string): Promise<number>;
