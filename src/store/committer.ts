@@ -186,21 +186,20 @@ export class Committer implements CommitTask {
     const { ledger, config } = this.#options;
     const runMs = ledger.runMs();
     const over = [...ledger.queues.values()].filter((queue) => queue.isOver(runMs, config.maxAgeMs));
-    const removals = over.flatMap((queue) => queue.removal());
-    for (const queue of over) ledger.removeQueue(queue.name);
-    const parts = [...ledger.queues.values()].map((queue) => queue.unstored());
+    const staying = [...ledger.queues.values()].filter((queue) => !over.includes(queue));
+    const parts = [...over.map((queue) => queue.removal()), ...staying.map((queue) => queue.unstored())];
     const facts: Facts = [
       ...(this.#saysClean ? [[FACT.clean, "false"] as const] : []),
       [FACT.safe, safeText(ledger.safeBefore(beyond))],
       [FACT.runMs, JSON.stringify(runMs)],
       ...parts.flatMap((part) => part.facts),
-      ...removals,
       ...more,
     ];
     return {
       facts,
       stored: () => {
         for (const part of parts) part.stored();
+        for (const queue of over) if (queue.isParked) ledger.removeQueue(queue.name);
       },
     };
   }

@@ -72,13 +72,13 @@ class FaultRig {
     return rig;
   }
 
-  async start(limits: Partial<OutboxLimits>): Promise<void> {
+  async start(limits: Partial<OutboxLimits>, config: Partial<OutboxConfig> = {}): Promise<void> {
     const store = faulty(inProcessStorage().blocks, this.card);
     const path = join(this.dir, "outbox.db");
     const opened = await store.open({ path, nowMs: this.clock.wallMs(), walBytes: 65_536 });
     const options = {
       store,
-      config: CONFIG,
+      config: { ...CONFIG, ...config },
       limits: { ...OUTBOX_LIMITS, ...limits },
       uplinks: [{ name: "cloud", startAt: "now" as const }],
       tags: [SPEED],
@@ -91,6 +91,14 @@ class FaultRig {
     };
     this.#outbox = await createOutbox(options, opened);
     this.#queue = this.#outbox.uplink("cloud", "now");
+  }
+
+  /** Of the facts in the file, as another reader of it sees them. */
+  async factNames(): Promise<readonly string[]> {
+    const { blocks } = inProcessStorage();
+    const { facts } = await blocks.open({ path: join(this.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
+    await blocks.close();
+    return facts.map(([name]) => name);
   }
 
   append(count: number, tag: TagRef = SPEED): Sample[] {
@@ -305,4 +313,22 @@ test("P8: a card that refuses at the stop does not hold the stop up, and the nex
     rig.queue.losses().map(({ reason }) => reason),
     ["unclean stop"],
   );
+});
+
+test("P8: a removed uplink that is over is forgotten once the file forgets it, not before", async (t) => {
+  const rig = await FaultRig.open(t);
+  rig.outbox.uplink("removed", "now");
+  rig.append(3);
+  await rig.clock.advance(2_000);
+  await rig.outbox.close();
+  await rig.start({}, { maxAgeMs: 60_000 });
+  assert.ok((await rig.factNames()).includes("uplink/removed"));
+  await rig.clock.advance(50_000);
+  rig.card.failure = "failing";
+  rig.append(1);
+  await rig.clock.advance(20_000);
+  rig.card.failure = undefined;
+  await rig.clock.advance(60_000);
+  assert.equal(rig.outbox.report().committed, 4);
+  assert.ok(!(await rig.factNames()).includes("uplink/removed"));
 });

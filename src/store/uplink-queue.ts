@@ -24,6 +24,12 @@ export interface QueueHost {
   lossesChanged(): void;
 }
 
+/** Facts for the next commit, and what to do when they are stored. */
+export interface Unstored {
+  readonly facts: Facts;
+  readonly stored: () => void;
+}
+
 export class Queue implements UplinkQueue {
   readonly name: string;
   readonly #host: QueueHost;
@@ -161,6 +167,10 @@ export class Queue implements UplinkQueue {
     return this.#isClaimed;
   }
 
+  get isParked(): boolean {
+    return this.#parkedRunMs !== undefined;
+  }
+
   claim(): void {
     this.#isClaimed = true;
     if (this.#parkedRunMs === undefined) return;
@@ -195,8 +205,8 @@ export class Queue implements UplinkQueue {
     return this.#losses.some((loss) => !this.#storedLosses.has(loss.id));
   }
 
-  /** What the file does not know yet, and what to do when it does. */
-  unstored(): { readonly facts: Facts; readonly stored: () => void } {
+  /** What the file does not know yet. */
+  unstored(): Unstored {
     const text = progressText({ pending: this.#pending, parkedRunMs: this.#parkedRunMs });
     const losses = this.#losses;
     const ids = new Set(losses.map((loss) => loss.id));
@@ -218,12 +228,18 @@ export class Queue implements UplinkQueue {
     };
   }
 
-  /** The facts that remove this uplink from the file. */
-  removal(): Facts {
-    return [
-      [FACT.uplink(this.name), null],
-      ...[...this.#storedLosses].map((id): [string, null] => [FACT.loss(this.name, id), null]),
-    ];
+  /** The facts that remove this uplink from the file. Should it return meanwhile, the file does not know it. */
+  removal(): Unstored {
+    return {
+      facts: [
+        [FACT.uplink(this.name), null],
+        ...[...this.#storedLosses].map((id): [string, null] => [FACT.loss(this.name, id), null]),
+      ],
+      stored: () => {
+        this.#storedText = undefined;
+        this.#storedLosses = new Set();
+      },
+    };
   }
 
   /** The file was replaced by an empty one. */
