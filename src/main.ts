@@ -6,16 +6,20 @@ import { EXIT } from "./core/errors.ts";
 
 const COLUMNS_DEFAULT = 80;
 const ROWS_DEFAULT = 24;
+const CTRL_C = "\x03";
 
 const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
 
-// A reader that went away (`sallyport check … | head`) is no bug.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
-}
+// A log line that cannot be written must cost no data: the gateway goes on without it.
+process.stderr.on("error", () => undefined);
+
+// A result that cannot be written is told by the exit code; one that nobody reads any more (`… | head`) ends the work.
+let outputFailed = false;
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") outputFailed = true;
+  stopping.abort();
+});
 
 // What nobody expected is our bug: say so with its trace and end; the service manager starts us again.
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
@@ -30,8 +34,11 @@ function onKey(listener: (key: string) => void): () => void {
   if (!stdin.isTTY) return () => undefined;
   const onData = (data: Buffer) => {
     // In raw mode the terminal no longer turns Ctrl-C into a signal.
-    if (data.includes(3)) stopping.abort();
-    else listener(data.toString("utf8"));
+    // Keys pressed in haste arrive together.
+    for (const key of data.toString("utf8")) {
+      if (key === CTRL_C) stopping.abort();
+      else listener(key);
+    }
   };
   stdin.setRawMode(true);
   stdin.on("data", onData);
@@ -59,6 +66,5 @@ const io: CommandIo = {
 
 // Written output must reach a pipe before the exit; a leaked handle must not keep the process.
 const code = await runCommandLine(process.argv.slice(2), io);
-process.exitCode = code;
 await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
-process.exit(code);
+process.exit(outputFailed && code === EXIT.ok ? EXIT.io : code);

@@ -51,7 +51,12 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
   makeDirectories([stateDir, runtimeDir]);
 
-  const gateway = await build(config, { log, stateDir, runtimeDir });
+  // A card that hangs must not keep a start that was called off.
+  const gateway = await Promise.race([build(config, { log, stateDir, runtimeDir }), aborted(io.signal)]);
+  if (gateway === undefined) {
+    log.notice("stopped before it had started");
+    return EXIT.ok;
+  }
   gateway.start();
   log.notice(`started: ${config.lines.length} lines, ${config.inputs.length} inputs, ${config.uplinks.length} uplinks`);
   await aborted(io.signal);

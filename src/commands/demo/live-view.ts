@@ -44,7 +44,7 @@ export async function liveView(site: DemoSite, options: LiveViewOptions, io: Com
   try {
     const untilS = options.forMs === undefined ? Number.POSITIVE_INFINITY : options.forMs / 1000;
     while (!quit && !io.signal.aborted && site.runningS() < untilS) {
-      io.out(frame(site, events, io.rows));
+      io.out(frame(site, events, io));
       await sleep(hostClock, FRAME_MS);
     }
   } finally {
@@ -72,7 +72,11 @@ function actionOf(key: string, site: DemoSite): Action | undefined {
   }
 }
 
-function frame(site: DemoSite, events: readonly string[], rows: number): string {
+function frame(
+  site: DemoSite,
+  events: readonly string[],
+  { rows, columns }: Pick<CommandIo, "rows" | "columns">,
+): string {
   const [uplink] = site.gateway.uplinks();
   const lines = drawScreen(
     {
@@ -88,7 +92,9 @@ function frame(site: DemoSite, events: readonly string[], rows: number): string 
     },
     rows,
   );
-  return `${HOME}${lines.map((line) => `${line}${CLEAR_LINE}`).join("\r\n")}${CLEAR_BELOW}`;
+  // A line that wrapped, or one too many, would scroll the picture away.
+  const fitting = lines.slice(0, rows).map((line) => `${line.slice(0, columns)}${CLEAR_LINE}`);
+  return `${HOME}${fitting.join("\r\n")}${CLEAR_BELOW}`;
 }
 
 function deviceRows(site: DemoSite, device: string): readonly ScreenRow[] {
