@@ -15,31 +15,36 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "a reply of another unit is taken",
+    name: "a value that could not be read stays good",
+    breaks: "P5",
+    needs: ["silent"],
+    edits: [
+      {
+        file: "tags/tag-table.ts",
+        find: `if (value === undefined) return status === "Good" ? "BadUnexpectedError" : status;`,
+        replace: `if (value === undefined) return "Good";`,
+      },
+      {
+        file: "tags/tag-table.ts",
+        find: `const status = presence === "lost" ? "BadNoCommunication" : "BadOutOfService";`,
+        replace: `const status = presence === "lost" ? "Good" : "BadOutOfService";`,
+      },
+    ],
+  },
+  {
+    name: "a reply may come any time after its request was given up",
     breaks: "P5",
     needs: ["late"],
     edits: [
       {
-        file: "sources/modbus/frame-scanner.ts",
-        find: "if (bytes[0] !== expected.unitId) return undefined;",
-        replace: "",
+        file: "sources/modbus/bus.ts",
+        find: "unanswered(this.#guard(read), byteCount, atMs + maxLateMs, atMs)",
+        replace: "unanswered(this.#guard(read), byteCount, atMs, atMs)",
       },
     ],
   },
   {
-    name: "the checksum of a reply is not looked at",
-    breaks: "P5",
-    needs: ["a bit flipped"],
-    edits: [
-      {
-        file: "sources/modbus/frame-scanner.ts",
-        find: `if (hasValidCrc(bytes.subarray(0, length))) return { kind: "answer", length };`,
-        replace: `if (length > 0) return { kind: "answer", length };`,
-      },
-    ],
-  },
-  {
-    name: "a failed read is not told",
+    name: "a read that fails is told neither at once nor as old",
     breaks: "P3",
     needs: ["silent"],
     edits: [
@@ -54,18 +59,6 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
         replace: "return nowMs - lastGoodMs >= 1e12 + staleMs;",
       },
       { file: "sources/modbus/device-state.ts", find: `? ["tellLost", "probe"] :`, replace: `? ["probe"] :` },
-    ],
-  },
-  {
-    name: "stale is never told",
-    breaks: "P3",
-    needs: [],
-    edits: [
-      {
-        file: "tags/staleness.ts",
-        find: "return nowMs - lastGoodMs >= staleMs;",
-        replace: "return nowMs - lastGoodMs >= 1e12 + staleMs;",
-      },
     ],
   },
   {

@@ -146,16 +146,4 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     needs: ["connections cut"],
     edits: [{ file: "store/state.ts", find: "return ++counter.value;", replace: "return counter.value;" }],
   },
-  {
-    name: "a removed uplink's backlog is thrown away",
-    breaks: "P8",
-    needs: ["remove uplink"],
-    edits: [
-      {
-        file: "store/uplink-queue.ts",
-        find: "this.#pending = clip(this.#pending, { from: -Infinity, to: newest });",
-        replace: "this.#pending = clip(this.#pending, { from: newest, to: newest });",
-      },
-    ],
-  },
 ];
