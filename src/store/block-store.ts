@@ -7,8 +7,8 @@ import type { Range } from "../pipeline.ts";
 /** The numbers of a block lie this close together at most, so that a search by number looks at few blocks. */
 export const MAX_BLOCK_SPAN = 65_536;
 
-/** A block as stored. Its bytes are those of block-codec.ts. */
-export interface Block {
+/** What is known of a block without its samples. */
+export interface BlockHead {
   /** Lowest and highest number in it; other priorities' numbers may lie between. */
   readonly first: number;
   readonly last: number;
@@ -21,7 +21,16 @@ export interface Block {
   readonly toMs: number;
   /** When its last sample was stored, in running time of the gateway. */
   readonly runMs: number;
+}
+
+/** A block as stored. Its bytes are those of block-codec.ts. */
+export interface Block extends BlockHead {
   readonly data: Uint8Array;
+}
+
+/** A block that may have to go. */
+export interface OldBlock extends BlockHead {
+  readonly sizeBytes: number;
 }
 
 /** A tag in the dictionary of the file. Entries are never changed, so old blocks stay readable. */
@@ -114,7 +123,9 @@ export interface BlockStore {
   renew(reason: string, nowMs: number): Promise<OpenedBlocks>;
   commit(change: Change): Promise<Usage>;
   read(request: ReadRequest): Promise<ReadBlocks>;
-  oldest(request: OldestRequest): Promise<readonly Block[]>;
+  oldest(request: OldestRequest): Promise<readonly OldBlock[]>;
+  /** Those of these blocks that are there. @param firsts of each its `first` */
+  load(firsts: readonly number[]): Promise<readonly Block[]>;
   /** Brings the write-ahead log back into the file and closes it. */
   close(): Promise<void>;
 }

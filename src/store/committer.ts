@@ -245,22 +245,18 @@ export class Committer implements CommitTask {
   /** Only blocks below the tail: what memory shows as stored stays stored. @returns blocks dropped */
   async #dropOnce(retention: RetentionLimits): Promise<number> {
     const { store, ledger, limits } = this.#options;
-    const blocks: Block[] = [];
     const groups: CandidateGroup[] = [];
     for (const priority of PRIORITIES.keys()) {
       const request = { priority, maxBlocks: limits.retentionBlocks, below: ledger.tail.base };
       const found = await store.oldest(request);
       const free = found.filter((block) => !ledger.doomed.has(block.first));
-      blocks.push(...free);
-      groups.push({
-        oldest: free.map(({ first, runMs, data }) => ({ first, runMs, sizeBytes: data.length })),
-        isAll: found.length < request.maxBlocks,
-      });
+      groups.push({ oldest: free, isAll: found.length < request.maxBlocks });
     }
     const drops = decideDrops(groups, this.#usage.usedBytes, ledger.runMs(), retention);
     if (drops.length === 0) return 0;
+    const blocks = await store.load(drops.map((drop) => drop.first));
     for (const { first, reason } of drops) {
-      const block = blocks.find((candidate) => candidate.first === first);
+      const block = blocks.find((candidate) => candidate.first === first && !ledger.doomed.has(first));
       if (block !== undefined) this.#declare(block, reason);
     }
     const gone = new Set(drops.map((drop) => drop.first));

@@ -10,7 +10,7 @@ import type { Priority, TagRef } from "../core/tag.ts";
 import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
 import { acknowledgeAll, plain, readAll, tagRef } from "../testing/store-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
-import { type BlockStore, type FailureKind, StorageFailure } from "./block-store.ts";
+import { type BlockHead, type BlockStore, type FailureKind, StorageFailure } from "./block-store.ts";
 import { createOutbox, type LastKnown } from "./outbox.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "./outbox-limits.ts";
 import { inProcessStorage } from "./storage-client.ts";
@@ -33,6 +33,10 @@ interface Card {
   hold: Promise<void> | undefined;
   /** Bytes of every block on their way to the card. */
   spoil: ((data: Uint8Array) => void) | undefined;
+  /** Blocks whose samples were fetched to be declared. */
+  loaded: number;
+  /** Heads of blocks that were looked at. */
+  seen: BlockHead[];
 }
 
 class FaultRig {
@@ -43,6 +47,8 @@ class FaultRig {
     renewFailure: undefined,
     hold: undefined,
     spoil: undefined,
+    loaded: 0,
+    seen: [],
   };
   readonly dir = mkdtempSync(join(tmpdir(), "sallyport-faults-"));
   readonly known: LastKnown[] = [];
@@ -126,6 +132,15 @@ function faulty(real: BlockStore, card: Card): BlockStore {
     async read(request) {
       fail(card.readFailure);
       return real.read(request);
+    },
+    async oldest(request) {
+      const found = await real.oldest(request);
+      card.seen.push(...found);
+      return found;
+    },
+    async load(firsts) {
+      card.loaded += firsts.length;
+      return real.load(firsts);
     },
     async renew(reason, nowMs) {
       fail(card.renewFailure);
@@ -331,4 +346,19 @@ test("P8: a removed uplink that is over is forgotten once the file forgets it, n
   await rig.clock.advance(60_000);
   assert.equal(rig.outbox.report().committed, 4);
   assert.ok(!(await rig.factNames()).includes("uplink/removed"));
+});
+
+test("P7: to see which blocks must go no samples are fetched, only those of what goes", async (t) => {
+  const rig = new FaultRig(t);
+  await rig.start({ recentSamples: 10, maxBlockSamples: 10, maxBlockOpenMs: 1_000 }, { maxAgeMs: 150_000 });
+  const step = async () => {
+    rig.append(100);
+    await rig.clock.advance(70_000);
+  };
+  for (let i = 0; i < 3; i++) await step();
+  assert.ok(rig.card.seen.length > 0 && rig.card.seen.every((block) => !("data" in block)));
+  assert.equal(rig.card.loaded, 0);
+  await step();
+  assert.equal(rig.queue.losses()[0]?.tags[0]?.count, 100, "what is too old goes, and is counted");
+  assert.equal(rig.card.loaded, 10);
 });

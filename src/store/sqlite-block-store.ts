@@ -6,6 +6,7 @@ import {
   type Change,
   type Facts,
   MAX_BLOCK_SPAN,
+  type OldBlock,
   type OldestRequest,
   type OpenedBlocks,
   type OpenRequest,
@@ -43,7 +44,8 @@ const SHRINK_FREE_SHARE = 1 / 4;
 const SHRINK_FREE_BYTES = 262_144;
 const SHRINK_STEP_PAGES = 256;
 
-const COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs, data";
+const HEAD_COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs";
+const COLUMNS = `${HEAD_COLUMNS}, data`;
 
 interface Statements {
   readonly putBlock: Statement<[Block]>;
@@ -52,7 +54,8 @@ interface Statements {
   readonly drop: Statement<[number]>;
   readonly release: Statement<[number, number, number, number]>;
   readonly read: Statement<[number, number, number, number], Block>;
-  readonly oldest: Statement<[number, number, number, number], Block>;
+  readonly oldest: Statement<[number, number, number, number], OldBlock>;
+  readonly load: Statement<[number], Block>;
   readonly reaching: Statement<[number, number], number>;
   readonly lowest: Statement<[], number | null>;
 }
@@ -114,8 +117,14 @@ export class SqliteBlockStore {
     });
   }
 
-  oldest({ priority, maxBlocks, below }: OldestRequest): readonly Block[] {
+  oldest({ priority, maxBlocks, below }: OldestRequest): readonly OldBlock[] {
     return this.#measured((_, { oldest }) => oldest.all(priority, below, below, maxBlocks));
+  }
+
+  load(firsts: readonly number[]): readonly Block[] {
+    return this.#measured((_, { load }) =>
+      firsts.map((first) => load.get(first)).filter((block) => block !== undefined),
+    );
   }
 
   close(): void {
@@ -170,9 +179,12 @@ function prepare(database: Database): Statements {
     read: database.prepare(
       `SELECT ${COLUMNS} FROM block WHERE first > ? AND first <= ? AND last >= ? ORDER BY first LIMIT ?`,
     ),
+    // The length stands in the row's header: asking for it reads nothing of the data.
     oldest: database.prepare(
-      `SELECT ${COLUMNS} FROM block WHERE priority = ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
+      `SELECT ${HEAD_COLUMNS}, length(data) AS sizeBytes
+       FROM block WHERE priority = ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
     ),
+    load: database.prepare(`SELECT ${COLUMNS} FROM block WHERE first = ?`),
     reaching: database
       .prepare<[number, number], number>(
         "SELECT fromMs FROM block WHERE first > ? AND last >= ? ORDER BY first LIMIT 1",

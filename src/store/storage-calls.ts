@@ -7,6 +7,7 @@ import type {
   Change,
   Facts,
   FailureKind,
+  OldBlock,
   OldestRequest,
   OpenedBlocks,
   OpenRequest,
@@ -24,7 +25,8 @@ interface CallTypes {
   renewBlocks: { argument: { readonly reason: string; readonly nowMs: number }; result: OpenedBlocks };
   commitBlocks: { argument: Change; result: Usage };
   readBlocks: { argument: ReadRequest; result: ReadBlocks };
-  oldestBlocks: { argument: OldestRequest; result: readonly Block[] };
+  oldestBlocks: { argument: OldestRequest; result: readonly OldBlock[] };
+  loadBlocks: { argument: readonly number[]; result: readonly Block[] };
   closeBlocks: { argument: undefined; result: undefined };
   openState: { argument: OpenRequest; result: OpenedState };
   saveState: { argument: Facts; result: undefined };
@@ -56,6 +58,7 @@ export function createStorageCalls(watch?: SqliteWatch): StorageCalls {
     commitBlocks: (change) => blocks.commit(change),
     readBlocks: (request) => blocks.read(request),
     oldestBlocks: (request) => blocks.oldest(request),
+    loadBlocks: (firsts) => blocks.load(firsts),
     closeBlocks: () => {
       blocks.close();
     },
