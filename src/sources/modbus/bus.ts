@@ -46,6 +46,7 @@ export class Bus {
   readonly #client: InstanceType<typeof modbusSerial.default>;
   readonly #port: ModbusPort;
   readonly #clock: Clock;
+  readonly #responseTimeoutMs: number;
   readonly #meters: ReadonlyMap<number, DeviceMeter>;
   /** By unit and function code. */
   readonly #guards = new Map<string, Guard>();
@@ -53,6 +54,7 @@ export class Bus {
 
   constructor({ line, config, clock, meters, onLost }: BusOptions) {
     this.#clock = clock;
+    this.#responseTimeoutMs = config.responseTimeoutMs;
     this.#meters = meters;
     this.#port = new ModbusPort(line, config, clock);
     this.#port.onSkipped = (skipped) => this.#count(skipped);
@@ -97,14 +99,15 @@ export class Bus {
       });
     });
     const { atMs } = exchange;
-    const mayStillCome = () => this.#expect(read, unanswered(this.#guard(read), byteCount, atMs + maxLateMs, atMs));
+    const mayStillCome = (latestMs: number) =>
+      this.#expect(read, unanswered(this.#guard(read), byteCount, latestMs, atMs));
     if (exchange.kind === "closed") {
-      mayStillCome();
+      mayStillCome(atMs + maxLateMs);
       return exchange;
     }
     const cause = exchange.kind === "silence" ? exchange.cause : "framing";
     if (exchange.kind === "silence" || reply === undefined) {
-      mayStillCome();
+      mayStillCome(atMs + maxLateMs);
       countSilence(meter, cause);
       return { kind: "silence", cause, atMs };
     }
@@ -114,7 +117,8 @@ export class Bus {
       return { kind: "data", data: reply.data, atMs };
     }
     if (meter !== undefined) meter.exceptions += 1;
-    if (!certain) mayStillCome();
+    // Its own reply is late only after responseTimeout, which may lie ahead.
+    if (!certain) mayStillCome(atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs);
     return { kind: "exception", exceptionCode: reply.exceptionCode, certain, atMs };
   }
 

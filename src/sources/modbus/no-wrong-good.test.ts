@@ -91,6 +91,20 @@ test("P5: a late exception does not make the reply that it displaced fit the nex
   await end();
 });
 
+test("P5: the reply that a late exception displaced is waited for as long as that of any other request", async () => {
+  const script: readonly Faults[] = [{ delayMs: 350, exceptionCode: 4 }, { delayMs: 1_160 }];
+  const addresses = [0, 1, 2, 3, 4, 60, 61, 62, 63, 64, 65, 66];
+  const device: ModbusDevice = versionedDevice(1, addresses, () => script[device.requests - 1] ?? { delayMs: 40 });
+  const witness = ({ tag, value, status }: Reading) => {
+    if (status === "Good") assert.equal(value, versionOf(Number(tag.name.slice(1)), device.requests), tag.id);
+  };
+  const tags = [...registers("d", 0, 2, { scanRateMs: 100 }), ...registers("d", 60, 3, { scanRateMs: 100 })];
+  const { clock, sink, end } = modbusRig([device], [deviceConfig("d", 1, tags, { maxGap: 0 })], { witness });
+  await clock.advance(3_000);
+  assert.equal(sink.latest("d/r60")?.status, "Good");
+  await end();
+});
+
 test("P5: a reply that comes twice is never taken for the next one where a known register tells them apart", async () => {
   const device = versionedDevice(1, [0, 1, 2], () => ({ duplicateAfterMs: 497 }));
   const tags = [...registers("d", 0, 2, { scanRateMs: 500 }), ...registers("d", 2, 1, { scanRateMs: 60_000 })];
