@@ -11,7 +11,7 @@ import { Bus } from "./bus.ts";
 import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./device-state.ts";
 import { BusyMeter, DeviceMeter } from "./line-meter.ts";
 import { defaultMaxGap, planReads } from "./poll-plan.ts";
-import { type Entry, ReadBook, scheduledRead } from "./read-book.ts";
+import { type Entry, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
 import { readingsOf } from "./readings.ts";
 import {
   deviceLost,
@@ -19,6 +19,7 @@ import {
   finished,
   held,
   type Job,
+  joined,
   nextJob,
   probed,
   replaced,
@@ -29,9 +30,6 @@ import {
 } from "./schedule.ts";
 import type { SerialLine } from "./serial-line.ts";
 import { judge, type ReadOutcome, type Verdict } from "./verdict.ts";
-
-/** What a device has refused is asked for again this often: it may have been reconfigured. */
-const REFUSED_PERIOD_MS = 60_000;
 
 /** Pause before a port is opened again, after the first failure and at most. */
 const REOPEN_FIRST_MS = 500;
@@ -212,6 +210,7 @@ class LineSource implements ModbusSource {
     const { key } = entry;
     const { atMs } = outcome;
     const device = this.#deviceOf(entry);
+    entry.good = verdict.kind === "good";
     switch (verdict.kind) {
       case "good":
         this.#deviceEvent(device, "answered");
@@ -219,6 +218,7 @@ class LineSource implements ModbusSource {
         if (padded) entry.padding = "proven";
         this.#deliver(entry, outcome);
         this.#schedule = finished(this.#schedule, key, atMs);
+        this.#join(entry, atMs);
         return;
       case "again":
         if (verdict.answered) this.#deviceEvent(device, "answered");
@@ -272,8 +272,16 @@ class LineSource implements ModbusSource {
   }
 
   #split(entry: Entry, atMs: number): void {
-    const halves = this.#reads.split(entry).map(scheduledRead);
+    const halves = this.#reads.split(entry, atMs).map(scheduledRead);
     this.#schedule = replaced(this.#schedule, entry.key, halves, atMs);
+  }
+
+  #join(entry: Entry, atMs: number): void {
+    const block = this.#reads.joinable(entry, atMs);
+    if (block === undefined) return;
+    const { whole, pieces } = this.#reads.join(block);
+    const keys = pieces.map((piece) => piece.key);
+    this.#schedule = joined(this.#schedule, keys, scheduledRead(whole));
   }
 
   #refuse(entry: Entry, status: Status, atMs: number): void {

@@ -3,13 +3,28 @@ import { assert } from "../../core/errors.ts";
 import { type PollRead, splitRead } from "./poll-plan.ts";
 import type { ScheduledRead } from "./schedule.ts";
 
-/** A read of the plan and what was learnt of it. */
+/** What a device has refused is asked for again this often: a register alone, a block that was cut as a whole. */
+export const REFUSED_PERIOD_MS = 60_000;
+
+/** A read that was cut in two, because something in it was refused. */
+interface Block {
+  readonly read: PollRead;
+  /** The block that it was cut out of itself. */
+  readonly outer: Block | undefined;
+  readonly cutAtMs: number;
+}
+
+/** A read that is asked, and what was learnt of it. */
 export interface Entry {
   readonly key: number;
   readonly read: PollRead;
   readonly splittable: boolean;
-  /** It was answered with data once. */
+  /** Where it is a piece: the block it belongs to. */
+  readonly block: Block | undefined;
+  /** It was answered with data once, alone or in its block. */
   proven: boolean;
+  /** So it was at its last request. */
+  good: boolean;
   /** Whether the device lets the read be made longer. */
   padding: "untried" | "proven" | "refused";
   /** Refused by the device, asked for seldom. */
@@ -22,10 +37,7 @@ export class ReadBook {
   #nextKey = 0;
 
   add(read: PollRead): Entry {
-    const splittable = splitRead(read) !== undefined;
-    const entry: Entry = { key: this.#nextKey++, read, splittable, proven: false, padding: "untried", slow: false };
-    this.#entries.set(entry.key, entry);
-    return entry;
+    return this.#add(read, undefined, false);
   }
 
   get(key: number): Entry {
@@ -38,12 +50,33 @@ export class ReadBook {
     return [...this.#entries.values()];
   }
 
-  /** Puts two shorter reads in its place. */
-  split(entry: Entry): readonly Entry[] {
+  /** Puts two shorter reads in its place. What has worked in the block has worked in both. */
+  split(entry: Entry, atMs: number): readonly Entry[] {
     const halves = splitRead(entry.read);
     assert(halves !== undefined, "a split of what cannot be split");
+    const block: Block = { read: entry.read, outer: entry.block, cutAtMs: atMs };
     this.#entries.delete(entry.key);
-    return halves.map((half) => this.add(half));
+    return halves.map((half) => this.#add(half, block, entry.proven));
+  }
+
+  /**
+   * The widest block around the entry that can be whole again: all its pieces are good, and it was cut long enough ago.
+   * Where it is refused all the same, because of a gap or a register that comes and goes, that costs little.
+   */
+  joinable(entry: Entry, atMs: number): Block | undefined {
+    let widest: Block | undefined;
+    for (let block = entry.block; block !== undefined; block = block.outer) {
+      if (!this.#piecesOf(block).every((piece) => piece.good)) break;
+      if (atMs - block.cutAtMs >= REFUSED_PERIOD_MS) widest = block;
+    }
+    return widest;
+  }
+
+  /** Puts the block back in the place of its pieces. */
+  join(block: Block): { readonly whole: Entry; readonly pieces: readonly Entry[] } {
+    const pieces = this.#piecesOf(block);
+    for (const { key } of pieces) this.#entries.delete(key);
+    return { whole: this.#add(block.read, block.outer, true), pieces };
   }
 
   /** The shortest read of a device, of those that worked where there is one. */
@@ -53,8 +86,25 @@ export class ReadBook {
     assert(cheapest !== undefined, "a device without reads");
     return cheapest;
   }
+
+  #add(read: PollRead, block: Block | undefined, proven: boolean): Entry {
+    const splittable = splitRead(read) !== undefined;
+    const key = this.#nextKey++;
+    const entry: Entry = { key, read, splittable, block, proven, good: false, padding: "untried", slow: false };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #piecesOf(block: Block): readonly Entry[] {
+    return this.all().filter((entry) => isWithin(entry.block, block));
+  }
 }
 
 export function scheduledRead({ key, read }: Entry): ScheduledRead {
   return { key, device: read.device.name, periodMs: read.periodMs };
+}
+
+function isWithin(inner: Block | undefined, block: Block): boolean {
+  for (let at = inner; at !== undefined; at = at.outer) if (at === block) return true;
+  return false;
 }

@@ -6,6 +6,7 @@ import {
   deviceReturned,
   finished,
   held,
+  joined,
   nextJob,
   PROBE_INTERVAL_MIN_MS,
   PROBE_SHARE,
@@ -136,4 +137,16 @@ test("a device that returns is read in full at once", () => {
   const back = deviceReturned(lost, "d", 10_100);
   assert.deepEqual(back.lost, []);
   assert.deepEqual(nextJob(back, 10_100), { kind: "read", key: 0, attempts: 0 });
+});
+
+test("joined reads are one, due when the first of them was", () => {
+  const pieces = serve(startSchedule([read(0, 1_000), read(1, 1_000), read(2, 1_000)], 0), 0, 1_700, 10);
+  const whole = joined(pieces.schedule, [1, 2], read(7, 1_000));
+  assert.deepEqual(
+    whole.slots.map((s) => s.key),
+    [0, 7],
+  );
+  const dueMs = Math.min(...pieces.schedule.slots.filter((s) => s.key !== 0).map((s) => s.dueMs));
+  assert.equal(whole.slots.find((s) => s.key === 7)?.dueMs, dueMs);
+  assert.throws(() => joined(whole, [1], read(8, 1_000)), /nothing to be joined/);
 });

@@ -3,6 +3,7 @@
  * period that could not be kept is counted, not made up for. Lost devices are probed, all of a line together for at
  * most a twentieth of it.
  */
+import { assert } from "../../core/errors.ts";
 
 /** A lost device is not probed more often. */
 export const PROBE_INTERVAL_MIN_MS = 10_000;
@@ -130,6 +131,15 @@ export function replaced(schedule: Schedule, key: number, reads: readonly Schedu
   const gridMs = schedule.slots.find((s) => s.key === key)?.gridMs ?? nowMs;
   const kept = schedule.slots.filter((s) => s.key !== key);
   return { ...schedule, slots: [...kept, ...reads.map((read) => slotOf(read, gridMs, nowMs))] };
+}
+
+/** One read in place of these, due when the first of them would have been. */
+export function joined(schedule: Schedule, keys: readonly number[], read: ScheduledRead): Schedule {
+  const pieces = schedule.slots.filter((s) => keys.includes(s.key));
+  const [first] = pieces.toSorted((a, b) => a.dueMs - b.dueMs);
+  assert(first !== undefined, "nothing to be joined");
+  const whole = { ...first, ...read, notBeforeMs: first.dueMs, attempts: 0 };
+  return { ...schedule, slots: [...schedule.slots.filter((s) => !pieces.includes(s)), whole] };
 }
 
 /** Stops the device's reads; its probe takes their place. */

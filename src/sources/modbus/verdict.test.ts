@@ -40,19 +40,26 @@ test("silence and busy devices are asked again before their tags turn Bad; a cle
   assert.deepEqual(again, [5, 6]);
 });
 
-test("a refusal of a block is narrowed down, of padding taken back, of what has worked endured", () => {
+test("a refusal of a block is narrowed down, also of one that has worked, of padding taken back", () => {
   assert.deepEqual(onException(2, { splittable: true }), { kind: "split" });
   assert.deepEqual(onException(3, { splittable: true }), { kind: "split" });
   assert.equal(onException(1, { splittable: true }).kind, "refused");
   assert.deepEqual(onException(2, { splittable: true, padded: true }), { kind: "unpadded" });
+  assert.deepEqual(onException(2, { splittable: true, proven: true }), { kind: "split" });
   const passing = { kind: "bad", status: "BadConfigurationError", answered: true };
-  assert.deepEqual(onException(2, { splittable: true, proven: true }), passing);
+  assert.deepEqual(onException(2, { proven: true }), passing, "what has worked alone is asked at its own rate");
+  assert.deepEqual(onException(1, { splittable: true, proven: true }), passing, "no part has another function");
 });
 
 test("P5: a refusal that may answer an earlier request condemns nothing", () => {
   const waits = onException(2, { attempts: 0, splittable: true }, false);
   assert.deepEqual(waits, { kind: "again", afterMs: LAST.maxLateMs, answered: true });
   assert.equal(onException(2, {}, false).kind, "bad");
+  assert.equal(
+    onException(2, { splittable: true }, false).kind,
+    "split",
+    "a cut is taken back, so it condemns nothing",
+  );
 });
 
 test("an exception is an answer, save where the device behind it is not reached", () => {

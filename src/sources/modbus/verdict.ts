@@ -21,7 +21,7 @@ export interface Attempt {
   /** More was asked for than the tags need. */
   readonly padded: boolean;
   readonly splittable: boolean;
-  /** These registers have been read before: a refusal will pass. */
+  /** These registers have been read before: a refusal will pass, and is no reason to ask seldom. */
   readonly proven: boolean;
   readonly maxLateMs: number;
 }
@@ -61,15 +61,12 @@ export function judge(attempt: Attempt, outcome: ReadOutcome): Verdict {
 
 function judgeException(attempt: Attempt, exceptionCode: number, certain: boolean): Verdict {
   const status = statusOfException(exceptionCode);
-  const narrowable = exceptionCode === 2 || exceptionCode === 3;
   switch (exceptionCode) {
     case 1:
+      return judgeRefusal({ ...attempt, splittable: false }, status, certain);
     case 2:
     case 3:
-      if (attempt.padded && narrowable) return { kind: "unpadded" };
-      if (attempt.proven) return { kind: "bad", status, answered: true };
-      if (!certain) return againOr(attempt, attempt.maxLateMs, { kind: "bad", status, answered: true });
-      return attempt.splittable && narrowable ? { kind: "split" } : { kind: "refused", status };
+      return attempt.padded ? { kind: "unpadded" } : judgeRefusal(attempt, status, certain);
     case 5:
     case 6:
       return againOr(attempt, BUSY_PAUSE_MS, { kind: "bad", status, answered: true });
@@ -80,6 +77,16 @@ function judgeException(attempt: Attempt, exceptionCode: number, certain: boolea
     default:
       return { kind: "bad", status, answered: true };
   }
+}
+
+/** In the end a refusal is told of what cannot be split only: nothing else in the block needs to turn Bad for it. */
+function judgeRefusal(attempt: Attempt, status: Status, certain: boolean): Verdict {
+  const bad: Bad = { kind: "bad", status, answered: true };
+  if (attempt.proven && !attempt.splittable) return bad;
+  const mayBeMeant = certain || attempt.attempts >= attempt.retries;
+  if (!mayBeMeant) return againOr(attempt, attempt.maxLateMs, bad);
+  if (attempt.splittable) return { kind: "split" };
+  return certain ? { kind: "refused", status } : bad;
 }
 
 function againOr(attempt: Attempt, afterMs: number, otherwise: Bad): Verdict {
