@@ -84,6 +84,11 @@ export class SettableValues implements CurrentValues {
     for (const intake of this.#intakes) intake.append(samples);
   }
 
+  /** A read within the deadband: it is shown, and not taken in. */
+  read(id: string, value: Value): void {
+    this.#note(this.#sample(this.#tag(id), value, "Good"));
+  }
+
   /** A read that was suppressed until this one broke the deadband: both are taken in. */
   jump(id: string, before: Value, value: Value): void {
     const first = { ...this.#sample(this.#tag(id), before, "Good"), readBefore: true as const };

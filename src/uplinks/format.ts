@@ -44,8 +44,8 @@ export interface SessionFormat {
   /** The samples as lost, for an uplink whose history is off. */
   forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded;
   lost(loss: Loss, maxBytes: number): Iterable<Message>;
-  /** What is due beside samples, one thing at a time; empty when nothing is. */
+  /** What is due beside samples, a little at a time; empty when nothing is. */
   upkeep(nowMs: number): readonly Message[];
-  /** Monotonic time at which `upkeep` next has something; Infinity for never. */
+  /** Monotonic time at which to look for `upkeep` next; it has passed only when there is something. Infinity for never. */
   upkeepDueMs(): number;
 }

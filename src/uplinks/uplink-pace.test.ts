@@ -9,6 +9,15 @@ import { parseWire, type ValuesOnWire } from "../testing/wire.ts";
 const LIVE_MESSAGE_BYTES = 200;
 const HISTORY_MESSAGE_MIN_BYTES = 4_096;
 
+/** What a status of 20 devices weighs here, at most. */
+const STATUS_BYTES = 500;
+
+/** Bytes published so far below this topic. */
+function bytesBelow(rig: UplinkRig, below: string): number {
+  const messages = rig.broker.received.filter(({ topic }) => topic.startsWith(`${TOPIC}/${below}`));
+  return messages.reduce((sum, { topic, payload }) => sum + topic.length + payload.length, 0);
+}
+
 /** Live values of `flow` while history is replayed: what each took from being taken in to the broker. */
 function watchLive(rig: UplinkRig): readonly number[] {
   const delaysMs: number[] = [];
@@ -70,6 +79,34 @@ describe("history beside live values", () => {
     const bytes = rig.broker.received.reduce((sum, { payload }) => sum + payload.length, 0);
     const tookMs = rig.clock.monotonicMs() - beganMs;
     assert.ok(tookMs < 3 * (bytes / 1_250), `${tookMs} ms for ${bytes} bytes`);
+  });
+
+  test("P6: over 64 kbit/s the snapshots of 20 devices take a small share, and come a few at a time", async () => {
+    const [bytesPerS, minutes] = [8_000, 10];
+    const names = Array.from({ length: 10 }, (_, i) => `t${i}`);
+    const devices = Array.from({ length: 20 }, (_, i) => deviceOf(`meter-${i}`, names));
+    const rig = new UplinkRig({ devices, broker: { bytesPerS, latencyMs: 100, kernelBufferBytes: 20_000 } });
+    const ids = devices.flatMap(({ tags }) => tags.map(({ id }) => id));
+    for (const id of ids) rig.values.read(id, 100.25);
+    await rig.start();
+    const delaysMs = watchLive(rig);
+    const pictureBytes = bytesBelow(rig, "snapshot/");
+    const cameMs: number[] = [];
+    rig.broker.subscribe(`${TOPIC}/snapshot/#`, (_, retained) => retained || cameMs.push(rig.clock.monotonicMs()));
+    for (let i = 0; i < minutes * 60; i++) {
+      for (const id of ids) rig.values.read(id, 100.25 + (i % 2));
+      rig.values.set("meter-0/t0", i);
+      await rig.clock.advance(1_000);
+    }
+    const renewedBytes = bytesBelow(rig, "snapshot/") - pictureBytes;
+    assert.ok(cameMs.length >= devices.length * (minutes - 2), `${cameMs.length} renewals`);
+    assert.ok(renewedBytes <= 1.1 * pictureBytes * minutes, `${renewedBytes} bytes for ${pictureBytes} of a picture`);
+    const share = renewedBytes / (bytesPerS * 60 * minutes);
+    assert.ok(share <= 0.03, `${(share * 100).toFixed(1)} % of the link`);
+    const crowd = cameMs.map((fromMs) => cameMs.filter((atMs) => atMs >= fromMs && atMs < fromMs + 4_000).length);
+    assert.ok(Math.max(...crowd) <= 2, `${Math.max(...crowd)} of 20 within 4 s`);
+    const groupMs = (((2 * pictureBytes) / devices.length + STATUS_BYTES) / bytesPerS) * 1000;
+    assert.ok(Math.max(...delaysMs) <= 100 + groupMs + 100, `worst ${Math.max(...delaysMs)} ms`);
   });
 
   test("P6: a way that becomes longer in the middle of a replay is measured anew, by the second status", async () => {

@@ -137,7 +137,7 @@ describe("a session", () => {
     assert.equal(late.tag("pump/flow")?.value, 2);
   });
 
-  test("a retained snapshot is renewed at most once a minute, and only when data was sent since", async () => {
+  test("a retained snapshot is renewed at most once a minute, and only when something was read since", async () => {
     const rig = new UplinkRig();
     await rig.start();
     await rig.clock.advance(600_000);
@@ -155,6 +155,21 @@ describe("a session", () => {
     assert.equal(last?.after, Number(speed?.v) + 1);
     await rig.clock.advance(600_000);
     assert.equal(rig.payloads("snapshot/pump").length, snapshots.length);
+  });
+
+  test("P3: the retained snapshot shows the last read, also where the deadband kept it from being sent", async () => {
+    const rig = new UplinkRig();
+    await rig.start();
+    rig.values.set("pump/speed", 100);
+    await rig.clock.advance(61_000);
+    rig.values.read("pump/speed", 100.4);
+    await rig.clock.advance(61_000);
+    assert.equal(rig.payloads("data").length, 1);
+    const late = new Reader(TOPIC);
+    rig.broker.subscribe("#", (message, retained) => late.receive(message.topic, message.payload, retained));
+    assert.equal(late.tag("pump/speed")?.value, 100.4);
+    await rig.clock.advance(60_000);
+    assert.deepEqual(late.currency("pump"), CURRENT);
   });
 
   test("P7: no message is larger than the broker takes, and none reaches 100 kB", async () => {

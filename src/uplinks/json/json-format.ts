@@ -20,11 +20,10 @@ import {
 } from "./json-payload.ts";
 import { mergeAsLost } from "./lost-stretches.ts";
 import { packAll, packSamples, payloadOf } from "./packing.ts";
+import { Renewals } from "./renewals.ts";
 
 /** Status is told again after this long, so that a late reader is right after at most this long. */
 export const STATUS_PERIOD_MS = 60_000;
-/** A device's retained snapshot is renewed at most this often. */
-export const SNAPSHOT_PERIOD_MS = 60_000;
 /** Room for the packet's header and for what stands around the entries. */
 const ENVELOPE_MAX_BYTES = 256;
 
@@ -57,32 +56,24 @@ interface Words extends JsonFormatOptions {
   readonly idOf: (tag: TagRef) => string;
 }
 
-/** What was last shown of a device. */
-interface Shown {
-  /** The last data seq the retained snapshot includes. */
-  after: number;
-  atMs: number;
-  parts: number;
-  /** The last data seq that carried the device; 0 for none. */
-  carriedBy: number;
-}
-
 class JsonSession implements SessionFormat {
   readonly #words: Words;
   readonly #session: number;
   readonly #limits: FormatLimits;
-  readonly #shown = new Map<string, Shown>();
+  readonly #renewals: Renewals;
+  /** Per device the parts of its last snapshot. */
+  readonly #snapshotParts = new Map<string, number>();
   /** Per device the last data seq that carried it, in the form of the status. */
   readonly #carried = new Map<string, number>();
   #dataSeq = 0;
   #historySeq = 0;
   #statusDueMs = Number.POSITIVE_INFINITY;
-  #snapshotDueMs = Number.POSITIVE_INFINITY;
 
   constructor(words: Words, opening: Opening, limits: FormatLimits) {
     this.#words = words;
     this.#session = opening.session;
     this.#limits = limits;
+    this.#renewals = new Renewals((device) => words.values.revision(device));
   }
 
   retainedTopics(): readonly string[] {
@@ -127,7 +118,7 @@ class JsonSession implements SessionFormat {
       this.#room(topics.data, maxBytes),
     );
     this.#dataSeq += 1;
-    for (const { tag } of samples.slice(0, packed.taken)) this.#noteCarried(tag.device);
+    for (const { tag } of samples.slice(0, packed.taken)) this.#carried.set(tag.device, this.#dataSeq);
     const message = this.#valuesMessage(topics.data, epoch, this.#dataSeq, packed.entries);
     return { messages: [message], taken: packed.taken };
   }
@@ -165,36 +156,13 @@ class JsonSession implements SessionFormat {
 
   upkeep(nowMs: number): readonly Message[] {
     if (nowMs >= this.#statusDueMs) return [this.#status()];
-    if (nowMs < this.#snapshotDueMs) return [];
-    const messages = this.#renewal(nowMs);
-    this.#snapshotDueMs = Math.min(...this.#changed().map(({ atMs }) => atMs + SNAPSHOT_PERIOD_MS));
-    return messages;
+    const due = new Set(this.#renewals.take(nowMs));
+    const devices = this.#words.values.devices().filter(({ name }) => due.has(name));
+    return devices.flatMap((device) => this.#snapshot(device));
   }
 
   upkeepDueMs(): number {
-    return Math.min(this.#statusDueMs, this.#snapshotDueMs);
-  }
-
-  /** The snapshot of the device whose retained one has been out of date for longest. */
-  #renewal(nowMs: number): readonly Message[] {
-    const due = this.#changed()
-      .filter(({ atMs }) => nowMs >= atMs + SNAPSHOT_PERIOD_MS)
-      .reduce<Shown | undefined>((first, next) => (first && first.atMs <= next.atMs ? first : next), undefined);
-    const device = this.#words.values.devices().find(({ name }) => this.#shown.get(name) === due);
-    return due && device ? this.#snapshot(device) : [];
-  }
-
-  /** Devices of which data was sent that their retained snapshot does not include. */
-  #changed(): Shown[] {
-    return [...this.#shown.values()].filter(({ carriedBy, after }) => carriedBy > after);
-  }
-
-  #noteCarried(device: string): void {
-    this.#carried.set(device, this.#dataSeq);
-    const shown = this.#shown.get(device);
-    if (shown === undefined) return;
-    shown.carriedBy = this.#dataSeq;
-    this.#snapshotDueMs = Math.min(this.#snapshotDueMs, shown.atMs + SNAPSHOT_PERIOD_MS);
+    return Math.min(this.#statusDueMs, this.#renewals.dueMs(this.#words.clock.monotonicMs()));
   }
 
   #snapshot(device: Device): readonly Message[] {
@@ -207,14 +175,10 @@ class JsonSession implements SessionFormat {
       (part) => snapshotEnvelope(timestampMs, this.#session, epoch, after, part),
       values.snapshot(device.name).map((sample) => sampleText(idOf(sample.tag), sample, epoch, false)),
     );
-    const before = this.#shown.get(device.name);
-    this.#shown.set(device.name, {
-      after,
-      atMs: clock.monotonicMs(),
-      parts: messages.length,
-      carriedBy: before?.carriedBy ?? 0,
-    });
-    return [...messages, ...this.#clearParts(device.name, messages.length + 1, before?.parts ?? 0)];
+    const partsBefore = this.#snapshotParts.get(device.name) ?? 0;
+    this.#snapshotParts.set(device.name, messages.length);
+    this.#renewals.shown(device.name, clock.monotonicMs());
+    return [...messages, ...this.#clearParts(device.name, messages.length + 1, partsBefore)];
   }
 
   /** A snapshot that needs fewer parts than before must not leave old ones behind. */
