@@ -117,8 +117,10 @@ export class DeliveryBook {
   }
 }
 
+/** A read before a jump is stamped before it is taken in: it is lost with the jump, and told with it. */
 function covers(told: Told, taken: TakenIn): boolean {
-  return told.id === taken.id && told.from <= taken.t && taken.t <= told.to;
+  const latest = Math.max(taken.t, taken.jump?.t ?? taken.t);
+  return told.id === taken.id && told.from <= latest && taken.t <= told.to;
 }
 
 function isLoss(value: object): value is LossOnWire {

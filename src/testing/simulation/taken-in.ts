@@ -17,6 +17,8 @@ export interface TakenIn {
   readonly atMs: number;
   /** In the order of being taken in, from 1, over all lives. */
   readonly place: number;
+  /** Of a read before a jump: the jump, with which it was taken in. */
+  jump?: TakenIn;
 }
 
 export interface Moment {
@@ -27,6 +29,7 @@ export interface Moment {
 interface TagBook {
   readonly byStamp: Map<string, TakenIn>;
   last: TakenIn | undefined;
+  lastIsReadBefore: boolean;
   /** Taken in, not yet old enough to have to be known, oldest first. */
   fresh: TakenIn[];
   /** The newest that is. */
@@ -52,7 +55,7 @@ export class TakenInBook {
   }
 
   take(sample: Sample): TakenIn {
-    const { tag, epoch, sourceTimestampMs: t, status } = sample;
+    const { tag, epoch, sourceTimestampMs: t, status, readBefore } = sample;
     const book = this.#book(tag.id);
     this.#count += 1;
     const taken: TakenIn = {
@@ -67,10 +70,17 @@ export class TakenInBook {
     };
     this.#checkStamp(sample, book.last);
     book.byStamp.set(keyOf(epoch, t), taken);
+    if (book.last !== undefined && book.lastIsReadBefore) book.last.jump = taken;
     book.last = taken;
+    book.lastIsReadBefore = readBefore === true;
     book.fresh.push(taken);
     this.#story.note(`${tag.id} ${epoch} ${t} ${String(taken.value)} ${status}`);
     return taken;
+  }
+
+  /** What was taken in last of this tag. */
+  last(id: string): TakenIn | undefined {
+    return this.#tags.get(id)?.last;
   }
 
   find(id: string, epoch: number, t: number): TakenIn | undefined {
@@ -105,7 +115,7 @@ export class TakenInBook {
   #book(id: string): TagBook {
     let book = this.#tags.get(id);
     if (book === undefined) {
-      book = { byStamp: new Map(), last: undefined, fresh: [], due: undefined };
+      book = { byStamp: new Map(), last: undefined, lastIsReadBefore: false, fresh: [], due: undefined };
       this.#tags.set(id, book);
     }
     return book;

@@ -101,7 +101,7 @@ export class World {
     try {
       await life.start();
     } catch (thrown) {
-      if (!this.#isCardWell()) this.#startAgain(life);
+      if (!this.isCardWell()) this.#startAgain(life);
       else this.#story.breach("P8 changes are safe", `the gateway does not start: ${String(thrown)}`);
     }
   }
@@ -115,7 +115,7 @@ export class World {
     await life.stop();
     const tookMs = this.clock.monotonicMs() - beganMs;
     this.#story.tell(`○ stopped after ${Math.round(tookMs)} ms`);
-    if (tookMs > STOP_LIMIT_MS && this.#isCardWell()) {
+    if (tookMs > STOP_LIMIT_MS && this.isCardWell()) {
       this.#story.breach("P8 changes are safe", `the stop took ${tookMs / 1_000} s`);
     }
   }
@@ -222,7 +222,7 @@ export class World {
       if (life.isOver) return;
       life.kill();
       this.#isDown = true;
-      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.#isCardWell() });
+      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.isCardWell() });
       this.#story.tell("⚡ the power is cut");
       this.clock.after(Math.max(1, darkMs), () => {
         inTheDark();
@@ -270,7 +270,8 @@ export class World {
     this.cardTroubledMs = this.clock.monotonicMs();
   }
 
-  #isCardWell(): boolean {
+  /** Nothing of any trouble with the card can still be felt. */
+  isCardWell(): boolean {
     return this.#cardFaults.size === 0 && this.clock.monotonicMs() - this.cardTroubledMs > CARD_WELL_FOR_MS;
   }
 
