@@ -33,12 +33,6 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "a range is lost where those of two uplinks are joined",
-    breaks: "P4",
-    needs: ["broker gone", "restart"],
-    edits: [{ file: "store/ranges.ts", find: "last.to = Math.max(last.to, to);", replace: "last.to = to;" }],
-  },
-  {
     name: "a range is lost where too many are merged",
     breaks: "P4",
     needs: ["connections cut"],
@@ -129,14 +123,19 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "epoch and session are forgotten at a stop",
+    name: "epoch and session begin anew at every start",
     breaks: "identity",
-    needs: ["clock step", "restart"],
+    needs: ["restart"],
     edits: [
       {
         file: "store/state.ts",
         find: "if (name.startsWith(COUNTER)) this.#raise(",
         replace: "if (name === COUNTER) this.#raise(",
+      },
+      {
+        file: "store/state.ts",
+        find: "return Math.floor(this.#options.clock.wallMs() / 1_000);",
+        replace: "return 1;",
       },
     ],
   },
