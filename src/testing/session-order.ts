@@ -1,15 +1,30 @@
-/** The order of a session on the wire: tags, snapshots, status online, then data and history. */
+/** The order of a session on the wire: tags and snapshots of every device, whole, then status online, then data and history. */
 import type { Message } from "../pipeline.ts";
 
-type Stage = "tags" | "snapshot" | "online" | "data";
+type Stage = "tags" | "snapshot" | "status" | "data" | "history";
 
-const RANK: Record<Stage, number> = { tags: 0, snapshot: 1, online: 2, data: 3 };
+/** What has come of one device. */
+interface Announced {
+  readonly tags: Parts;
+  readonly snapshot: Parts;
+}
+
+/** A message that is whole by itself is part 1 of 1. */
+interface Parts {
+  readonly come: Set<number>;
+  needed: number;
+}
+
+interface Session {
+  readonly devices: Map<string, Announced>;
+  online: boolean;
+}
+
 const VIOLATIONS_MAX = 50;
 
 export class SessionOrder {
   readonly #topic: string;
-  /** The furthest stage that each session has reached. */
-  readonly #reached = new Map<number, Stage>();
+  readonly #sessions = new Map<number, Session>();
   readonly #violations: string[] = [];
   #newest = 0;
 
@@ -21,41 +36,78 @@ export class SessionOrder {
     return this.#violations;
   }
 
-  arrived(message: Message): void {
-    const stage = this.#stageOf(message);
-    if (stage === undefined) return;
-    const { session, online } = JSON.parse(Buffer.from(message.payload).toString());
-    if (stage === "online" && online !== true) return;
-    const reached = this.#reached.get(session);
-    if (reached === undefined && session < this.#newest) this.#violation(`session ${session} after ${this.#newest}`);
-    this.#newest = Math.max(this.#newest, session);
-    // Snapshots and statuses come again within a session; only their first must be in its place.
-    const first = reached === undefined || RANK[stage] > RANK[reached];
-    if (!first) return;
-    if (stage === "data" && reached !== "online") this.#violation(`data before the status in session ${session}`);
-    if (stage === "online" && reached !== "snapshot") this.#violation(`status before snapshots in session ${session}`);
-    if (stage === "snapshot" && reached !== "tags") this.#violation(`snapshot before tags in session ${session}`);
-    this.#reached.set(session, stage);
+  arrived({ topic, payload }: Message): void {
+    if (!topic.startsWith(`${this.#topic}/`) || payload.length === 0) return;
+    const [stage, device = "", part = "1"] = topic.slice(this.#topic.length + 1).split("/");
+    if (!isStage(stage)) return;
+    const { session, online, parts = 1 } = JSON.parse(Buffer.from(payload).toString());
+    // The will and a goodbye come when they must.
+    if (stage === "status" && online !== true) return;
+    const known = this.#session(session);
+    const where = `in session ${session}`;
+    switch (stage) {
+      case "tags":
+        if (known.online) this.#violation(`tags of ${device} after the status ${where}`);
+        note(announced(known, device).tags, Number(part), parts);
+        break;
+      case "snapshot":
+        // It comes again while online; only the first must be in its place.
+        if (known.online && !known.devices.has(device)) this.#violation(`${device} appears after the status ${where}`);
+        if (!isWhole(announced(known, device).tags)) this.#violation(`snapshot of ${device} before its tags ${where}`);
+        note(announced(known, device).snapshot, Number(part), parts);
+        break;
+      case "status":
+        if (!known.online) this.#checkAnnounced(known, where);
+        known.online = true;
+        break;
+      default:
+        if (!known.online) this.#violation(`${stage} before the status ${where}`);
+    }
   }
 
-  #stageOf(message: Message): Stage | undefined {
-    if (!message.topic.startsWith(`${this.#topic}/`) || message.payload.length === 0) return undefined;
-    const [level] = message.topic.slice(this.#topic.length + 1).split("/");
-    switch (level) {
-      case "tags":
-      case "snapshot":
-        return level;
-      case "status":
-        return "online";
-      case "data":
-      case "history":
-        return "data";
-      default:
-        return undefined;
+  #checkAnnounced({ devices }: Session, where: string): void {
+    if (devices.size === 0) this.#violation(`status before any device ${where}`);
+    for (const [device, { tags, snapshot }] of devices) {
+      if (!isWhole(tags)) this.#violation(`status before the tags of ${device} ${where}`);
+      if (!isWhole(snapshot)) this.#violation(`status before the snapshot of ${device} ${where}`);
     }
+  }
+
+  #session(number: number): Session {
+    let session = this.#sessions.get(number);
+    if (session === undefined) {
+      if (number < this.#newest) this.#violation(`session ${number} after ${this.#newest}`);
+      this.#newest = Math.max(this.#newest, number);
+      session = { devices: new Map(), online: false };
+      this.#sessions.set(number, session);
+    }
+    return session;
   }
 
   #violation(text: string): void {
     if (this.#violations.length < VIOLATIONS_MAX) this.#violations.push(text);
   }
+}
+
+function isStage(level: string | undefined): level is Stage {
+  return level === "tags" || level === "snapshot" || level === "status" || level === "data" || level === "history";
+}
+
+function announced({ devices }: Session, name: string): Announced {
+  let device = devices.get(name);
+  if (device === undefined) {
+    device = { tags: { come: new Set(), needed: 1 }, snapshot: { come: new Set(), needed: 1 } };
+    devices.set(name, device);
+  }
+  return device;
+}
+
+function note(parts: Parts, part: number, needed: number): void {
+  parts.come.add(part);
+  parts.needed = needed;
+}
+
+function isWhole({ come, needed }: Parts): boolean {
+  for (let part = 1; part <= needed; part++) if (!come.has(part)) return false;
+  return true;
 }
