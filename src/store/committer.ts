@@ -34,6 +34,8 @@ export interface CommitterOptions {
   readonly usage: Usage;
   /** The highest number in the file. */
   readonly committed: number;
+  /** Facts to remove: they cannot be read. */
+  readonly obsolete: Facts;
   /** Called before each check. */
   readonly onTick: () => void;
 }
@@ -44,6 +46,7 @@ export class Committer implements CommitTask {
   #usage: Usage;
   #committed: number;
   #retainedRunMs: number;
+  #obsolete: Facts;
   /** The file still says that the last stop was clean. */
   #saysClean = true;
   /** Why a read found the file damaged, until it is set aside. */
@@ -53,6 +56,7 @@ export class Committer implements CommitTask {
     this.#options = options;
     this.#usage = options.usage;
     this.#committed = options.committed;
+    this.#obsolete = options.obsolete;
     this.#retainedRunMs = options.ledger.runMs();
   }
 
@@ -189,6 +193,8 @@ export class Committer implements CommitTask {
     const staying = [...ledger.queues.values()].filter((queue) => !over.includes(queue));
     const parts = [...over.map((queue) => queue.removal()), ...staying.map((queue) => queue.unstored())];
     const facts: Facts = [
+      // First, so that what is known better takes its place.
+      ...this.#obsolete,
       ...(this.#saysClean ? [[FACT.clean, "false"] as const] : []),
       [FACT.safe, safeText(ledger.safeBefore(beyond))],
       [FACT.runMs, JSON.stringify(runMs)],
@@ -198,6 +204,7 @@ export class Committer implements CommitTask {
     return {
       facts,
       stored: () => {
+        this.#obsolete = [];
         for (const part of parts) part.stored();
         for (const queue of over) if (queue.isParked) ledger.removeQueue(queue.name);
       },

@@ -78,6 +78,8 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       clock,
       log,
       lastKnown: state.lastKnown,
+      // One that cannot be read tells as much.
+      hadOutbox: state.knowsEarlierStart || stateFile.setAside !== undefined,
       onSafe: (known) => state.note(known),
       onClosed: async () => {
         await state.close();

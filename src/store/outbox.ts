@@ -11,7 +11,7 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
+import type { LossReason, Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
 import type { Block, BlockStore, OpenedBlocks } from "./block-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
@@ -22,7 +22,6 @@ import type { LossDraft } from "./losses.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { laterSafe, type SafeTime, type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { Queue } from "./uplink-queue.ts";
-import { DamagedBytes } from "./varint.ts";
 
 /** A stop has seconds, and a card that refused twice refuses again. */
 const CLOSE_ATTEMPTS = 2;
@@ -53,43 +52,26 @@ export interface OutboxOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly lastKnown: LastKnown;
+  /** There was an outbox before: an empty file is not the one. */
+  readonly hadOutbox: boolean;
   /** Called before each check, with the safe time where there is one to tell. */
   readonly onSafe: (known: LastKnown) => void;
   /** Ends what was opened beside the outbox. */
   readonly onClosed: () => Promise<void>;
 }
 
-/** @param opened what the store found; a file whose content is not ours is set aside here */
+/** @param opened what the store found */
 export async function createOutbox(options: OutboxOptions, opened: OpenedBlocks): Promise<Outbox> {
-  const { store, clock, log } = options;
-  let found = opened;
-  let content = contentOf(found);
-  if (content instanceof DamagedBytes) {
-    found = await store.renew(content.message, clock.wallMs());
-    content = contentOf(found);
-    if (content instanceof DamagedBytes) throw content;
+  const { log } = options;
+  if (opened.setAside !== undefined) {
+    log.error(`outbox.db could not be used (${opened.setAside.reason}); it was set aside as ${opened.setAside.path}`);
   }
-  if (found.setAside !== undefined) {
-    log.error(`outbox.db could not be used (${found.setAside.reason}); it was set aside as ${found.setAside.path}`);
-  }
-  const outbox = new StoredOutbox(options, found, content);
+  const dictionary = new Dictionary(opened.tags);
+  const saved = savedOutbox(opened.facts, dictionary);
+  for (const { name, problem } of saved.bad) log.error(`${name} in outbox.db is damaged: ${problem}`);
+  const outbox = new StoredOutbox(options, opened, dictionary, saved);
   await outbox.start();
   return outbox;
-}
-
-interface Content {
-  readonly dictionary: Dictionary;
-  readonly saved: SavedOutbox;
-}
-
-function contentOf(opened: OpenedBlocks): Content | DamagedBytes {
-  try {
-    const dictionary = new Dictionary(opened.tags);
-    return { dictionary, saved: savedOutbox(opened.facts, dictionary) };
-  } catch (thrown) {
-    if (thrown instanceof DamagedBytes) return thrown;
-    throw thrown;
-  }
 }
 
 class StoredOutbox implements Outbox {
@@ -102,7 +84,7 @@ class StoredOutbox implements Outbox {
   readonly #mayBeDueAtOnce: boolean;
   #closing: Promise<void> | undefined;
 
-  constructor(options: OutboxOptions, opened: OpenedBlocks, { dictionary, saved }: Content) {
+  constructor(options: OutboxOptions, opened: OpenedBlocks, dictionary: Dictionary, saved: SavedOutbox) {
     const { clock, config, limits, tags, epoch, store, log } = options;
     const intervalsMs = [config.commitIntervalMs, config.outageCommitIntervalMs];
     this.#options = options;
@@ -127,6 +109,7 @@ class StoredOutbox implements Outbox {
       log,
       usage: opened.usage,
       committed: opened.highest ?? 0,
+      obsolete: saved.bad.map(({ name }) => [name, null]),
       onTick: () => this.#tellSafe(),
     });
     this.#loop = new CommitLoop(this.#committer, clock, log, intervalsMs);
@@ -209,30 +192,36 @@ class StoredOutbox implements Outbox {
     }
   }
 
-  #restore(saved: SavedOutbox): void {
-    const { clock, lastKnown } = this.#options;
-    for (const [name, progress] of saved.uplinks) {
+  #restore({ uplinks, losses, wasClean, safe, bad }: SavedOutbox): void {
+    const { lastKnown, epoch } = this.#options;
+    for (const [name, progress] of uplinks) {
       const queue = this.#newQueue(name);
-      queue.restore(progress, saved.losses.get(name) ?? []);
-      if (saved.wasClean || progress.parkedRunMs !== undefined) continue;
-      const safe = laterSafe(saved.safe, lastKnown.safe) ?? { ms: 0, epoch: this.#options.epoch };
-      const span = { epoch: safe.epoch, fromMs: safe.ms, toMs: Math.max(safe.ms, clock.wallMs()) };
-      queue.lose(this.#ledger.unknownLoss("unclean stop", span));
+      if (progress === undefined) queue.begin(this.#oldestHeld());
+      else queue.restore(progress);
+      queue.restoreLosses(losses.get(name) ?? []);
+      if (bad.some(({ loser }) => loser === name)) queue.lose(this.#lossSince("damaged file", 0, epoch));
+      if (wasClean || progress?.parkedRunMs !== undefined) continue;
+      const from = laterSafe(safe, lastKnown.safe) ?? { ms: 0, epoch };
+      queue.lose(this.#lossSince("unclean stop", from.ms, from.epoch));
     }
   }
 
   /** state.db remembers an outbox, and this file has never been one: somebody emptied or removed it. */
-  #isGone(saved: SavedOutbox): boolean {
-    const isGone = saved.safe === undefined && this.#options.lastKnown.safe !== undefined;
+  #isGone({ isNew }: SavedOutbox): boolean {
+    const isGone = isNew && this.#options.hadOutbox;
     if (isGone) this.#options.log.error("outbox.db is not the file it was, but an empty one: what it held is lost");
     return isGone;
   }
 
   #damageLoss(): LossDraft {
-    const { clock, lastKnown, epoch } = this.#options;
+    const { lastKnown, epoch } = this.#options;
     const fromMs = lastKnown.oldestMs ?? lastKnown.safe?.ms ?? 0;
-    const span = { epoch: lastKnown.safe?.epoch ?? epoch, fromMs, toMs: Math.max(fromMs, clock.wallMs()) };
-    return this.#ledger.unknownLoss("damaged file", span);
+    return this.#lossSince("damaged file", fromMs, lastKnown.safe?.epoch ?? epoch);
+  }
+
+  #lossSince(reason: LossReason, fromMs: number, epoch: number): LossDraft {
+    const toMs = Math.max(fromMs, this.#options.clock.wallMs());
+    return this.#ledger.unknownLoss(reason, { epoch, fromMs, toMs });
   }
 
   #newQueue(name: string): Queue {
@@ -276,7 +265,7 @@ class StoredOutbox implements Outbox {
 /** Numbers go on above every one that the file knows of. */
 function highestNumber({ highest }: OpenedBlocks, { uplinks }: SavedOutbox): number {
   const known = [...uplinks.values()]
-    .flatMap((progress) => progress.pending)
+    .flatMap((progress) => progress?.pending ?? [])
     .map(({ from, to }) => (to === Infinity ? from - 1 : to));
   return Math.max(0, highest ?? 0, ...known);
 }

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import type { LossReason } from "../pipeline.ts";
 import { tagRef } from "../testing/store-rig.ts";
 import { Dictionary } from "./dictionary.ts";
 import type { LossRecord } from "./losses.ts";
 import { MAX_RANGES, type Ranges, union } from "./ranges.ts";
 import { FACT, laterSafe, lossText, progressText, safeText, savedOutbox } from "./saved-facts.ts";
-import { DamagedBytes } from "./varint.ts";
 
 const empty = new Dictionary([]);
 
@@ -40,20 +40,46 @@ test("P8: progress and losses come back as they were stored", () => {
   assert.deepEqual(savedOutbox(facts, stored).losses.get("cloud"), [loss]);
 });
 
-test("P8: facts that are not ours mean a damaged file, never a crash; ranges stay bounded", () => {
+test("P8: a fact that is not ours costs itself: it is named, and the others are read; ranges stay bounded", () => {
   const name = fc.constantFrom(FACT.uplink("a"), FACT.loss("a", 1), FACT.safe, FACT.runMs);
+  const other = progressText({ pending: [{ from: 7, to: Infinity }], parkedRunMs: undefined });
   fc.assert(
     fc.property(name, fc.oneof(fc.string(), fc.json()), (fact, text) => {
-      try {
-        savedOutbox([[fact, text]], empty);
-      } catch (error) {
-        if (!(error instanceof DamagedBytes)) throw error;
-      }
+      const facts = [[fact, text] as const, [FACT.uplink("other"), other] as const];
+      const saved = savedOutbox(facts, empty);
+      assert.deepEqual(saved.uplinks.get("other")?.pending, [{ from: 7, to: Infinity }]);
+      if (saved.bad.length === 0) return;
+      assert.deepEqual(
+        saved.bad.map((bad) => [bad.name, bad.loser]),
+        [[fact, fact === FACT.loss("a", 1) ? "a" : undefined]],
+      );
     }),
+  );
+  assert.equal(
+    savedOutbox([[FACT.clean, "tru\u0000"]], empty).wasClean,
+    false,
+    "what cannot be read says nothing good",
   );
   const many = Array.from({ length: 5_000 }, (_, i) => ({ from: i * 10, to: i * 10 + 1 }));
   const saved = savedOutbox([[FACT.uplink("a"), progressText({ pending: many, parkedRunMs: undefined })]], empty);
   assert.equal(saved.uplinks.get("a")?.pending.length, MAX_RANGES);
+});
+
+test("P8: every reason for a loss comes back", () => {
+  const reasons: Record<LossReason, true> = {
+    "unclean stop": true,
+    "outbox full": true,
+    "too old": true,
+    "damaged file": true,
+    "type changed": true,
+    "history off": true,
+  };
+  for (const reason of Object.keys(reasons)) {
+    const text = JSON.stringify({ reason, epoch: 1, priority: -1, fromMs: 1, toMs: 2, tags: [] });
+    const { losses, bad } = savedOutbox([[FACT.loss("a", 1), text]], empty);
+    assert.deepEqual(bad, []);
+    assert.equal(losses.get("a")?.[0]?.reason, reason);
+  }
 });
 
 test("P9: of two safe times the one of the greater epoch is the later, whatever the clock said", () => {

@@ -1,5 +1,6 @@
 /**
- * What the outbox keeps as facts in its file, as text and back. A text that is not ours means a damaged file.
+ * What the outbox keeps as facts in its file, as text and back. A text that is not ours costs its fact, not the file:
+ * it is named, so that what it said can be told as lost.
  *
  *     clean         whether the last stop was clean
  *     safe          the safe time: everything taken in before it was committed or acknowledged by all
@@ -27,12 +28,24 @@ export interface SavedProgress {
   readonly parkedRunMs: number | undefined;
 }
 
+/** A fact that cannot be read. */
+export interface BadFact {
+  readonly name: string;
+  /** Whose loss it was. */
+  readonly loser: string | undefined;
+  readonly problem: string;
+}
+
 export interface SavedOutbox {
   readonly wasClean: boolean;
   readonly safe: SafeTime | undefined;
   readonly runMs: number;
-  readonly uplinks: ReadonlyMap<string, SavedProgress>;
+  /** Undefined: what the uplink waits for cannot be read. */
+  readonly uplinks: ReadonlyMap<string, SavedProgress | undefined>;
   readonly losses: ReadonlyMap<string, readonly LossRecord[]>;
+  readonly bad: readonly BadFact[];
+  /** Nothing was ever committed to the file. */
+  readonly isNew: boolean;
 }
 
 export const FACT = {
@@ -43,28 +56,54 @@ export const FACT = {
   loss: (name: string, id: number): string => `loss/${name}/${id}`,
 } as const;
 
-const REASONS: readonly LossReason[] = ["unclean stop", "outbox full", "too old", "damaged file", "type changed"];
+/** Complete, or it does not compile. */
+const REASONS: Record<LossReason, true> = {
+  "unclean stop": true,
+  "outbox full": true,
+  "too old": true,
+  "damaged file": true,
+  "type changed": true,
+  "history off": true,
+};
 const MIXED = -1;
 
-/** @throws DamagedBytes */
 export function savedOutbox(facts: Facts, dictionary: Dictionary): SavedOutbox {
-  const uplinks = new Map<string, SavedProgress>();
+  const uplinks = new Map<string, SavedProgress | undefined>();
   const losses = new Map<string, LossRecord[]>();
   const single = new Map<string, string>();
+  const bad: BadFact[] = [];
+  const read = <T>(name: string, text: string, as: (text: string) => T): T | undefined => {
+    try {
+      return as(text);
+    } catch (thrown) {
+      if (!(thrown instanceof DamagedBytes)) throw thrown;
+      const [kind, uplink] = name.split("/");
+      bad.push({ name, loser: kind === "loss" ? uplink : undefined, problem: thrown.message });
+      return undefined;
+    }
+  };
+  const readSingle = <T>(name: string, as: (text: string) => T): T | undefined => {
+    const text = single.get(name);
+    return text === undefined ? undefined : read(name, text, as);
+  };
   for (const [name, text] of facts) {
     const [kind, uplink, id] = name.split("/");
     if (text === null) continue;
-    if (kind === "uplink" && uplink !== undefined) uplinks.set(uplink, progressOf(text));
+    if (kind === "uplink" && uplink !== undefined) uplinks.set(uplink, read(name, text, progressOf));
     else if (kind === "loss" && uplink !== undefined) {
-      losses.set(uplink, [...(losses.get(uplink) ?? []), lossOf(text, Number(id), dictionary)]);
+      if (!uplinks.has(uplink)) uplinks.set(uplink, undefined);
+      const loss = read(name, text, () => lossOf(text, Number(id), dictionary));
+      if (loss !== undefined) losses.set(uplink, [...(losses.get(uplink) ?? []), loss]);
     } else single.set(name, text);
   }
   return {
-    wasClean: single.get(FACT.clean) !== "false",
-    safe: safeOf(single.get(FACT.safe)),
-    runMs: numberOf(parse(single.get(FACT.runMs) ?? "0")),
+    wasClean: (single.get(FACT.clean) ?? "true") === "true",
+    safe: readSingle(FACT.safe, safeOf),
+    runMs: readSingle(FACT.runMs, (text) => numberOf(parse(text))) ?? 0,
     uplinks,
     losses,
+    bad,
+    isNew: !single.has(FACT.safe),
   };
 }
 
@@ -98,8 +137,8 @@ export function lossText(loss: LossRecord, dictionary: Dictionary): string {
 
 function lossOf(text: string, id: number, dictionary: Dictionary): LossRecord {
   const saved = recordOf(parse(text));
-  const reason = REASONS.find((known) => known === saved.reason);
-  if (reason === undefined) throw new DamagedBytes(`the reason of a loss is ${String(saved.reason)}`);
+  const { reason } = saved;
+  if (!isReason(reason)) throw new DamagedBytes(`the reason of a loss is ${String(reason)}`);
   const rank = numberOf(saved.priority);
   return {
     id: numberOf(id),
@@ -117,13 +156,15 @@ function lossOf(text: string, id: number, dictionary: Dictionary): LossRecord {
   };
 }
 
+function isReason(value: unknown): value is LossReason {
+  return typeof value === "string" && Object.hasOwn(REASONS, value);
+}
+
 export function safeText(safe: SafeTime): string {
   return JSON.stringify(safe);
 }
 
-/** @throws DamagedBytes */
-export function safeOf(text: string | undefined): SafeTime | undefined {
-  if (text === undefined) return undefined;
+function safeOf(text: string): SafeTime {
   const { ms, epoch } = recordOf(parse(text));
   return { ms: numberOf(ms), epoch: numberOf(epoch) };
 }

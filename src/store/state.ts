@@ -45,6 +45,8 @@ export interface StateOptions {
 
 export class State implements StateStore {
   readonly lastKnown: LastKnown;
+  /** Also where that start ended before anything was known. */
+  readonly knowsEarlierStart: boolean;
   readonly #options: StateOptions;
   readonly #counters = new Map<string, Counter>();
   readonly #retained = new Map<string, readonly string[]>();
@@ -58,6 +60,7 @@ export class State implements StateStore {
     for (const [name, text] of [...facts, ...copies]) if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
     for (const [name, text] of facts) if (name.startsWith(RETAINED)) this.#retained.set(name, topicsIn(text));
     this.lastKnown = knownIn(facts.find(([name]) => name === KNOWN)?.[1] ?? null);
+    this.knowsEarlierStart = facts.length > 0;
     this.#known = this.lastKnown;
     this.#counter(EPOCH).value++;
   }

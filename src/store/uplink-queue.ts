@@ -56,12 +56,15 @@ export class Queue implements UplinkQueue {
   }
 
   /** A known name goes on as the file says. */
-  restore({ pending, parkedRunMs }: SavedProgress, losses: readonly LossRecord[]): void {
+  restore({ pending, parkedRunMs }: SavedProgress): void {
     this.#pending = pending;
     this.#parkedRunMs = parkedRunMs;
+    this.#storedText = progressText({ pending, parkedRunMs });
+  }
+
+  restoreLosses(losses: readonly LossRecord[]): void {
     this.#losses = losses;
     this.#storedLosses = new Set(losses.map((loss) => loss.id));
-    this.#storedText = progressText({ pending, parkedRunMs });
   }
 
   newest(): number {

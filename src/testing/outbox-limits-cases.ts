@@ -128,6 +128,19 @@ export const OUTBOX_LIMITS_CASES: Record<string, StoreCase> = {
     }
   },
 
+  "P4 P8: an outbox that was emptied within its first minute is missed too": async (rig) => {
+    await rig.open();
+    rig.queue();
+    rig.append(3);
+    await rig.untilCommitted(3);
+    rig.cutPower();
+    for (const file of readdirSync(rig.dir)) if (file.startsWith("outbox.db")) truncateSync(join(rig.dir, file));
+    await rig.open();
+    const [loss] = rig.queue().losses();
+    assert.equal(loss?.reason, "damaged file");
+    assert.deepEqual([loss.fromMs, loss.toMs], [0, rig.clock.wallMs()]);
+  },
+
   "P8: an empty file is a new file": async (rig) => {
     mkdirSync(rig.dir);
     writeFileSync(join(rig.dir, "outbox.db"), "");

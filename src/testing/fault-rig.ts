@@ -1,0 +1,161 @@
+/** An outbox on a card that fails: the real files, with failures put between. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import type { OutboxConfig } from "../config/config.ts";
+import { silentLog } from "../core/log.ts";
+import type { TagRef } from "../core/tag.ts";
+import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
+import { type BlockHead, type BlockStore, type Facts, type FailureKind, StorageFailure } from "../store/block-store.ts";
+import { createOutbox, type LastKnown } from "../store/outbox.ts";
+import { OUTBOX_LIMITS, type OutboxLimits } from "../store/outbox-limits.ts";
+import { inProcessStorage } from "../store/storage-client.ts";
+import { tagRef } from "./store-rig.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+const CONFIG: OutboxConfig = {
+  path: "outbox.db",
+  maxSizeBytes: 64 * 1_048_576,
+  maxAgeMs: 90 * 86_400_000,
+  commitIntervalMs: 1_000,
+  outageCommitIntervalMs: 1_000,
+};
+const SPEED = tagRef("pump-1/speed");
+
+/** What the card does to the next calls. */
+interface Card {
+  failure: FailureKind | undefined;
+  readFailure: FailureKind | undefined;
+  renewFailure: FailureKind | undefined;
+  /** A commit waits for it before it begins. */
+  hold: Promise<void> | undefined;
+  /** Bytes of every block on their way to the card. */
+  spoil: ((data: Uint8Array) => void) | undefined;
+  /** Blocks whose samples were fetched to be declared. */
+  loaded: number;
+  /** Heads of blocks that were looked at. */
+  seen: BlockHead[];
+}
+
+export class FaultRig {
+  readonly clock = new VirtualClock();
+  readonly card: Card = {
+    failure: undefined,
+    readFailure: undefined,
+    renewFailure: undefined,
+    hold: undefined,
+    spoil: undefined,
+    loaded: 0,
+    seen: [],
+  };
+  readonly dir = mkdtempSync(join(tmpdir(), "sallyport-faults-"));
+  readonly known: LastKnown[] = [];
+  #outbox: Outbox | undefined;
+  #queue: UplinkQueue | undefined;
+  #stampMs = 0;
+
+  constructor(t: TestContext) {
+    t.after(async () => {
+      this.card.failure = undefined;
+      await this.#outbox?.close();
+      rmSync(this.dir, { recursive: true, force: true });
+    });
+  }
+
+  get outbox(): Outbox {
+    return this.#outbox ?? assert.fail();
+  }
+
+  get queue(): UplinkQueue {
+    return this.#queue ?? assert.fail();
+  }
+
+  static async open(t: TestContext, limits: Partial<OutboxLimits> = {}): Promise<FaultRig> {
+    const rig = new FaultRig(t);
+    await rig.start(limits);
+    return rig;
+  }
+
+  async start(limits: Partial<OutboxLimits>, config: Partial<OutboxConfig> = {}): Promise<void> {
+    const store = faulty(inProcessStorage().blocks, this.card);
+    const path = join(this.dir, "outbox.db");
+    const opened = await store.open({ path, nowMs: this.clock.wallMs(), walBytes: 65_536 });
+    const options = {
+      store,
+      config: { ...CONFIG, ...config },
+      limits: { ...OUTBOX_LIMITS, ...limits },
+      uplinks: [{ name: "cloud", startAt: "now" as const }],
+      tags: [SPEED],
+      epoch: 1,
+      clock: this.clock,
+      log: silentLog,
+      lastKnown: { safe: undefined, oldestMs: undefined },
+      hadOutbox: false,
+      onSafe: (safe: LastKnown) => this.known.push(safe),
+      onClosed: async () => undefined,
+    };
+    this.#outbox = await createOutbox(options, opened);
+    this.#queue = this.#outbox.uplink("cloud", "now");
+  }
+
+  /** In the file, as another reader of it sees them. */
+  async facts(): Promise<ReadonlyMap<string, string | null>> {
+    const { blocks } = inProcessStorage();
+    const { facts } = await blocks.open({ path: join(this.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
+    await blocks.close();
+    return new Map(facts);
+  }
+
+  /** As a worn card might have them. */
+  async writeFacts(facts: Facts): Promise<void> {
+    const { blocks } = inProcessStorage();
+    await blocks.open({ path: join(this.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
+    await blocks.commit({ blocks: [], tags: [], facts, released: [], dropped: [], ages: [] });
+    await blocks.close();
+  }
+
+  append(count: number, tag: TagRef = SPEED): Sample[] {
+    const samples = Array.from({ length: count }, (): Sample => {
+      this.#stampMs += 10;
+      return { tag, value: this.#stampMs, status: "Good", sourceTimestampMs: this.#stampMs, epoch: 1 };
+    });
+    this.outbox.append(samples);
+    return samples;
+  }
+}
+
+function faulty(real: BlockStore, card: Card): BlockStore {
+  const fail = (kind: FailureKind | undefined) => {
+    if (kind !== undefined) throw new StorageFailure(kind, `the card is ${kind}`);
+  };
+  return {
+    ...real,
+    async commit(change) {
+      await card.hold;
+      fail(card.failure);
+      for (const { data } of change.blocks) card.spoil?.(data);
+      return real.commit(change);
+    },
+    async read(request) {
+      fail(card.readFailure);
+      return real.read(request);
+    },
+    async oldest(request) {
+      const found = await real.oldest(request);
+      card.seen.push(...found);
+      return found;
+    },
+    async load(firsts) {
+      card.loaded += firsts.length;
+      return real.load(firsts);
+    },
+    async renew(reason, nowMs) {
+      fail(card.renewFailure);
+      card.failure = undefined;
+      card.readFailure = undefined;
+      return real.renew(reason, nowMs);
+    },
+  };
+}
