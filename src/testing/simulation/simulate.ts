@@ -8,7 +8,6 @@ import { checkLosses } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
 import type { Fault, Plan } from "./plan.ts";
 import { checkReported } from "./reported.ts";
-import { checkReported } from "./reported.ts";
 import { type Breach, Story } from "./story.ts";
 import { checkTable, checkTaken } from "./truth.ts";
 import { describeFault } from "./words.ts";
@@ -159,7 +158,6 @@ class Run {
     for (const text of plant.overspent()) this.#story.breach("P6 dead devices cost 5 %", text);
     if (life?.gateway === undefined) return;
     checkTable(life.gateway.values, plant, clock, this.#story);
-    checkReported(life.gateway.values, takenIn, this.#story);
     checkReported(life.gateway.values, takenIn, this.#story);
     checkBounds(life, site, this.#story);
   }

@@ -83,11 +83,6 @@ export class TakenInBook {
     return this.#tags.get(id)?.last;
   }
 
-  /** What was taken in last of this tag. */
-  last(id: string): TakenIn | undefined {
-    return this.#tags.get(id)?.last;
-  }
-
   find(id: string, epoch: number, t: number): TakenIn | undefined {
     return this.#tags.get(id)?.byStamp.get(keyOf(epoch, t));
   }
