@@ -9,8 +9,9 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "sources/modbus/reply-guard.ts",
-        find: "const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);",
-        replace: "const pending = guard.unanswered.filter((e) => e.untilMs < 0);",
+        find: "export function unanswered(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {",
+        replace:
+          "export function unanswered(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {\n  if (untilMs > 0) return guard;",
       },
     ],
   },
@@ -28,18 +29,6 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
         file: "tags/tag-table.ts",
         find: `const status = presence === "lost" ? "BadNoCommunication" : "BadOutOfService";`,
         replace: `const status = presence === "lost" ? "Good" : "BadOutOfService";`,
-      },
-    ],
-  },
-  {
-    name: "a reply may come any time after its request was given up",
-    breaks: "P5",
-    needs: ["late"],
-    edits: [
-      {
-        file: "sources/modbus/bus.ts",
-        find: "unanswered(this.#guard(read), byteCount, atMs + maxLateMs, atMs)",
-        replace: "unanswered(this.#guard(read), byteCount, atMs, atMs)",
       },
     ],
   },

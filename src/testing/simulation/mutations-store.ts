@@ -33,11 +33,11 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "a range is lost where too many are merged",
+    name: "a range is lost in a merge",
     breaks: "P4",
     needs: ["connections cut"],
     edits: [
-      { file: "store/ranges.ts", find: "export const MAX_RANGES = 64;", replace: "export const MAX_RANGES = 2;" },
+      { file: "store/ranges.ts", find: "export const MAX_RANGES = 64;", replace: "export const MAX_RANGES = 1;" },
       {
         file: "store/ranges.ts",
         find: "if (last !== undefined && closed.has(i)) last.to = to;",
