@@ -55,11 +55,6 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
         find: "takenInMs === undefined ? this.#clock.wallMs() : wallAt(this.#clock, takenInMs)",
         replace: "takenInMs === undefined ? this.#clock.wallMs() : this.#clock.wallMs()",
       },
-      {
-        file: "store/state.ts",
-        find: "const SAVE_INTERVAL_MS = 60_000;",
-        replace: "const SAVE_INTERVAL_MS = 250;",
-      },
     ],
   },
   {
