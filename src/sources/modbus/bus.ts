@@ -3,7 +3,7 @@ import modbusSerial from "modbus-serial";
 import type { LineConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
-import type { Skipped } from "./frame-scanner.ts";
+import type { Skipped, StrayFrame } from "./frame-scanner.ts";
 import type { DeviceMeter } from "./line-meter.ts";
 import { ModbusPort } from "./modbus-port.ts";
 import type { PollRead } from "./poll-plan.ts";
@@ -13,9 +13,12 @@ import {
   answered,
   type Choice,
   chooseQuantity,
+  EXCEPTION_BYTE_COUNT,
   type Guard,
   isClear,
+  isSuspect,
   NO_REPLIES_EXPECTED,
+  overheard,
   unanswered,
 } from "./reply-guard.ts";
 import type { SerialLine } from "./serial-line.ts";
@@ -28,6 +31,8 @@ export interface BusOptions {
   /** By unit id: the devices of this line. */
   readonly meters: ReadonlyMap<number, DeviceMeter>;
   readonly onLost: (reason: string) => void;
+  /** Replies of this unit come that no request explains: from now on it is asked with more care, and less often. */
+  readonly onSuspect: (unitId: number) => void;
 }
 
 const READ_METHODS = { 1: "writeFC1", 2: "writeFC2", 3: "writeFC3", 4: "writeFC4" } as const;
@@ -48,14 +53,16 @@ export class Bus {
   readonly #clock: Clock;
   readonly #responseTimeoutMs: number;
   readonly #meters: ReadonlyMap<number, DeviceMeter>;
+  readonly #onSuspect: (unitId: number) => void;
   /** By unit and function code. */
   readonly #guards = new Map<string, Guard>();
   #askedUnitId: number | undefined;
 
-  constructor({ line, config, clock, meters, onLost }: BusOptions) {
+  constructor({ line, config, clock, meters, onLost, onSuspect }: BusOptions) {
     this.#clock = clock;
     this.#responseTimeoutMs = config.responseTimeoutMs;
     this.#meters = meters;
+    this.#onSuspect = onSuspect;
     this.#port = new ModbusPort(line, config, clock);
     this.#port.onSkipped = (skipped) => this.#count(skipped);
     this.#port.onLost = onLost;
@@ -73,14 +80,13 @@ export class Bus {
     return new Promise((resolve) => this.#client.close(() => resolve()));
   }
 
-  /** How much to ask for now, so that no late reply can be taken for the answer. */
-  choose(read: PollRead, padding: Entry["padding"]): Choice {
-    const guarded = {
-      ...read,
-      paddingSteps: padding === "refused" ? 0 : read.paddingSteps,
-      paddingKnown: read.paddingKnown || padding === "proven",
-    };
-    return chooseQuantity(this.#guard(read), guarded, this.#clock.monotonicMs());
+  /** How much to ask for now, so that no reply to another request can be taken for the answer. */
+  choose({ read, padding, proven, good }: Entry): Choice {
+    const { table, address, quantity } = read;
+    // While a read is refused itself, nothing can be learnt of registers beside it.
+    const mayTry = !padding.doubted && (good || !proven);
+    const guarded = { table, address, quantity, padding, mayTry, canWait: proven };
+    return chooseQuantity(this.#guard(keyOf(read)), guarded, this.#clock.monotonicMs());
   }
 
   /** One request and what came of it. Data begins at the read's address. */
@@ -88,7 +94,8 @@ export class Bus {
     const { unitId, maxLateMs } = read.device;
     const functionCode = functionCodeOf(read.table);
     const byteCount = replyByteCount(read.table, quantity);
-    const certain = isClear(this.#guard(read), this.#clock.monotonicMs());
+    const key = keyOf(read);
+    const certain = isClear(this.#guard(key), this.#clock.monotonicMs());
     const meter = this.#meters.get(unitId);
     if (meter !== undefined) meter.requests += 1;
     this.#askedUnitId = unitId;
@@ -99,26 +106,27 @@ export class Bus {
       });
     });
     const { atMs } = exchange;
-    const mayStillCome = (latestMs: number) =>
-      this.#expect(read, unanswered(this.#guard(read), byteCount, latestMs, atMs));
+    const expect = (change: typeof unanswered, bytes: number, untilMs: number) =>
+      this.#guards.set(key, change(this.#guard(key), bytes, untilMs, atMs));
     if (exchange.kind === "closed") {
-      mayStillCome(atMs + maxLateMs);
+      expect(unanswered, byteCount, atMs + maxLateMs);
       return exchange;
     }
     const cause = exchange.kind === "silence" ? exchange.cause : "framing";
     if (exchange.kind === "silence" || reply === undefined) {
-      mayStillCome(atMs + maxLateMs);
+      expect(unanswered, byteCount, atMs + maxLateMs);
       countSilence(meter, cause);
       return { kind: "silence", cause, atMs };
     }
     meter?.replied(exchange.tookMs);
     if ("data" in reply) {
-      this.#expect(read, answered(this.#guard(read), byteCount, atMs + maxLateMs, atMs));
+      expect(answered, byteCount, atMs + maxLateMs);
       return { kind: "data", data: reply.data, atMs };
     }
     if (meter !== undefined) meter.exceptions += 1;
-    // Its own reply is late only after responseTimeout, which may lie ahead.
-    if (!certain) mayStillCome(atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs);
+    // An exception that answers an earlier request leaves the reply to this one on its way, perhaps a late one.
+    expect(certain ? answered : unanswered, byteCount, atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs);
+    expect(answered, EXCEPTION_BYTE_COUNT, atMs + maxLateMs);
     return { kind: "exception", exceptionCode: reply.exceptionCode, certain, atMs };
   }
 
@@ -134,27 +142,38 @@ export class Bus {
     this.#client[READ_METHODS[functionCode]](unitId, address, quantity, callback);
   }
 
-  #guard(read: PollRead): Guard {
-    return this.#guards.get(guardKey(read)) ?? NO_REPLIES_EXPECTED;
-  }
-
-  #expect(read: PollRead, guard: Guard): void {
-    this.#guards.set(guardKey(read), guard);
+  #guard(key: string): Guard {
+    return this.#guards.get(key) ?? NO_REPLIES_EXPECTED;
   }
 
   /** A frame of a device of this line that nobody waits for is late; any other one is foreign. */
   #count({ strays }: Skipped): void {
-    for (const { unitId } of strays) {
-      const own = this.#meters.get(unitId);
+    for (const stray of strays) {
+      const own = this.#meters.get(stray.unitId);
       const asked = this.#meters.get(this.#askedUnitId ?? 0);
       if (own !== undefined) own.lateFrames += 1;
       else if (asked !== undefined) asked.foreignFrames += 1;
+      this.#overhear(stray);
     }
+  }
+
+  #overhear({ unitId, functionCode, byteCount }: StrayFrame): void {
+    const key = guardKey(unitId, functionCode);
+    const guard = this.#guards.get(key);
+    if (guard === undefined || byteCount === undefined) return;
+    const nowMs = this.#clock.monotonicMs();
+    const next = overheard(guard, byteCount, nowMs);
+    this.#guards.set(key, next);
+    if (isSuspect(next, nowMs) && !isSuspect(guard, nowMs)) this.#onSuspect(unitId);
   }
 }
 
-function guardKey(read: PollRead): string {
-  return `${read.device.unitId} ${functionCodeOf(read.table)}`;
+function keyOf(read: PollRead): string {
+  return guardKey(read.device.unitId, functionCodeOf(read.table));
+}
+
+function guardKey(unitId: number, functionCode: number): string {
+  return `${unitId} ${functionCode}`;
 }
 
 function exceptionOf(thrown: unknown): Reply {

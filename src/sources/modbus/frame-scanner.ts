@@ -27,6 +27,8 @@ export interface Expectation {
 export interface StrayFrame {
   readonly unitId: number;
   readonly functionCode: number;
+  /** Bytes of data of a reply, 0 of an exception. undefined: no reply that could be taken for another one. */
+  readonly byteCount: number | undefined;
 }
 
 /** What was passed over, told once for each byte consumed. */
@@ -88,7 +90,7 @@ export function scanFrames(bytes: Uint8Array, expected: Expectation | undefined,
         at += found.length;
         break;
       case "stray":
-        strays.push({ unitId: bytes[at] ?? 0, functionCode: (bytes[at + 1] ?? 0) & ~EXCEPTION_BIT });
+        strays.push(strayOf(bytes.subarray(at, at + found.length)));
         at += found.length;
         break;
       case "crcError":
@@ -150,6 +152,13 @@ function matchStray(bytes: Uint8Array): Found {
     if (bytes.length >= length && hasValidCrc(bytes.subarray(0, length))) return { kind: "stray", length };
   }
   return lengths.some((length) => bytes.length < length) ? { kind: "incomplete" } : { kind: "noise" };
+}
+
+function strayOf(frame: Uint8Array): StrayFrame {
+  const [unitId = 0, functionCode = 0, third = 0] = frame;
+  if (functionCode >= EXCEPTION_BIT) return { unitId, functionCode: functionCode & ~EXCEPTION_BIT, byteCount: 0 };
+  const isReply = functionCode <= 4 && frame.length === HEADER_BYTES + third + CRC_BYTES;
+  return { unitId, functionCode, byteCount: isReply ? third : undefined };
 }
 
 /** Lengths that a frame with this function code can have, as a request or as a reply. */

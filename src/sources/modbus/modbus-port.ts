@@ -207,7 +207,8 @@ export class ModbusPort extends EventEmitter {
         return true;
       }
       const { unitId, functionCode } = running.expected;
-      this.#tell({ echoes: 0, strays: [{ unitId, functionCode }], crcErrors: 0, noiseBytes: 0 });
+      // That this request is late is told by its own outcome.
+      this.#tell({ echoes: 0, strays: [{ unitId, functionCode, byteCount: undefined }], crcErrors: 0, noiseBytes: 0 });
     }
   }
 

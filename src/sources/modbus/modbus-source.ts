@@ -10,9 +10,12 @@ import type { LineReport, Reading, Source, TagSink } from "../../pipeline.ts";
 import { Bus } from "./bus.ts";
 import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./device-state.ts";
 import { BusyMeter, DeviceMeter } from "./line-meter.ts";
+import { paddingRefused, paddingUnanswered, paddingWorked } from "./padding.ts";
 import { defaultMaxGap, planReads } from "./poll-plan.ts";
 import { type Entry, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
 import { readingsOf } from "./readings.ts";
+import { paddingStep } from "./register-map.ts";
+import { SUSPECT_MS } from "./reply-guard.ts";
 import {
   deviceLost,
   deviceReturned,
@@ -101,6 +104,7 @@ class LineSource implements ModbusSource {
       clock,
       meters,
       onLost: (reason) => this.#lineLost(reason),
+      onSuspect: (unitId) => this.#suspect(unitId),
     });
   }
 
@@ -174,7 +178,7 @@ class LineSource implements ModbusSource {
 
   async #serve(job: BusJob): Promise<void> {
     const entry = this.#reads.get(job.key);
-    const choice = this.#bus.choose(entry.read, entry.padding);
+    const choice = this.#bus.choose(entry);
     if (choice.kind === "wait") {
       this.#schedule = held(this.#schedule, job.key, choice.untilMs);
       return;
@@ -190,32 +194,37 @@ class LineSource implements ModbusSource {
     // The line may have gone in the very moment of the reply: what was told then must not be unsaid.
     if (!this.#open) return;
     const { retries, maxLateMs } = entry.read.device;
-    const padded = choice.quantity > entry.read.quantity;
+    const paddedSteps = (choice.quantity - entry.read.quantity) / paddingStep(entry.read.table);
     const verdict = judge(
       {
         attempts: job.kind === "read" ? job.attempts : retries,
         retries,
-        padded,
+        padded: paddedSteps > 0,
+        trial: choice.trial === true,
         splittable: entry.splittable,
         proven: entry.proven,
         maxLateMs,
       },
       outcome,
     );
+    if (verdict.kind === "good") entry.padding = paddingWorked(entry.padding, paddedSteps);
+    if (verdict.kind === "unpadded") {
+      const { padding } = entry;
+      entry.padding = outcome.kind === "silence" ? paddingUnanswered(padding) : paddingRefused(padding, paddedSteps);
+    }
     if (job.kind === "probe") this.#applyToProbe(entry, verdict, outcome, endMs - beginMs);
-    else this.#apply(entry, verdict, outcome, padded);
+    else this.#apply(entry, verdict, outcome);
   }
 
-  #apply(entry: Entry, verdict: Verdict, outcome: ReadOutcome, padded: boolean): void {
+  #apply(entry: Entry, verdict: Verdict, outcome: ReadOutcome): void {
     const { key } = entry;
     const { atMs } = outcome;
     const device = this.#deviceOf(entry);
-    entry.good = verdict.kind === "good";
+    if (verdict.kind !== "unpadded") entry.good = verdict.kind === "good";
     switch (verdict.kind) {
       case "good":
         this.#deviceEvent(device, "answered");
         this.#failedOpens = 0;
-        if (padded) entry.padding = "proven";
         this.#deliver(entry, outcome);
         this.#schedule = finished(this.#schedule, key, atMs);
         this.#join(entry, atMs);
@@ -225,8 +234,7 @@ class LineSource implements ModbusSource {
         this.#schedule = retried(this.#schedule, key, atMs + verdict.afterMs);
         return;
       case "unpadded":
-        this.#deviceEvent(device, "answered");
-        entry.padding = "refused";
+        if (outcome.kind === "exception") this.#deviceEvent(device, "answered");
         return;
       case "split":
         this.#deviceEvent(device, "answered");
@@ -246,10 +254,7 @@ class LineSource implements ModbusSource {
 
   /** A reply of any kind ends the probing; what it says is found out by the reads that follow at once. */
   #applyToProbe(entry: Entry, verdict: Verdict, outcome: ReadOutcome, costMs: number): void {
-    if (verdict.kind === "unpadded") {
-      entry.padding = "refused";
-      return;
-    }
+    if (verdict.kind === "unpadded") return;
     if (verdict.kind === "bad" && !verdict.answered) {
       this.#schedule = probed(this.#schedule, entry.read.device.name, outcome.atMs, costMs);
       return;
@@ -314,10 +319,20 @@ class LineSource implements ModbusSource {
           this.#schedule = deviceLost(this.#schedule, name, this.#reads.cheapest(device.config).key, nowMs);
           break;
         case "serve":
+          this.#reads.forgetPadding(device.config);
           this.#schedule = deviceReturned(this.#schedule, name, nowMs);
           break;
       }
     }
+  }
+
+  #suspect(unitId: number): void {
+    const device = [...this.#devices.values()].find(({ config }) => config.unitId === unitId);
+    if (device === undefined) return;
+    const minutes = SUSPECT_MS / 60_000;
+    this.#log.warning(
+      `${device.config.name}: replies come that were not asked for; for ${minutes} min it is asked less often, so that none is mistaken`,
+    );
   }
 
   #tell(tags: readonly RegisterTag[], status: Status, atMs: number): void {

@@ -1,5 +1,6 @@
 import type { DeviceConfig } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
+import { type Padding, startPadding } from "./padding.ts";
 import { type PollRead, splitRead } from "./poll-plan.ts";
 import type { ScheduledRead } from "./schedule.ts";
 
@@ -25,8 +26,7 @@ export interface Entry {
   proven: boolean;
   /** So it was at its last request. */
   good: boolean;
-  /** Whether the device lets the read be made longer. */
-  padding: "untried" | "proven" | "refused";
+  padding: Padding;
   /** Refused by the device, asked for seldom. */
   slow: boolean;
 }
@@ -79,6 +79,13 @@ export class ReadBook {
     return { whole: this.#add(block.read, block.outer, true), pieces };
   }
 
+  /** What comes back may be another device. */
+  forgetPadding(device: DeviceConfig): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.read.device === device) entry.padding = startPadding(entry.read);
+    }
+  }
+
   /** The shortest read of a device, of those that worked where there is one. */
   cheapest(device: DeviceConfig): Entry {
     const own = this.all().filter((entry) => entry.read.device === device);
@@ -90,7 +97,8 @@ export class ReadBook {
   #add(read: PollRead, block: Block | undefined, proven: boolean): Entry {
     const splittable = splitRead(read) !== undefined;
     const key = this.#nextKey++;
-    const entry: Entry = { key, read, splittable, block, proven, good: false, padding: "untried", slow: false };
+    const padding = startPadding(read);
+    const entry: Entry = { key, read, splittable, block, proven, good: false, padding, slow: false };
     this.#entries.set(key, entry);
     return entry;
   }

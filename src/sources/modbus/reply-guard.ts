@@ -1,10 +1,31 @@
 /**
- * Keeps late replies from being taken for the answer to a later request. A read's reply carries no address and no
- * number: unit, function and byte count are all that tells one from another. So a request asks for a quantity whose
- * byte count no reply still under way can have, or waits until none can come any more. Pure.
+ * Keeps replies to earlier requests from being taken for the answer to a later one. A read's reply carries no address
+ * and no number: unit, function and byte count are all that tells one from another. So a request asks for a quantity
+ * whose byte count no reply still under way can have, or waits until none can come any more. Pure.
+ *
+ * - Late: what an unanswered request expects is never expected again within maxLate.
+ * - Twice: what was answered within maxLate is expected again only where nothing else can be asked. A unit and function
+ *   are *watched* for maxLate from their first reply on, and *suspect* for a time after a reply came that no unanswered
+ *   request explains; then a request rather waits. So a unit that doubles every reply is found out while it is watched.
+ *
+ * What remains: the first duplicate of a unit and function that are not suspect can be taken for the answer to a later
+ * request of the same length, if it comes within maxLate, while that request is waited for, and
+ * - later than as many requests as there are lengths to ask, once the watch is over: one where the device refuses all
+ *   padding, PADDING_MAX_STEPS + 1 at most; or
+ * - during the watch, into the very first read of a block that can be asked in no other length: first reads do not wait.
+ * The reply thus displaced is what gives the duplicate away, as soon as it meets another length or an idle line; until
+ * then, and only while requests of equal length follow without a pause, it can displace the next one in turn.
  */
 import type { RegisterTable } from "../../config/config.ts";
+import { assert } from "../../core/errors.ts";
+import type { Padding } from "./padding.ts";
 import { isBitTable, paddingStep, replyByteCount } from "./register-map.ts";
+
+/** A unit that was heard twice is taken to do so again for so long. */
+export const SUSPECT_MS = 600_000;
+
+/** An exception has no data, whatever was asked. */
+export const EXCEPTION_BYTE_COUNT = 0;
 
 /** A reply that may still come, and until when. */
 interface Expected {
@@ -12,61 +33,133 @@ interface Expected {
   readonly untilMs: number;
 }
 
+interface Unanswered extends Expected {
+  /** Its late reply has come: one more is a second one. */
+  readonly arrived: boolean;
+}
+
 /** What is known of one unit and function. */
 export interface Guard {
   /** Requests without a reply. */
-  readonly unanswered: readonly Expected[];
+  readonly unanswered: readonly Unanswered[];
   /** Answered ones, the last of each byte count: their replies can come twice. */
   readonly answered: readonly Expected[];
+  /** undefined: nothing was answered yet. */
+  readonly watchedUntilMs: number | undefined;
+  readonly suspectUntilMs: number;
 }
 
-export const NO_REPLIES_EXPECTED: Guard = { unanswered: [], answered: [] };
+export const NO_REPLIES_EXPECTED: Guard = {
+  unanswered: [],
+  answered: [],
+  watchedUntilMs: undefined,
+  suspectUntilMs: Number.NEGATIVE_INFINITY,
+};
 
 export interface GuardedRead {
   readonly table: RegisterTable;
   readonly address: number;
   readonly quantity: number;
-  readonly paddingSteps: number;
-  readonly paddingKnown: boolean;
+  readonly padding: Padding;
+  /** Unknown registers may be asked for where nothing forces us to. */
+  readonly mayTry: boolean;
+  /** Its tags have been read before, and can wait. */
+  readonly canWait: boolean;
 }
 
 export type Choice =
-  | { readonly kind: "ask"; readonly quantity: number }
+  /** `trial`: some registers are unknown, and something known could have been asked instead. */
+  | { readonly kind: "ask"; readonly quantity: number; readonly trial?: true }
   | { readonly kind: "wait"; readonly untilMs: number };
 
+interface Candidate {
+  readonly quantity: number;
+  readonly byteCount: number;
+  readonly isKnown: boolean;
+  /** 0: no such request, or long ago. */
+  readonly unansweredUntilMs: number;
+  readonly answeredUntilMs: number;
+}
+
 /**
- * What an unanswered request expects is never expected again while it may come. Of what remains the read itself and
- * registers known to be readable go first, and of these the byte count that was answered longest ago.
+ * Of the quantities whose reply is not awaited, those go first that were not answered lately, and of these what is known
+ * to be readable; then the one that was answered longest ago.
  */
 export function chooseQuantity(guard: Guard, read: GuardedRead, nowMs: number): Choice {
-  const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
-  const knownSteps = read.paddingKnown ? 1 : 0;
-  const candidates = Array.from({ length: read.paddingSteps + 1 }, (_, step) => {
-    const quantity = read.quantity + step * paddingStep(read.table);
-    const byteCount = replyByteCount(read.table, quantity);
-    const answeredMs = guard.answered.find((e) => e.byteCount === byteCount && e.untilMs > nowMs)?.untilMs ?? 0;
-    return { quantity, byteCount, answeredMs, risk: step > knownSteps ? 1 : 0 };
-  });
-  const [best] = candidates
-    .filter(({ byteCount }) => !pending.some((e) => e.byteCount === byteCount) && !echoLooksLikeReply(read, byteCount))
-    .sort((a, b) => a.risk - b.risk || a.answeredMs - b.answeredMs);
-  if (best !== undefined) return { kind: "ask", quantity: best.quantity };
-  if (pending.length === 0) return { kind: "ask", quantity: read.quantity };
-  return { kind: "wait", untilMs: Math.min(...pending.map((e) => e.untilMs)) };
+  const strict = isSuspect(guard, nowMs) || (read.canWait && nowMs < (guard.watchedUntilMs ?? nowMs));
+  const candidates = candidatesOf(guard, read, nowMs);
+  const free = candidates.filter((c) => c.unansweredUntilMs === 0);
+  const isForced = !free.some((c) => c.isKnown);
+  const mayTry = read.mayTry || isForced;
+  const [best] = free
+    .filter((c) => !strict || (c.answeredUntilMs === 0 && (c.isKnown || mayTry)))
+    .sort((a, b) => rank(a, mayTry) - rank(b, mayTry) || a.answeredUntilMs - b.answeredUntilMs);
+  if (best === undefined) return { kind: "wait", untilMs: freeAgainMs(candidates, strict) };
+  const { quantity } = best;
+  return best.isKnown || isForced ? { kind: "ask", quantity } : { kind: "ask", quantity, trial: true };
 }
 
 export function unanswered(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {
-  return { ...guard, unanswered: [...guard.unanswered.filter((e) => e.untilMs > nowMs), { byteCount, untilMs }] };
+  const others = guard.unanswered.filter((e) => e.untilMs > nowMs);
+  return { ...guard, unanswered: [...others, { byteCount, untilMs, arrived: false }] };
 }
 
 export function answered(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {
   const others = guard.answered.filter((e) => e.untilMs > nowMs && e.byteCount !== byteCount);
-  return { ...guard, answered: [...others, { byteCount, untilMs }] };
+  const watchedUntilMs = guard.watchedUntilMs ?? untilMs;
+  return { ...guard, watchedUntilMs, answered: [...others, { byteCount, untilMs }] };
 }
 
-/** No reply to an earlier request can come any more. */
+/** A reply came that nobody waits for. Late ones were expected, each once; any other makes the unit suspect. */
+export function overheard(guard: Guard, byteCount: number, nowMs: number): Guard {
+  const explained = guard.unanswered.find(
+    (e) => !e.arrived && e.untilMs > nowMs && (e.byteCount === byteCount || byteCount === EXCEPTION_BYTE_COUNT),
+  );
+  if (explained === undefined) return { ...guard, suspectUntilMs: nowMs + SUSPECT_MS };
+  const marked = guard.unanswered.map((e) => (e === explained ? { ...e, arrived: true } : e));
+  return { ...guard, unanswered: marked };
+}
+
+export function isSuspect(guard: Guard, nowMs: number): boolean {
+  return nowMs < guard.suspectUntilMs;
+}
+
+/** An exception that comes now answers the request that is asked now, and none before it. */
 export function isClear(guard: Guard, nowMs: number): boolean {
-  return guard.unanswered.every((e) => e.untilMs <= nowMs);
+  const canComeTwice = isSuspect(guard, nowMs) ? latestMs(guard.answered, EXCEPTION_BYTE_COUNT, nowMs) > 0 : false;
+  return !canComeTwice && guard.unanswered.every((e) => e.untilMs <= nowMs);
+}
+
+function candidatesOf(guard: Guard, read: GuardedRead, nowMs: number): readonly Candidate[] {
+  const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
+  const all = Array.from({ length: read.padding.steps + 1 }, (_, step): Candidate => {
+    const quantity = read.quantity + step * paddingStep(read.table);
+    const byteCount = replyByteCount(read.table, quantity);
+    const isKnown = step <= read.padding.provenSteps;
+    const unansweredUntilMs = latestMs(pending, byteCount, nowMs);
+    const answeredUntilMs = latestMs(guard.answered, byteCount, nowMs);
+    return { quantity, byteCount, isKnown, unansweredUntilMs, answeredUntilMs };
+  });
+  const tellable = all.filter(({ byteCount }) => !echoLooksLikeReply(read, byteCount));
+  return tellable.length > 0 ? tellable : all;
+}
+
+function rank({ isKnown, answeredUntilMs }: Candidate, mayTry: boolean): number {
+  if (isKnown) return answeredUntilMs === 0 ? 0 : 2;
+  if (answeredUntilMs > 0) return 4;
+  return mayTry ? 1 : 3;
+}
+
+function freeAgainMs(candidates: readonly Candidate[], strict: boolean): number {
+  const times = candidates.map((c) => Math.max(c.unansweredUntilMs, strict ? c.answeredUntilMs : 0));
+  const untilMs = Math.min(...times.filter((ms) => ms > 0));
+  assert(Number.isFinite(untilMs), "a wait for nothing");
+  return untilMs;
+}
+
+/** 0: none that may still come. */
+function latestMs(expected: readonly Expected[], byteCount: number, nowMs: number): number {
+  return Math.max(0, ...expected.filter((e) => e.byteCount === byteCount && e.untilMs > nowMs).map((e) => e.untilMs));
 }
 
 /**

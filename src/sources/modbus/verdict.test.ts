@@ -3,7 +3,15 @@ import { test } from "node:test";
 import { type Attempt, judge, type Verdict } from "./verdict.ts";
 
 /** The last attempt at a block of several tags that has never worked. */
-const LAST: Attempt = { attempts: 1, retries: 1, padded: false, splittable: false, proven: false, maxLateMs: 1_000 };
+const LAST: Attempt = {
+  attempts: 1,
+  retries: 1,
+  padded: false,
+  trial: false,
+  splittable: false,
+  proven: false,
+  maxLateMs: 1_000,
+};
 
 function onException(exceptionCode: number, attempt: Partial<Attempt> = {}, certain = true): Verdict {
   return judge({ ...LAST, ...attempt }, { kind: "exception", exceptionCode, certain, atMs: 0 });
@@ -71,4 +79,12 @@ test("an exception is an answer, save where the device behind it is not reached"
   for (const code of [5, 6]) {
     assert.deepEqual(onException(code, { attempts: 0 }), { kind: "again", afterMs: 100, answered: true });
   }
+});
+
+test("what happens to a longer read that nobody needed tells nothing of the tags", () => {
+  const trial: Attempt = { ...LAST, padded: true, trial: true };
+  for (const code of [1, 2, 3, 4, 7, 8, 9]) assert.deepEqual(onException(code, trial), { kind: "unpadded" });
+  assert.deepEqual(judge(trial, { kind: "silence", cause: "timeout", atMs: 0 }), { kind: "unpadded" });
+  assert.equal(onException(6, trial).kind, "bad", "busy is no matter of length");
+  assert.equal(onException(11, trial).kind, "bad");
 });

@@ -20,6 +20,8 @@ export interface Attempt {
   readonly retries: number;
   /** More was asked for than the tags need. */
   readonly padded: boolean;
+  /** Of that some is unknown, and nothing forced us to ask for it. */
+  readonly trial: boolean;
   readonly splittable: boolean;
   /** These registers have been read before: a refusal will pass, and is no reason to ask seldom. */
   readonly proven: boolean;
@@ -53,6 +55,7 @@ export function judge(attempt: Attempt, outcome: ReadOutcome): Verdict {
     case "data":
       return { kind: "good" };
     case "silence":
+      if (attempt.trial) return { kind: "unpadded" };
       return againOr(attempt, 0, { kind: "bad", status: "BadNoCommunication", answered: false });
     case "exception":
       return judgeException(attempt, outcome.exceptionCode, outcome.certain);
@@ -63,6 +66,7 @@ function judgeException(attempt: Attempt, exceptionCode: number, certain: boolea
   const status = statusOfException(exceptionCode);
   switch (exceptionCode) {
     case 1:
+      if (attempt.trial) return { kind: "unpadded" };
       return judgeRefusal({ ...attempt, splittable: false }, status, certain);
     case 2:
     case 3:
@@ -75,7 +79,7 @@ function judgeException(attempt: Attempt, exceptionCode: number, certain: boolea
     case 11:
       return { kind: "bad", status, answered: false };
     default:
-      return { kind: "bad", status, answered: true };
+      return attempt.trial ? { kind: "unpadded" } : { kind: "bad", status, answered: true };
   }
 }
 

@@ -1,0 +1,99 @@
+/** P5 where every reply comes twice: what it costs is time, never truth. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Reading } from "../../pipeline.ts";
+import { deviceConfig } from "../../testing/modbus-config.ts";
+import type { Faults } from "../../testing/modbus-device.ts";
+import { type ModbusRig, modbusRig, registers, versionedDevice, versionOf } from "../../testing/modbus-rig.ts";
+
+/** The default of maxLate, less what a reply may wait for a free wire. */
+const LATEST_MS = 950;
+
+interface Plant {
+  readonly rig: ModbusRig;
+  /** Good values so far, and how many of them the register did not hold between request and reply. */
+  readonly seen: { good: number; wrong: number };
+}
+
+interface Site {
+  /** Reads of one length, far apart. */
+  readonly count: number;
+  readonly quantity: number;
+  readonly scanRateMs: number;
+  readonly mayPad?: boolean;
+}
+
+function equalReads({ count, quantity, scanRateMs, mayPad = true }: Site, faults: () => Faults): Plant {
+  const firsts = Array.from({ length: count }, (_, i) => 60 * i);
+  const addresses = firsts.flatMap((first) => Array.from({ length: quantity + 4 }, (_, i) => first + i));
+  const device = versionedDevice(1, addresses, faults);
+  if (!mayPad) device.maxQuantity = quantity;
+  const seen = { good: 0, wrong: 0 };
+  const witness = ({ tag, value, status }: Reading) => {
+    if (status !== "Good") return;
+    seen.good += 1;
+    if (value !== versionOf(Number(tag.name.slice(1)), device.requests)) seen.wrong += 1;
+  };
+  const tags = firsts.flatMap((first) => registers("d", first, quantity, { scanRateMs }));
+  return { rig: modbusRig([device], [deviceConfig("d", 1, tags, { maxGap: 0 })], { witness }), seen };
+}
+
+test("P5: whatever the delay after which replies of equal length come again, no wrong Good", async () => {
+  const site = fc.record({
+    count: fc.integer({ min: 1, max: 4 }),
+    quantity: fc.integer({ min: 1, max: 3 }),
+    scanRateMs: fc.constantFrom(50, 100, 250, 1_000),
+  });
+  const delaysMs = fc.array(fc.integer({ min: 1, max: LATEST_MS }), { minLength: 1, maxLength: 40 });
+  let good = 0;
+  await fc.assert(
+    fc.asyncProperty(site, delaysMs, async (drawn, delays) => {
+      let at = 0;
+      const { rig, seen } = equalReads(drawn, () => ({ duplicateAfterMs: delays[at++ % delays.length] ?? 1 }));
+      await rig.clock.advance(20_000);
+      await rig.end();
+      assert.equal(seen.wrong, 0);
+      good += seen.good;
+    }),
+    { numRuns: 60 },
+  );
+  assert.ok(good > 5_000, `${good} good readings`);
+});
+
+test("P5: doubled replies cost time: five reads of one length a maxLate remain, one where no padding is allowed", async () => {
+  const inFullSwing = async (faults: Faults, mayPad = true) => {
+    const { rig, seen } = equalReads({ count: 2, quantity: 1, scanRateMs: 50, mayPad }, () => faults);
+    await rig.clock.advance(2_000);
+    const before = seen.good;
+    await rig.clock.advance(20_000);
+    await rig.end();
+    return { perSecond: (seen.good - before) / 20, wrong: seen.wrong };
+  };
+  const healthy = await inFullSwing({});
+  assert.ok(healthy.perSecond >= 38, `${healthy.perSecond} a second`);
+  const doubled = await inFullSwing({ duplicateAfterMs: 20 });
+  assert.ok(doubled.perSecond >= 4.5 && doubled.perSecond <= 5, `${doubled.perSecond} a second`);
+  assert.equal(doubled.wrong, 0);
+  const refusing = await inFullSwing({ duplicateAfterMs: 20 }, false);
+  assert.ok(refusing.perSecond >= 0.9 && refusing.perSecond <= 1, `${refusing.perSecond} a second`);
+  assert.ok(refusing.wrong <= 1, "the first duplicate, before anything is known of the unit");
+});
+
+test("P5: a unit found out is trusted again after ten minutes without a second reply", async () => {
+  let faults: Faults = { duplicateAfterMs: 20 };
+  const { rig, seen } = equalReads({ count: 2, quantity: 1, scanRateMs: 50 }, () => faults);
+  const goodWithin = async (durationMs: number) => {
+    const before = seen.good;
+    await rig.clock.advance(durationMs);
+    return seen.good - before;
+  };
+  await rig.clock.advance(5_000);
+  faults = {};
+  await rig.clock.advance(580_000);
+  assert.ok((await goodWithin(10_000)) <= 50, "still with care");
+  await rig.clock.advance(10_000);
+  assert.ok((await goodWithin(10_000)) > 380, "at full pace");
+  assert.equal(seen.wrong, 0);
+  await rig.end();
+});
