@@ -1,6 +1,7 @@
 /** outbox.db: blocks, their dictionary, and facts. Synchronous; runs on the storage thread. */
 import { readFileSync } from "node:fs";
 import { assert } from "../core/errors.ts";
+import { PRIORITIES } from "../core/tag.ts";
 import {
   type Block,
   type Change,
@@ -13,12 +14,14 @@ import {
   type ReadBlocks,
   type ReadRequest,
   type SetAside,
+  StorageFailure,
   type TagEntry,
   type Usage,
 } from "./block-store.ts";
 import {
   type Database,
   fileSize,
+  OUTBOX_FILE_ID,
   openDatabase,
   type SqliteWatch,
   type Statement,
@@ -45,6 +48,7 @@ const SHRINK_FREE_BYTES = 262_144;
 const SHRINK_STEP_PAGES = 256;
 
 const HEAD_COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs";
+const RANKS = [...PRIORITIES.keys()].join(", ");
 const COLUMNS = `${HEAD_COLUMNS}, data`;
 
 interface Statements {
@@ -56,8 +60,11 @@ interface Statements {
   readonly read: Statement<[number, number, number, number], Block>;
   readonly oldest: Statement<[number, number, number, number], OldBlock>;
   readonly load: Statement<[number], Block>;
-  readonly reaching: Statement<[number, number], number>;
+  readonly below: Statement<[number, number], Block>;
+  readonly oldestMs: Statement<[number, number], number>;
   readonly lowest: Statement<[], number | null>;
+  readonly held: Statement<[number, number], number>;
+  readonly listed: Statement<[number, number], number>;
 }
 
 export class SqliteBlockStore {
@@ -73,7 +80,13 @@ export class SqliteBlockStore {
 
   open(request: OpenRequest): OpenedBlocks {
     this.#request = request;
-    const options = { ...request, migrations: MIGRATIONS, exclusive: false, watch: this.#watch };
+    const options = {
+      ...request,
+      fileId: OUTBOX_FILE_ID,
+      migrations: MIGRATIONS,
+      exclusive: false,
+      watch: this.#watch,
+    };
     const opened = openDatabase(options, (database) => ({
       tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
       facts: readFacts(database),
@@ -108,17 +121,24 @@ export class SqliteBlockStore {
   }
 
   read({ from, to, maxBlocks }: ReadRequest): ReadBlocks {
-    return this.#measured((_, { read }) => {
+    return this.#measured((_, statements) => {
+      const { read } = statements;
       const around = read.all(from - MAX_BLOCK_SPAN, from, from, -1);
       const after = read.all(from, to, from, maxBlocks + 1);
       const beyond = after[maxBlocks];
       const blocks = [...around, ...after.slice(0, maxBlocks)];
-      return { blocks, to: beyond === undefined ? to : beyond.first - 1 };
+      const end = beyond === undefined ? to : beyond.first - 1;
+      compareKeys(statements, from, end);
+      return { blocks, to: end };
     });
   }
 
   oldest({ priority, maxBlocks, below }: OldestRequest): readonly OldBlock[] {
     return this.#measured((_, { oldest }) => oldest.all(priority, below, below, maxBlocks));
+  }
+
+  reaching(number: number): readonly Block[] {
+    return this.#measured((_, statements) => lastBlocks(statements, number));
   }
 
   load(firsts: readonly number[]): readonly Block[] {
@@ -156,7 +176,7 @@ export class SqliteBlockStore {
       writtenBytes: this.#writtenBytes,
       lowest: this.#statements?.lowest.get() ?? undefined,
       moreReleased,
-      oldestMs: ages.map((number) => this.#statements?.reaching.get(number - MAX_BLOCK_SPAN, number)),
+      oldestMs: ages.map((number) => this.#statements?.oldestMs.get(number - MAX_BLOCK_SPAN, number)),
     };
   }
 }
@@ -185,21 +205,59 @@ function prepare(database: Database): Statements {
        FROM block WHERE priority = ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
     ),
     load: database.prepare(`SELECT ${COLUMNS} FROM block WHERE first = ?`),
-    reaching: database
+    below: database.prepare(
+      `SELECT ${COLUMNS} FROM block INDEXED BY block_by_priority
+       WHERE priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
+    ),
+    oldestMs: database
       .prepare<[number, number], number>(
         "SELECT fromMs FROM block WHERE first > ? AND last >= ? ORDER BY first LIMIT 1",
       )
       .pluck(),
-    lowest: database.prepare<[], number | null>("SELECT min(first) FROM block").pluck(),
+    lowest: database
+      .prepare<[], number | null>(
+        `SELECT min(first) FROM (SELECT min(first) AS first FROM block NOT INDEXED
+         UNION ALL SELECT min(first) FROM block INDEXED BY block_by_priority WHERE priority IN (${RANKS}) GROUP BY priority)`,
+      )
+      .pluck(),
+    held: database
+      .prepare<[number, number], number>(
+        "SELECT first FROM block NOT INDEXED WHERE first BETWEEN ? AND ? ORDER BY first",
+      )
+      .pluck(),
+    listed: database
+      .prepare<[number, number], number>(
+        `SELECT first FROM block INDEXED BY block_by_priority
+         WHERE priority IN (${RANKS}) AND first BETWEEN ? AND ? ORDER BY first`,
+      )
+      .pluck(),
   };
 }
 
-/** The highest number lies in one of the last blocks by `first`: looking at those alone spares a whole scan. */
+function lastBlocks({ below }: Statements, number: number): readonly Block[] {
+  return PRIORITIES.flatMap((_, priority) => below.all(priority, number));
+}
+
+/**
+ * Each block's `first` stands in the table and in its index. Where they differ one of them is damaged, and a block that
+ * is there would not be found.
+ */
+function compareKeys({ held, listed }: Statements, from: number, to: number): void {
+  const inTable = held.all(from, to);
+  const inIndex = listed.all(from, to);
+  if (inTable.length === inIndex.length && inTable.every((first, i) => first === inIndex[i])) return;
+  throw new StorageFailure("damaged", `the blocks from ${from} to ${to} are not those of their index`);
+}
+
+/**
+ * The highest number lies in one of the last blocks by `first`: looking at those alone spares a whole scan. A row that
+ * says more than a block can hold must not use the numbers up.
+ */
 function highestNumber(database: Database): number | undefined {
-  const highest = database.prepare<[number], number | null>(
-    "SELECT max(last) FROM block WHERE first > (SELECT max(first) FROM block) - ?",
+  const highest = database.prepare<[number, number], number | null>(
+    "SELECT max(min(last, first + ? - 1)) FROM block WHERE first > (SELECT max(first) FROM block) - ?",
   );
-  return highest.pluck().get(MAX_BLOCK_SPAN) ?? undefined;
+  return highest.pluck().get(MAX_BLOCK_SPAN, MAX_BLOCK_SPAN) ?? undefined;
 }
 
 /** @returns whether released blocks are left */

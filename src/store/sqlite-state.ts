@@ -1,6 +1,6 @@
 /** state.db: facts that must survive, apart from the outbox and its load. Synchronous; runs on the storage thread. */
 import type { Facts, OpenRequest, SetAside } from "./block-store.ts";
-import { type Database, openDatabase, type SqliteWatch, storageFailure } from "./sqlite.ts";
+import { type Database, openDatabase, type SqliteWatch, STATE_FILE_ID, storageFailure } from "./sqlite.ts";
 import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
 
 const MIGRATIONS: readonly string[] = [FACTS_TABLE];
@@ -19,7 +19,10 @@ export class SqliteState {
   }
 
   open(request: OpenRequest): OpenedState {
-    const opened = openDatabase({ ...request, migrations: MIGRATIONS, exclusive: true, watch: this.#watch }, readFacts);
+    const opened = openDatabase(
+      { ...request, fileId: STATE_FILE_ID, migrations: MIGRATIONS, exclusive: true, watch: this.#watch },
+      readFacts,
+    );
     this.#database = opened.database;
     return { setAside: opened.setAside, facts: opened.content };
   }

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { hostClock, sleep } from "../core/clock.ts";
-import { type Database, openDatabase } from "./sqlite.ts";
+import { type Database, OUTBOX_FILE_ID, openDatabase, STATE_FILE_ID } from "./sqlite.ts";
 
 let dir = "";
 before(() => {
@@ -16,7 +16,14 @@ after(() => rmSync(dir, { recursive: true, force: true }));
 
 function open(name: string): Database {
   const migrations = ["CREATE TABLE thing (name TEXT PRIMARY KEY)"];
-  const options = { path: join(dir, name), nowMs: 0, walBytes: 1e6, migrations, exclusive: false };
+  const options = {
+    path: join(dir, name),
+    nowMs: 0,
+    walBytes: 1e6,
+    fileId: OUTBOX_FILE_ID,
+    migrations,
+    exclusive: false,
+  };
   return openDatabase(options, () => undefined).database;
 }
 
@@ -50,5 +57,26 @@ test("settings are what they were asked to be", () => {
   assert.equal(setting("auto_vacuum"), 2);
   assert.equal(setting("user_version"), 1);
   assert.deepEqual(database.pragma("foreign_keys"), [{ foreign_keys: 1 }]);
+  database.close();
+});
+
+test("P8: a file of the other kind is set aside, not taken for one's own", () => {
+  open("swapped.db").close();
+  const options = { path: join(dir, "swapped.db"), nowMs: 0, walBytes: 1e6, migrations: [], exclusive: false };
+  const { database, setAside } = openDatabase({ ...options, fileId: STATE_FILE_ID }, () => undefined);
+  assert.match(setAside?.reason ?? "", /not a file of this gateway/);
+  database.close();
+});
+
+test("P8: a file that lacks a table is set aside", () => {
+  open("poor.db").close();
+  const migrations = ["CREATE TABLE thing (name TEXT PRIMARY KEY)"];
+  const options = { path: join(dir, "poor.db"), nowMs: 0, walBytes: 1e6, fileId: OUTBOX_FILE_ID, migrations };
+  let looks = 0;
+  const { database, setAside } = openDatabase({ ...options, exclusive: false }, (file) => {
+    looks += 1;
+    if (looks === 1) file.prepare("SELECT * FROM nothing");
+  });
+  assert.match(setAside?.reason ?? "", /no such table/);
   database.close();
 });

@@ -9,8 +9,9 @@ import { type SetAside, StorageFailure } from "./block-store.ts";
 export type Database = Sqlite.Database;
 export type Statement<Parameters extends unknown[], Row = unknown> = Sqlite.Statement<Parameters, Row>;
 
-/** "SALY": tells our files from other SQLite files. */
-const APPLICATION_ID = 0x53414c59;
+/** "SALO" and "SALS": tell our files from other SQLite files, and from each other. */
+export const OUTBOX_FILE_ID = 0x53414c4f;
+export const STATE_FILE_ID = 0x53414c53;
 const PAGE_BYTES = 4_096;
 /** For a tool that reads the file while we write. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -29,6 +30,7 @@ export interface DatabaseOptions {
   readonly path: string;
   readonly nowMs: number;
   readonly walBytes: number;
+  readonly fileId: number;
   /** Statements that make version 1, 2, … of the file from the one before; append only. */
   readonly migrations: readonly string[];
   /** Nobody else may open the file: a second gateway on the same state is refused. */
@@ -50,12 +52,28 @@ export interface OpenDatabase<T> {
 export function openDatabase<T>(options: DatabaseOptions, load: (database: Database) => T): OpenDatabase<T> {
   try {
     makeDirectory(dirname(options.path));
-    return { ...openOnce(options, load), setAside: undefined };
+    return { ...openWhereRoomIs(options, load), setAside: undefined };
   } catch (thrown) {
     const failure = storageFailure(thrown);
     if (failure.kind !== "damaged") throw failure;
     const path = setAsideFile(options.path, options.nowMs);
     return { ...openOnce(options, load), setAside: { path, reason: failure.message } };
+  }
+}
+
+/**
+ * SQLite shares the index of the write-ahead log through a file beside it. A full card has no room for one; a file that
+ * nobody else may open needs none. So a gateway starts on a full card, at the price of tools that must wait.
+ */
+function openWhereRoomIs<T>(
+  options: DatabaseOptions,
+  load: (database: Database) => T,
+): { database: Database; content: T } {
+  try {
+    return openOnce(options, load);
+  } catch (thrown) {
+    if (!codeOf(thrown).startsWith("SQLITE_IOERR_SHM")) throw thrown;
+    return openOnce({ ...options, exclusive: true }, load);
   }
 }
 
@@ -66,10 +84,12 @@ function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T):
   try {
     configure(database, options);
     watch?.opened(database);
-    migrate(database, options.migrations);
+    migrate(database, options);
     return { database, content: load(database) };
   } catch (thrown) {
     database.close();
+    // A table that is not there: the file says that it is ours, and is not.
+    if (codeOf(thrown) === "SQLITE_ERROR") throw new StorageFailure("damaged", messageOf(thrown));
     throw thrown;
   }
 }
@@ -104,9 +124,13 @@ function immortal(database: Database): Database {
 
 function configure(database: Database, { walBytes, exclusive }: DatabaseOptions): void {
   const walPages = Math.max(MIN_WAL_PAGES, Math.floor(walBytes / PAGE_BYTES));
-  database.pragma(`page_size = ${PAGE_BYTES}`);
-  database.pragma("auto_vacuum = INCREMENTAL");
+  // First of all: the first look at a file decides whether its log gets a shared index.
   database.pragma(`locking_mode = ${exclusive ? "EXCLUSIVE" : "NORMAL"}`);
+  // These shape a new file. On one that is there the second would write, which a full card cannot take.
+  if (number(database.pragma("page_count", { simple: true })) === 0) {
+    database.pragma(`page_size = ${PAGE_BYTES}`);
+    database.pragma("auto_vacuum = INCREMENTAL");
+  }
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = FULL");
   database.pragma(`wal_autocheckpoint = ${walPages}`);
@@ -117,11 +141,11 @@ function configure(database: Database, { walBytes, exclusive }: DatabaseOptions)
   database.pragma("trusted_schema = OFF");
 }
 
-function migrate(database: Database, migrations: readonly string[]): void {
+function migrate(database: Database, { migrations, fileId }: DatabaseOptions): void {
   const version = number(database.pragma("user_version", { simple: true }));
   const application = number(database.pragma("application_id", { simple: true }));
   const tables = number(database.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
-  const ours = application === APPLICATION_ID || (version === 0 && tables === 0);
+  const ours = application === fileId || (version === 0 && tables === 0);
   if (!ours) throw new StorageFailure("damaged", "it is not a file of this gateway");
   if (version > migrations.length) {
     throw new StorageFailure("damaged", `it was written by a newer version of sallyport (format ${version})`);
@@ -129,7 +153,7 @@ function migrate(database: Database, migrations: readonly string[]): void {
   if (version === migrations.length) return;
   const upgrade = database.transaction(() => {
     for (const statements of migrations.slice(version)) database.exec(statements);
-    database.pragma(`application_id = ${APPLICATION_ID}`);
+    database.pragma(`application_id = ${fileId}`);
     database.pragma(`user_version = ${migrations.length}`);
   });
   upgrade.immediate();
