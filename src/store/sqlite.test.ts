@@ -75,7 +75,7 @@ test("P8: a file that lacks a table is set aside", () => {
   let looks = 0;
   const { database, setAside } = openDatabase({ ...options, exclusive: false }, (file) => {
     looks += 1;
-    if (looks === 1) file.prepare("SELECT * FROM nothing");
+    if (looks === 1) file.prepare("SELECT * FROM elsewhere");
   });
   assert.match(setAside?.reason ?? "", /no such table/);
   database.close();

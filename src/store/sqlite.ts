@@ -88,8 +88,8 @@ function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T):
     return { database, content: load(database) };
   } catch (thrown) {
     database.close();
-    // A table that is not there: the file says that it is ours, and is not.
-    if (codeOf(thrown) === "SQLITE_ERROR") throw new StorageFailure("damaged", messageOf(thrown));
+    // The file says that it is ours, and is not. Any other error in a statement is our bug, and no reason to set it aside.
+    if (/^no such (table|column)/.test(messageOf(thrown))) throw new StorageFailure("damaged", messageOf(thrown));
     throw thrown;
   }
 }
