@@ -14,6 +14,7 @@ import type { Mutation } from "./mutation.ts";
 import { MUTATIONS } from "./mutations.ts";
 
 const AT_A_TIME = 2;
+const OUTCOME_MAX_CHARACTERS = 200;
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 interface Verdict {
@@ -85,8 +86,10 @@ async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>)
 }
 
 function lineOf({ mutation, sighting, problem, tookMs }: Verdict): string {
-  const outcome = sighting === undefined ? `UNSEEN ${problem}` : `seed ${sighting.seed}: ${sighting.invariant}`;
-  return `${mutation.breaks.padEnd(8)} ${mutation.name.padEnd(75)} ${(tookMs / 1_000).toFixed(0).padStart(4)} s  ${outcome}`;
+  const outcome =
+    sighting === undefined ? `UNSEEN ${problem}` : `seed ${sighting.seed}: ${sighting.invariant}: ${sighting.what}`;
+  const seen = outcome.slice(0, OUTCOME_MAX_CHARACTERS).replaceAll("\n", " ");
+  return `${mutation.breaks.padEnd(8)} ${mutation.name.padEnd(75)} ${(tookMs / 1_000).toFixed(0).padStart(4)} s  ${seen}`;
 }
 
 function tell(line: string): void {
