@@ -26,6 +26,7 @@ import type { PinDriver } from "./sources/gpio/pin-driver.ts";
 import { createModbusSource } from "./sources/modbus/modbus-source.ts";
 import type { SerialLine } from "./sources/modbus/serial-line.ts";
 import { openStore } from "./store/open-store.ts";
+import type { OutboxLimits } from "./store/outbox-limits.ts";
 import type { Storage } from "./store/storage-client.ts";
 import { createTagTable } from "./tags/tag-table.ts";
 import { createUplink, type UplinkOptions } from "./uplinks/uplink.ts";
@@ -43,6 +44,8 @@ export interface Surroundings {
   /** Where status.json is replaced once a second. Absent in a simulation, whose time no file keeps. */
   readonly runtimeDir?: string;
   readonly storage: "thread" | "in-process" | Storage;
+  /** What bounds the outbox in memory; small ones for proofs. */
+  readonly outboxLimits?: Partial<OutboxLimits>;
   /** Absent in a simulation, which has no process and no board. */
   readonly host?: HostFigures;
   /** Sees every sample as it is taken in, before the outbox does; for proofs. */
@@ -76,6 +79,7 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     clock,
     log: log.scope("outbox"),
     worker: around.storage,
+    ...(around.outboxLimits && { limits: around.outboxLimits }),
   });
   const tags = createTagTable({
     devices,

@@ -1,12 +1,13 @@
 /** P7: what has a limit stays below it. */
+import { OUTBOX_LIMITS } from "../../store/outbox-limits.ts";
 import type { Life } from "./life.ts";
 import type { SitePlan } from "./plan.ts";
 import type { Story } from "./story.ts";
 
 /** Unacknowledged messages of one connection. */
 const IN_FLIGHT_MAX = 20;
-/** Samples in memory: what the outbox keeps at most, and what it gives up at a time. */
-const MEMORY_SAMPLES_MAX = 105_000;
+/** What comes between two looks at the limit of samples in memory. */
+const MEMORY_OVER_SAMPLES = 1_000;
 /** What a file may be above its limit: the commit that found it too large. */
 const FILE_OVER_BYTES = 131_072;
 /** Timers of a part, generously; what leaks goes beyond it within minutes. */
@@ -17,10 +18,11 @@ export function checkBounds(life: Life, site: SitePlan, story: Story): void {
   const parts = site.lines.length + site.uplinks.length + site.inputs.length;
   const timersMax = TIMERS_OF_THE_REST + TIMERS_PER_PART * parts;
   const { memorySamples = 0, fileBytes = 0 } = life.gateway?.outbox() ?? {};
+  const { tailSamples } = { ...OUTBOX_LIMITS, ...site.outbox.limits };
   const found = [
     ["timers", life.pendingTimers(), timersMax],
     ["messages in flight", life.inFlight(), IN_FLIGHT_MAX],
-    ["samples in memory", memorySamples, MEMORY_SAMPLES_MAX],
+    ["samples in memory", memorySamples, tailSamples + MEMORY_OVER_SAMPLES],
     ["bytes of the outbox", fileBytes, site.outbox.maxSizeBytes + FILE_OVER_BYTES],
   ] as const;
   for (const [what, count, max] of found) {

@@ -1,7 +1,7 @@
 /** What one uplink owes and what its brokers got of it: P4, identity and order. It outlives lives and servers. */
 import type { Message } from "../../pipeline.ts";
 import { SessionOrder } from "../session-order.ts";
-import { type LossOnWire, parseWire, type ValueOnWire, type ValuesOnWire } from "../wire.ts";
+import { type LossOnWire, parseWire, type StatusOnWire, type ValueOnWire, type ValuesOnWire } from "../wire.ts";
 import { topicOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import { isBefore, type Moment, type TakenIn, type TakenInBook } from "./taken-in.ts";
@@ -11,6 +11,19 @@ export interface Told extends LossOnWire {
   readonly atMs: number;
 }
 
+/** The link to a broker and the broker itself. */
+export interface Way {
+  /** No trouble since. */
+  readonly wellSinceMs: number;
+  /** From being taken in to the broker. */
+  readonly liveMaxMs: number;
+}
+
+/** Later than this after being taken in, with all that the slowest link adds, nothing is live. */
+const LIVE_LAG_MAX_MS = 30_000;
+/** After a connect or a trouble: what has piled up goes first. */
+const SETTLING_MS = 15_000;
+
 export class DeliveryBook {
   readonly #uplink: string;
   readonly #story: Story;
@@ -18,9 +31,11 @@ export class DeliveryBook {
   readonly #order: SessionOrder;
   /** Owed: not arrived, not told as lost. In the order of being taken in. */
   readonly #owed = new Set<TakenIn>();
-  readonly #arrived = new Set<TakenIn>();
+  /** When each came first. */
+  readonly #arrived = new Map<TakenIn, number>();
   readonly #lost = new Map<TakenIn, Told>();
-  readonly #told: Told[] = [];
+  #onlineSession = 0;
+  #onlineSinceMs = 0;
   readonly #lastSeq = new Map<string, number>();
   readonly #lastStamp = new Map<string, Moment>();
   #orderBreaches = 0;
@@ -36,19 +51,20 @@ export class DeliveryBook {
     this.#owed.add(taken);
   }
 
-  arrived(message: Message, nowMs: number): void {
+  arrived(message: Message, nowMs: number, way: Way): void {
     this.#order.arrived(message);
     for (const text of this.#order.violations().slice(this.#orderBreaches)) {
       this.#story.breach("P3 order of a session", `${this.#uplink}: ${text}`);
       this.#orderBreaches += 1;
     }
     const stage = message.topic.slice(topicOf(this.#uplink).length + 1);
+    if (stage === "status") this.#status(parseWire(message.payload), nowMs);
     if (stage !== "data" && stage !== "history") return;
     const values: ValuesOnWire = parseWire(message.payload);
     this.#checkSeq(stage, values);
     for (const value of values.values) {
       if (isLoss(value)) this.#loss(values, value, nowMs);
-      else this.#value(stage, values, value);
+      else this.#value(stage, values, value, nowMs, way);
     }
   }
 
@@ -71,7 +87,17 @@ export class DeliveryBook {
     return this.#arrived.size;
   }
 
-  #value(stage: "data" | "history", message: ValuesOnWire, value: ValueOnWire): void {
+  arrivals(): Iterable<readonly [TakenIn, number]> {
+    return this.#arrived;
+  }
+
+  #status({ online, session }: StatusOnWire, nowMs: number): void {
+    if (!online || session === this.#onlineSession) return;
+    this.#onlineSession = session;
+    this.#onlineSinceMs = nowMs;
+  }
+
+  #value(stage: "data" | "history", message: ValuesOnWire, value: ValueOnWire, nowMs: number, way: Way): void {
     const epoch = value.e ?? message.epoch;
     const what = `${this.#uplink}: ${value.id} epoch ${epoch} t ${value.t} on ${stage}`;
     const taken = this.#takenIn.find(value.id, epoch, value.t);
@@ -84,14 +110,23 @@ export class DeliveryBook {
       this.#story.breach("identity: one content", `${what}: ${String(taken.value)} ${taken.status} became ${told}`);
     }
     if ((stage === "history") !== (value.h === 1)) this.#story.breach("identity: one content", `${what}: wrong mark`);
-    this.#arrived.add(taken);
+    if (!this.#arrived.has(taken)) this.#arrived.set(taken, nowMs);
     this.#owed.delete(taken);
+    if (stage === "data") this.#checkLag(taken, nowMs, way, what);
     this.#checkOrder(`${stage} ${message.session} ${value.id}`, { epoch, t: value.t }, what);
+  }
+
+  /** P6: on a way without trouble, in a session that goes on, nothing makes a live value wait for long. */
+  #checkLag(taken: TakenIn, nowMs: number, way: Way, what: string): void {
+    const lagMs = nowMs - taken.atMs;
+    if (lagMs > LIVE_LAG_MAX_MS) this.#story.breach("P6 history is no burden", `${what} is live after ${lagMs} ms`);
+    const wellFromMs = SETTLING_MS + Math.max(way.wellSinceMs, this.#onlineSinceMs);
+    if (taken.jump !== undefined || taken.atMs < wellFromMs || lagMs <= way.liveMaxMs) return;
+    this.#story.breach("P6 history is no burden", `${what} took ${lagMs} ms, at most ${way.liveMaxMs} ms are right`);
   }
 
   #loss(message: ValuesOnWire, loss: LossOnWire, nowMs: number): void {
     const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs };
-    this.#told.push(told);
     this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
     for (const taken of this.#owed) {
       if (!covers(told, taken)) continue;

@@ -1,7 +1,7 @@
 /** What goes wrong in a run: a random subset of everything that can, each at its own time. */
 import type { Chance } from "./chance.ts";
 import { drawUplink } from "./draw-uplink.ts";
-import type { Change, DevicePlan, DeviceTrouble, Fault, SitePlan, Trouble } from "./plan.ts";
+import type { Change, DevicePlan, DeviceTrouble, Fault, SitePlan, Trouble, UplinkPlan } from "./plan.ts";
 import { changed } from "./site.ts";
 
 const FAULTS_MAX = 14;
@@ -22,7 +22,12 @@ interface Drawn {
   readonly lasts?: "a while" | "down";
 }
 
-type Draw = (chance: Chance, site: SitePlan, brokers: number) => Drawn | undefined;
+/** The site as it is by then. */
+interface SiteThen extends SitePlan {
+  readonly removed: readonly UplinkPlan[];
+}
+
+type Draw = (chance: Chance, site: SiteThen, brokers: number) => Drawn | undefined;
 
 export function drawFaults(chance: Chance, site: SitePlan, brokers: number, calmFromMs: number): readonly Fault[] {
   const count = chance.between(0, FAULTS_MAX);
@@ -30,15 +35,24 @@ export function drawFaults(chance: Chance, site: SitePlan, brokers: number, calm
   const kinds = KINDS.filter(() => chance.happens(0.5));
   const atMs = Array.from({ length: count }, () => chance.between(FIRST_AT_MS, calmFromMs)).sort((a, b) => a - b);
   const faults: Fault[] = [];
-  let now = site;
+  let now: SiteThen = { ...site, removed: [] };
   for (const [id, at] of atMs.entries()) {
     const drawn = chance.pick(kinds)?.(chance, now, brokers);
     if (drawn === undefined) continue;
     const { trouble, lasts } = drawn;
-    if (trouble.kind === "reload") now = changed(now, trouble.change);
+    if (trouble.kind === "reload") now = reloaded(now, trouble.change);
     faults.push({ id, atMs: at, forMs: lastsMs(chance, lasts, calmFromMs - at), trouble });
   }
   return faults;
+}
+
+function reloaded(site: SiteThen, change: Change): SiteThen {
+  const after = changed(site, change);
+  const gone = site.uplinks.filter((uplink) => !after.uplinks.some(({ name }) => name === uplink.name));
+  const removed = [...site.removed, ...gone].filter(
+    ({ name }) => !after.uplinks.some((uplink) => uplink.name === name),
+  );
+  return { ...after, removed };
 }
 
 function lastsMs(chance: Chance, lasts: Drawn["lasts"], leftMs: number): number {
@@ -48,6 +62,9 @@ function lastsMs(chance: Chance, lasts: Drawn["lasts"], leftMs: number): number 
 }
 
 const KINDS: readonly Draw[] = [
+  device,
+  device,
+  device,
   device,
   device,
   device,
@@ -79,10 +96,8 @@ const KINDS: readonly Draw[] = [
     lasts: "down",
   }),
   () => ({ trouble: { kind: "restart" }, lasts: "down" }),
-  (chance, site, brokers) => {
-    const change = drawChange(chance, site, brokers);
-    return change && { trouble: { kind: "reload", change }, lasts: "down" };
-  },
+  reload,
+  reload,
 ];
 
 function aWhile(trouble: Trouble): Drawn {
@@ -91,6 +106,11 @@ function aWhile(trouble: Trouble): Drawn {
 
 function powerCut(chance: Chance): Drawn {
   return { trouble: { kind: "power cut", points: chance.between(0, CUT_POINTS_MAX) }, lasts: "down" };
+}
+
+function reload(chance: Chance, site: SiteThen, brokers: number): Drawn | undefined {
+  const change = drawChange(chance, site, brokers);
+  return change && { trouble: { kind: "reload", change }, lasts: "down" };
 }
 
 function pinOf(chance: Chance, site: SitePlan): number {
@@ -121,6 +141,8 @@ function drawTrouble(chance: Chance, responseTimeoutMs: number, devices: readonl
     "silent",
     "slow",
     "late",
+    "late",
+    "late",
     "twice",
     "wrong unit",
     "cut short",
@@ -133,7 +155,7 @@ function drawTrouble(chance: Chance, responseTimeoutMs: number, devices: readonl
     case "slow":
       return { how, delayMs: chance.between(10, Math.floor(responseTimeoutMs * 0.9)) };
     case "late":
-      return { how, delayMs: responseTimeoutMs + chance.between(1, LATE_MAX_MS) };
+      return { how, delayMs: responseTimeoutMs + chance.spread(1, LATE_MAX_MS) };
     case "twice":
       return { how, afterMs: chance.between(1, TWICE_AFTER_MAX_MS) };
     case "wrong unit":
@@ -150,12 +172,14 @@ const LATE_MAX_MS = 900;
 /** The same for replies that come twice. */
 const TWICE_AFTER_MAX_MS = 100;
 
-function drawChange(chance: Chance, site: SitePlan, brokers: number): Change | undefined {
+function drawChange(chance: Chance, site: SiteThen, brokers: number): Change | undefined {
   const uplink = chance.pick(site.uplinks);
   const line = chance.pick(site.lines);
   const device = chance.pick(line?.devices ?? []);
   const tag = chance.pick(device?.tags ?? []);
   if (line === undefined || uplink === undefined || device === undefined || tag === undefined) return undefined;
+  const back = chance.pick(site.removed);
+  if (back !== undefined && chance.happens(0.4)) return { what: "bring back uplink", uplink: back };
   const fresh = `up-${chance.between(10, 9_999)}`;
   switch (chance.between(1, 8)) {
     case 1:

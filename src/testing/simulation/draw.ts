@@ -1,4 +1,5 @@
 /** One seed becomes a plan. Every concern has its own chance, so that changing how one is drawn leaves the others. */
+import type { OutboxLimits } from "../../store/outbox-limits.ts";
 import { Chance } from "./chance.ts";
 import { drawFaults } from "./draw-faults.ts";
 import { drawUplink } from "./draw-uplink.ts";
@@ -15,6 +16,16 @@ const CALM_FROM_MIN_MS = 120_000;
 const CALM_FROM_MAX_MS = 600_000;
 const PLENTY_BYTES = 64 * 1_048_576;
 const DAY_MS = 86_400_000;
+/** So small that a run comes to them within minutes. */
+const SMALL_LIMITS: Partial<OutboxLimits> = {
+  maxBlockSamples: 64,
+  recentSamples: 200,
+  tailSamples: 1_500,
+  giveUpSamples: 100,
+  commitSamples: 200,
+  readBlocks: 2,
+  retentionBlocks: 4,
+};
 
 export function drawPlan(seed: number): Plan {
   const chance = new Chance(seed, "size");
@@ -36,12 +47,13 @@ function drawSite(seed: number, brokers: number): SitePlan {
 }
 
 function drawOutbox(chance: Chance): SitePlan["outbox"] {
-  const commitIntervalMs = chance.pick([0, 250, 1_000, 1_000, 1_000, 5_000]);
+  const commitIntervalMs = chance.pick([0, 250, 250, 1_000, 1_000, 1_000, 1_000, 1_000, 5_000, 5_000]);
   return {
     commitIntervalMs,
     outageCommitIntervalMs: chance.happens(0.2) ? 4 * commitIntervalMs : commitIntervalMs,
-    maxSizeBytes: chance.happens(0.15) ? chance.between(150_000, 300_000) : PLENTY_BYTES,
+    maxSizeBytes: chance.happens(0.15) ? chance.between(100_000, 300_000) : PLENTY_BYTES,
     maxAgeMs: chance.happens(0.1) ? 120_000 : DAY_MS,
+    limits: chance.happens(0.5) ? SMALL_LIMITS : {},
   };
 }
 

@@ -3,7 +3,7 @@ import type { Message, Sample } from "../../pipeline.ts";
 import { Reader } from "../reader.ts";
 import { SimulatedBroker } from "../simulated-broker.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
-import { DeliveryBook } from "./delivery-book.ts";
+import { DeliveryBook, type Way } from "./delivery-book.ts";
 import type { BrokerPlan } from "./plan.ts";
 import { brokerOf, clientIdOf, topicOf } from "./site.ts";
 import type { Story } from "./story.ts";
@@ -13,6 +13,15 @@ import type { TakenInBook } from "./taken-in.ts";
 const MESSAGE_MAX_BYTES = 100_000;
 /** A reader that comes and goes is always new to what is retained. */
 const GUEST_STAYS_MS = 97_000;
+
+/** P6: history adds at most this to the way of a live value… */
+const HISTORY_DELAY_MS = 250;
+/** …and one message. */
+const HISTORY_BYTES = 4_096;
+/** The live message itself, and the one before it. */
+const LIVE_BYTES = 32_768;
+/** A status and the snapshot of a device. */
+const UPKEEP_BYTES = 16_384;
 
 type Hindrance =
   | { readonly kind: "gone" }
@@ -26,6 +35,7 @@ export class FarBroker {
   readonly #plan: BrokerPlan;
   readonly #clock: VirtualClock;
   readonly #hindrances = new Map<number, Hindrance>();
+  #troubledMs = 0;
   readonly #readers = new Map<string, { readonly resident: Reader; guest: Reader; guestSinceMs: number }>();
 
   constructor(plan: BrokerPlan, clock: VirtualClock, onMessage: (message: Message) => void) {
@@ -50,6 +60,15 @@ export class FarBroker {
     return [readers.resident, readers.guest];
   }
 
+  /** What may be expected of it now. */
+  way(): Way {
+    const { latencyMs, ackDelayMs, bytesPerS } = this.#plan;
+    const roundTripMs = 2 * latencyMs + ackDelayMs;
+    const bytesMs = ((LIVE_BYTES + HISTORY_BYTES + UPKEEP_BYTES) * 1_000) / bytesPerS;
+    const wellSinceMs = this.#hindrances.size > 0 ? Number.POSITIVE_INFINITY : this.#troubledMs;
+    return { wellSinceMs, liveMaxMs: HISTORY_DELAY_MS + 2 * roundTripMs + bytesMs };
+  }
+
   begin(id: number, hindrance: Hindrance): void {
     this.#hindrances.set(id, hindrance);
     this.#apply();
@@ -60,11 +79,13 @@ export class FarBroker {
   }
 
   cut(): void {
+    this.#troubledMs = this.#clock.monotonicMs();
     this.broker.drop();
   }
 
   /** It starts anew and knows nothing of before; its readers lost their connections, too. */
   forget(): void {
+    this.#troubledMs = this.#clock.monotonicMs();
     this.broker.drop("the broker is restarting");
     this.broker.retained.clear();
     for (const { resident, guest } of this.#readers.values()) {
@@ -111,6 +132,7 @@ export class FarBroker {
   }
 
   #apply(): void {
+    this.#troubledMs = this.#clock.monotonicMs();
     const all = [...this.#hindrances.values()];
     const isGone = all.some(({ kind }) => kind === "gone");
     this.broker.refuse(isGone ? "the broker cannot be reached" : undefined);
@@ -129,10 +151,19 @@ export class FarEnd {
   readonly #clock: VirtualClock;
   readonly #story: Story;
   readonly #takenIn: TakenInBook;
+  readonly #isHeldUp: () => boolean;
   readonly #books = new Map<string, DeliveryBook>();
 
-  constructor(plans: readonly BrokerPlan[], clock: VirtualClock, story: Story, takenIn: TakenInBook) {
+  /** @param isHeldUp a card in trouble may hold live values up */
+  constructor(
+    plans: readonly BrokerPlan[],
+    clock: VirtualClock,
+    story: Story,
+    takenIn: TakenInBook,
+    isHeldUp: () => boolean,
+  ) {
     this.#clock = clock;
+    this.#isHeldUp = isHeldUp;
     this.#story = story;
     this.#takenIn = takenIn;
     this.brokers = plans.map((plan, i) => new FarBroker(plan, clock, (message) => this.#arrived(i, message)));
@@ -164,6 +195,16 @@ export class FarEnd {
     const bytes = message.topic.length + message.payload.length;
     if (bytes >= MESSAGE_MAX_BYTES) this.#story.breach("P7 bounded", `a message of ${bytes} bytes on ${message.topic}`);
     this.#story.note(`broker ${broker} ${message.topic} ${message.payload.length}`);
-    if (!message.topic.startsWith("other/")) this.book(uplink).arrived(message, this.#clock.monotonicMs());
+    if (!message.topic.startsWith("other/")) this.#arrivedFor(uplink, message, broker);
+  }
+
+  #arrivedFor(uplink: string, message: Message, broker: number): void {
+    const way = this.brokers[broker]?.way();
+    if (way === undefined) return;
+    // What waits for the card to be committed waits for no link.
+    const isCommittedFirst = this.#isHeldUp();
+    this.book(uplink).arrived(message, this.#clock.monotonicMs(), isCommittedFirst ? ANY_WAY : way);
   }
 }
+
+const ANY_WAY: Way = { wellSinceMs: Number.POSITIVE_INFINITY, liveMaxMs: Number.POSITIVE_INFINITY };

@@ -1,4 +1,5 @@
 /** P4, the other half: what was told as lost and never came must have been lost by something that happened. */
+import { PRIORITIES } from "../../core/tag.ts";
 import type { DeliveryBook, Told } from "./delivery-book.ts";
 import type { SitePlan } from "./plan.ts";
 import type { Story } from "./story.ts";
@@ -60,5 +61,25 @@ function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
       return isHistoryOff ? "" : "history is on";
     default:
       return "nothing of the kind happened";
+  }
+}
+
+/** Blocks and pieces of memory go as a whole: only what is so far apart is in different ones. */
+const APART_PLACES = 3_000;
+
+/** At a limit the lowest priority goes first: while a sample was given up, none of a lower one that is older was kept. */
+export function checkPriorities(uplink: string, book: DeliveryBook, story: Story): void {
+  const given = book.losses().filter(([, { reason }]) => reason === "outbox full");
+  for (const rank of [1, 2]) {
+    const [dear] = given.filter(([{ priority }]) => PRIORITIES.indexOf(priority) === rank).slice(-1);
+    if (dear === undefined) continue;
+    const [lost, told] = dear;
+    for (const [kept, atMs] of book.arrivals()) {
+      const isCheaper = PRIORITIES.indexOf(kept.priority) < rank;
+      if (!isCheaper || kept.place > lost.place - APART_PLACES || atMs <= told.atMs) continue;
+      const words = `${lost.id} ${lost.t} (${lost.priority}) was given up, ${kept.id} ${kept.t} (${kept.priority}) was kept`;
+      story.breach("P4 the lowest priority goes first", `${uplink}: ${words}`);
+      return;
+    }
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { RegisterTable, RegisterType } from "../../config/config.ts";
 import type { Priority } from "../../core/tag.ts";
+import type { OutboxLimits } from "../../store/outbox-limits.ts";
 
 export interface Plan {
   readonly seed: number;
@@ -25,6 +26,7 @@ export interface SitePlan {
     readonly outageCommitIntervalMs: number;
     readonly maxSizeBytes: number;
     readonly maxAgeMs: number;
+    readonly limits: Partial<OutboxLimits>;
   };
 }
 
@@ -106,6 +108,8 @@ export type DeviceTrouble =
 export type Change =
   | { readonly what: "add uplink"; readonly uplink: UplinkPlan }
   | { readonly what: "remove uplink"; readonly name: string }
+  /** One that was removed comes back and goes on where it was. */
+  | { readonly what: "bring back uplink"; readonly uplink: UplinkPlan }
   | { readonly what: "rename uplink"; readonly name: string; readonly to: string }
   | { readonly what: "move uplink"; readonly name: string; readonly brokers: readonly number[] }
   | { readonly what: "remove device"; readonly name: string }
@@ -137,7 +141,7 @@ export type Trouble =
   | {
       readonly kind: "file damaged";
       readonly file: "outbox.db" | "state.db";
-      readonly damage: "flipped" | "truncated" | "emptied";
+      readonly damage: "truncated" | "emptied";
     }
   | { readonly kind: "restart" }
   | { readonly kind: "reload"; readonly change: Change };

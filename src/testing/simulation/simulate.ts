@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
 import { checkBounds } from "./bounds.ts";
-import { checkLosses } from "./losses.ts";
+import { checkLosses, checkPriorities } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
 import type { Fault, Plan } from "./plan.ts";
 import { checkReported } from "./reported.ts";
@@ -152,9 +152,7 @@ class Run {
   #check(): void {
     const { life, site, farEnd, takenIn, clock, plant } = this.world;
     for (const broker of farEnd.brokers) broker.changeGuests();
-    // Known finding: with commitInterval 0 a card that takes nothing holds live values up, and no reader is told.
-    const isHeldUp = site.outbox.commitIntervalMs === 0 && !this.world.isCardWell();
-    if (!isHeldUp) checkCurrency({ site, farEnd, takenIn, clock, story: this.#story });
+    if (!this.world.isLiveHeldUp()) checkCurrency({ site, farEnd, takenIn, clock, story: this.#story });
     for (const text of plant.overspent()) this.#story.breach("P6 dead devices cost 5 %", text);
     if (life?.gateway === undefined) return;
     checkTable(life.gateway.values, plant, clock, this.#story);
@@ -179,6 +177,7 @@ class Run {
         isHistoryOff: !history,
       };
       checkLosses(name, farEnd.book(name), causes, this.#story);
+      checkPriorities(name, farEnd.book(name), this.#story);
     }
   }
 

@@ -8,13 +8,14 @@ export const PIN_CHIP = "chip";
 const DAY_MS = 86_400_000;
 
 export function configOf(site: SitePlan): Config {
+  const { commitIntervalMs, outageCommitIntervalMs, maxSizeBytes, maxAgeMs } = site.outbox;
   return {
     file: "gateway.yaml",
     gateway: { group: "plant", name: "gateway" },
     uplinks: site.uplinks.map(uplinkOf),
     lines: site.lines.map(lineOf),
     inputs: site.inputs.map(inputOf),
-    outbox: { path: "outbox.db", ...site.outbox },
+    outbox: { path: "outbox.db", commitIntervalMs, outageCommitIntervalMs, maxSizeBytes, maxAgeMs },
     clock: { source: "host", waitAtMostMs: 0 },
   };
 }
@@ -39,6 +40,7 @@ export function brokerOf(server: string): number {
 export function changed(site: SitePlan, change: Change): SitePlan {
   switch (change.what) {
     case "add uplink":
+    case "bring back uplink":
       return { ...site, uplinks: [...site.uplinks, change.uplink] };
     case "remove uplink":
       return { ...site, uplinks: site.uplinks.filter(({ name }) => name !== change.name) };

@@ -60,7 +60,7 @@ export class World {
     this.site = plan.site;
     this.takenIn = new TakenInBook(this.clock, this.#story);
     this.plant = new Plant(plan.seed, plan.site, this.clock);
-    this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn);
+    this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn, () => this.isLiveHeldUp());
     this.#disk = new SimulatedDisk({ root, clock: this.clock, random: new Chance(plan.seed, "card") });
   }
 
@@ -87,6 +87,7 @@ export class World {
       broker: (server) => this.farEnd.at(server),
       stateDir: this.#disk.dir,
       storage: this.#disk.open(),
+      outboxLimits: site.outbox.limits,
       witness: {
         append: (samples) => {
           for (const sample of samples) {
@@ -237,7 +238,7 @@ export class World {
     else this.clock.after(CUT_LATEST_MS, cutNow);
   }
 
-  #damage(file: "outbox.db" | "state.db", how: "flipped" | "truncated" | "emptied"): void {
+  #damage(file: "outbox.db" | "state.db", how: "truncated" | "emptied"): void {
     this.damagedMs = this.clock.monotonicMs();
     this.#disk.damage(file, how);
   }
@@ -268,6 +269,11 @@ export class World {
     condition.fault = has("disk failing") ? "erroring" : has("disk full") ? "full" : "none";
     condition.slowMs = Math.max(0, ...troubles.map((trouble) => (trouble.kind === "disk slow" ? trouble.delayMs : 0)));
     this.cardTroubledMs = this.clock.monotonicMs();
+  }
+
+  /** Known finding: with commitInterval 0 a card that takes nothing holds live values up, and no reader is told. */
+  isLiveHeldUp(): boolean {
+    return this.site.outbox.commitIntervalMs === 0 && !this.isCardWell();
   }
 
   /** Nothing of any trouble with the card can still be felt. */
