@@ -154,6 +154,15 @@ describe("the session", () => {
     assert.equal(told(), "warning");
   });
 
+  test("a refusal that ends every session is told each time: connected alone would look healthy", () => {
+    const play = new Play().online();
+    for (let round = 1; round <= 3; round++) {
+      play.on("failed", "closed");
+      assert.equal(play.effects.find((effect) => effect.type === "tell")?.level, "warning", `round ${round}`);
+      play.on("timer", "stored", "connected", "announced");
+    }
+  });
+
   test("the reason stays known until a session is online again", () => {
     const play = new Play().on("start", "stored", "notConnected", "timer", "stored", "connected");
     assert.equal(play.state.failure, "so it is");

@@ -74,6 +74,8 @@ export interface SessionState {
   readonly connectedAtMs: number;
   /** Why there is no connection, in words; empty when nothing is wrong. */
   readonly failure: string;
+  /** The failure last told as a warning since there was a connection; the same one again is no news. */
+  readonly told: string;
 }
 
 export interface SessionContext {
@@ -110,6 +112,7 @@ export const INITIAL_SESSION: SessionState = {
   takeovers: 0,
   connectedAtMs: 0,
   failure: "",
+  told: "",
 };
 
 export function stepSession(state: SessionState, event: SessionEvent, context: SessionContext): SessionStep {
@@ -137,7 +140,7 @@ const announce: Transition<"connected"> = (state, _event, { nowMs }) => [
 ];
 
 const deliver: Transition<"announced"> = (state, _event, { servers }) => [
-  { ...state, phase: "online", failure: "" },
+  { ...state, phase: "online", failure: "", told: "" },
   [{ type: "deliver" }, tell("notice", `connected to ${servers[state.server]}, session ${state.session}`)],
 ];
 
@@ -332,11 +335,10 @@ function retreat(state: SessionState, failure: string, times: number, { random }
 }
 
 function wait(state: SessionState, failure: string, failures: number, delayMs: number): SessionStep {
-  // The same reason again is no news.
-  const level = state.failures > 0 && failure === state.failure ? "debug" : "warning";
+  const level = failure === state.told ? "debug" : "warning";
   const again = `next attempt in ${Math.ceil(delayMs / 1000)} s`;
   return [
-    { ...state, phase: "waiting", failure, failures },
+    { ...state, phase: "waiting", failure, failures, told: failure },
     [{ type: "setTimer", delayMs }, tell(level, `not connected: ${failure}; ${again}`)],
   ];
 }
