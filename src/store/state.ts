@@ -22,6 +22,8 @@ import type { StateFile } from "./storage-client.ts";
 const AHEAD = 16;
 /** P11: the state record is written no more often. */
 const SAVE_INTERVAL_MS = 60_000;
+/** A card that did not take the epoch is asked again no more often. */
+const RESERVE_AGAIN_MS = 5_000;
 const KNOWN = "known";
 const COUNTER = "counter/";
 const RETAINED = "retained/";
@@ -52,17 +54,21 @@ export class State implements StateStore {
   readonly #retained = new Map<string, readonly string[]>();
   #known: LastKnown;
   #savedMs: number;
+  #reserveAgainMs: number;
 
   /** @param facts of state.db; @param copies facts of the outbox */
   constructor(options: StateOptions, facts: Facts, copies: Facts) {
     this.#options = options;
     this.#savedMs = options.clock.monotonicMs();
+    this.#reserveAgainMs = this.#savedMs + RESERVE_AGAIN_MS;
     for (const [name, text] of [...facts, ...copies]) if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
     for (const [name, text] of facts) if (name.startsWith(RETAINED)) this.#retained.set(name, topicsIn(text));
     this.lastKnown = knownIn(facts.find(([name]) => name === KNOWN)?.[1] ?? null);
     this.knowsEarlierStart = facts.length > 0;
     this.#known = this.lastKnown;
-    this.#counter(EPOCH).value++;
+    // A life on a card that took nothing went by the time: see reserveEpochs.
+    const epochs = this.#counter(EPOCH);
+    epochs.value = Math.max(epochs.value + 1, this.#seconds());
   }
 
   epoch(): number {
@@ -110,6 +116,7 @@ export class State implements StateStore {
   note(known: LastKnown): void {
     this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
     const { clock, log } = this.#options;
+    this.#reserveAgain();
     if (clock.monotonicMs() - this.#savedMs < SAVE_INTERVAL_MS) return;
     this.#savedMs = clock.monotonicMs();
     this.#save().catch((error) => log.warning(`state.db cannot be written: ${messageOf(error)}`));
@@ -122,6 +129,15 @@ export class State implements StateStore {
     } catch (thrown) {
       log.error(`state.db could not be closed: ${messageOf(thrown)}`);
     }
+  }
+
+  /** The card did not take the epoch: the next start would give it again. */
+  #reserveAgain(): void {
+    const { value, stored } = this.#counter(EPOCH);
+    const nowMs = this.#options.clock.monotonicMs();
+    if (value < stored || nowMs < this.#reserveAgainMs) return;
+    this.#reserveAgainMs = nowMs + RESERVE_AGAIN_MS;
+    this.#reserve(EPOCH).catch(() => undefined);
   }
 
   #save(): Promise<void> {
