@@ -1,7 +1,7 @@
 /** What goes wrong in a run: a random subset of everything that can, each at its own time. */
 import type { Chance } from "./chance.ts";
 import { drawUplink } from "./draw-uplink.ts";
-import type { Change, DevicePlan, DeviceTrouble, Fault, SitePlan, Trouble, UplinkPlan } from "./plan.ts";
+import type { Change, DevicePlan, DeviceTrouble, Fault, LinePlan, SitePlan, Trouble, UplinkPlan } from "./plan.ts";
 import { changed } from "./site.ts";
 
 const FAULTS_MAX = 14;
@@ -130,12 +130,12 @@ function device(chance: Chance, site: SitePlan): Drawn | undefined {
   const line = chance.pick(site.lines);
   const target = chance.pick(line?.devices ?? []);
   if (line === undefined || target === undefined) return undefined;
-  const trouble = drawTrouble(chance, line.responseTimeoutMs, line.devices);
+  const trouble = drawTrouble(chance, target, line);
   const share = chance.pick([1, 1, 0.5, 0.1]);
   return aWhile({ kind: "device", device: target.name, share, trouble });
 }
 
-function drawTrouble(chance: Chance, responseTimeoutMs: number, devices: readonly DevicePlan[]): DeviceTrouble {
+function drawTrouble(chance: Chance, device: DevicePlan, { responseTimeoutMs, devices }: LinePlan): DeviceTrouble {
   const how = chance.pick([
     "silent",
     "silent",
@@ -156,15 +156,27 @@ function drawTrouble(chance: Chance, responseTimeoutMs: number, devices: readonl
       return { how, delayMs: chance.between(10, Math.floor(responseTimeoutMs * 0.9)) };
     case "late":
       return { how, delayMs: responseTimeoutMs + chance.spread(1, LATE_MAX_MS) };
-    case "twice":
-      return { how, afterMs: chance.between(1, TWICE_AFTER_MAX_MS) };
     case "wrong unit":
       return { how, unitId: chance.happens(0.5) ? (chance.pick(devices)?.unitId ?? 99) : chance.between(1, 247) };
+    case "twice":
+      // Two reads in a row with replies of one length cannot be told apart by anybody.
+      return isReadAtOnce(device) ? { how, afterMs: chance.between(1, TWICE_AFTER_MAX_MS) } : { how: "silent" };
     case "exception":
       return { how, exceptionCode: chance.pick([1, 2, 3, 4, 5, 6, 8, 10, 11, 0x55] as const) };
     default:
       return { how };
   }
+}
+
+/** Registers that every line reads through. */
+const GAP_MAX = 8;
+
+function isReadAtOnce({ tags }: DevicePlan): boolean {
+  const [first] = tags;
+  return tags.every((tag, i) => {
+    const gap = tag.address - (tags[i - 1]?.address ?? tag.address);
+    return tag.table === first?.table && tag.scanRateMs === first.scanRateMs && gap <= GAP_MAX;
+  });
 }
 
 /** Below maxLate, within which a reply that is late is told from the answer to another request. */
