@@ -81,11 +81,13 @@ export class Bus {
   }
 
   /** How much to ask for now, so that no reply to another request can be taken for the answer. */
-  choose({ read, padding, proven, good }: Entry): Choice {
+  choose({ read, padding, proven, good, block }: Entry): Choice {
     const { table, address, quantity } = read;
     // While a read is refused itself, nothing can be learnt of registers beside it.
     const mayTry = !padding.doubted && (good || !proven);
-    const guarded = { table, address, quantity, padding, mayTry, canWait: proven };
+    // A search for the register that is refused goes on without a pause: until it ends, none of them has a value.
+    const canWait = proven || block === undefined;
+    const guarded = { table, address, quantity, padding, mayTry, canWait };
     return chooseQuantity(this.#guard(keyOf(read)), guarded, this.#clock.monotonicMs());
   }
 

@@ -8,13 +8,12 @@
  *   are *watched* for maxLate from their first reply on, and *suspect* for a time after a reply came that no unanswered
  *   request explains; then a request rather waits. So a unit that doubles every reply is found out while it is watched.
  *
- * What remains: the first duplicate of a unit and function that are not suspect can be taken for the answer to a later
- * request of the same length, if it comes within maxLate, while that request is waited for, and
- * - later than as many requests as there are lengths to ask, once the watch is over: one where the device refuses all
- *   padding, PADDING_MAX_STEPS + 1 at most; or
- * - during the watch, into the very first read of a block that can be asked in no other length: first reads do not wait.
- * The reply thus displaced is what gives the duplicate away, as soon as it meets another length or an idle line; until
- * then, and only while requests of equal length follow without a pause, it can displace the next one in turn.
+ * What remains: the first duplicate of a unit that is neither watched nor suspect. If it comes within maxLate, while a
+ * later request of the same length is waited for, it is taken for the answer. A request of the same length is the next
+ * one where the device refuses all padding, else the one after every length was asked, PADDING_MAX_STEPS + 1 at most.
+ * The reply thus displaced gives the duplicate away as soon as it meets another length or an idle line; until then, only
+ * where requests of equal length follow without a pause, it can displace the next one in turn. Pieces of a block in which
+ * a refused register is searched for are not held back by the watch, so for them the same holds during it.
  */
 import type { RegisterTable } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
@@ -63,7 +62,7 @@ export interface GuardedRead {
   readonly padding: Padding;
   /** Unknown registers may be asked for where nothing forces us to. */
   readonly mayTry: boolean;
-  /** Its tags have been read before, and can wait. */
+  /** It may wait while the unit is watched. */
   readonly canWait: boolean;
 }
 
