@@ -1,4 +1,5 @@
 /** What arrived at the far end, held against what counting devices served. */
+import type { LossReason } from "../pipeline.ts";
 import type { ServedReply } from "./counting-plant.ts";
 import type { WireMessage } from "./ledger.ts";
 
@@ -9,7 +10,7 @@ export interface Hole {
   readonly id: string;
   readonly count: number;
   readonly servedAtMs: number;
-  /** A BadDataLost that covers it arrived for this tag. */
+  /** A BadDataLost that covers it arrived for this tag, for one of the reasons that may be. */
   readonly told: boolean;
 }
 
@@ -22,10 +23,17 @@ export class CountBook {
   readonly #counts = new Map<string, Set<number>>();
   readonly #losses = new Map<string, LossRange[]>();
   readonly #verified = new Map<string, number>();
+  readonly #reasons: ReadonlySet<string>;
+
+  /** @param reasons of losses that may be: one for any other reason tells of no hole here */
+  constructor(reasons: readonly LossReason[]) {
+    this.#reasons = new Set(reasons);
+  }
 
   arrived(message: WireMessage): void {
     for (const value of message.values) {
       if (value.s === "BadDataLost") {
+        if (!this.#reasons.has(value.reason ?? "")) continue;
         const range = { fromMs: value.from ?? value.t, toMs: value.to ?? value.t };
         this.#losses.set(value.id, [...(this.#losses.get(value.id) ?? []), range]);
       } else if (value.q && typeof value.v === "number") {

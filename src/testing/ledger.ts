@@ -41,6 +41,7 @@ export interface LedgerSummary {
 
 interface Entry {
   readonly id: string;
+  readonly epoch: number;
   readonly t: number;
   expected?: Content;
   arrived?: Content;
@@ -163,10 +164,9 @@ export class Ledger implements Intake {
 
   #checkSeq(topic: string, message: WireMessage): void {
     const stream = `${topic} ${message.session}`;
-    const last = this.#lastSeq.get(stream);
-    if (last !== undefined && message.seq !== last + 1) {
-      this.#violation(`seq ${message.seq} after ${last} on ${stream}`);
-    }
+    // It starts at 1 in each topic and session.
+    const last = this.#lastSeq.get(stream) ?? 0;
+    if (message.seq !== last + 1) this.#violation(`seq ${message.seq} after ${last} on ${stream}`);
     this.#lastSeq.set(stream, message.seq);
   }
 
@@ -188,14 +188,14 @@ export class Ledger implements Intake {
     const key = `${epoch} ${id} ${t}`;
     let entry = this.#entries.get(key);
     if (entry === undefined) {
-      entry = { id, t };
+      entry = { id, epoch, t };
       this.#entries.set(key, entry);
     }
     return entry;
   }
 
-  #isTold(entry: Entry): boolean {
-    return this.#losses.some((loss) => loss.id === entry.id && loss.from <= entry.t && entry.t <= loss.to);
+  #isTold({ id, epoch, t }: Entry): boolean {
+    return this.#losses.some((loss) => loss.id === id && loss.epoch === epoch && loss.from <= t && t <= loss.to);
   }
 
   #violation(text: string): void {

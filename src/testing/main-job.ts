@@ -73,7 +73,7 @@ class Site {
   readonly #subscriber: Subscriber;
   readonly #config: string;
   readonly #ledger = new Ledger();
-  readonly #counts = new CountBook();
+  readonly #counts = new CountBook(["unclean stop"]);
   readonly #order = new SessionOrder(TOPIC);
   readonly #faults: string[] = [];
   readonly #killsMs: number[] = [];
