@@ -80,6 +80,8 @@ export interface OpenedBlocks {
   readonly tags: readonly TagEntry[];
   readonly facts: Facts;
   readonly highest: number | undefined;
+  /** The last block of each priority: numbers go on above what it holds, whatever its row says. */
+  readonly newest: readonly Block[];
   readonly usage: Usage;
 }
 
@@ -124,6 +126,8 @@ export interface BlockStore {
   commit(change: Change): Promise<Usage>;
   read(request: ReadRequest): Promise<ReadBlocks>;
   oldest(request: OldestRequest): Promise<readonly OldBlock[]>;
+  /** Of each priority the last block that begins at or below the number: it may reach it, whatever its row says. */
+  reaching(number: number): Promise<readonly Block[]>;
   /** Those of these blocks that are there. @param firsts of each its `first` */
   load(firsts: readonly number[]): Promise<readonly Block[]>;
   /** Brings the write-ahead log back into the file and closes it. */

@@ -4,18 +4,17 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { PRIORITIES } from "../core/tag.ts";
 import type { LossReason, NumberedSample, Range } from "../pipeline.ts";
-import { decodeBlock, encodeBlock } from "./block-codec.ts";
+import { encodeBlock } from "./block-codec.ts";
+import { contentOf } from "./block-content.ts";
 import { type OpenBlocks, type PackedBlock, pack } from "./block-packer.ts";
 import { type Block, type BlockStore, type Change, type Facts, StorageFailure, type Usage } from "./block-store.ts";
 import type { CommitTask } from "./commit-loop.ts";
-import { priorityOf } from "./dictionary.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { containsAll, gaps } from "./ranges.ts";
 import { type CandidateGroup, decideDrops, isOverfull, type RetentionLimits } from "./retention.ts";
 import { FACT, safeText } from "./saved-facts.ts";
 import type { TailEntry } from "./tail.ts";
-import { DamagedBytes } from "./varint.ts";
 
 /** How often, at a commit, the file is looked through for what is too old. */
 const RETENTION_INTERVAL_MS = 60_000;
@@ -275,16 +274,9 @@ export class Committer implements CommitTask {
 
   #declare(block: Block, reason: LossReason): void {
     const { ledger } = this.#options;
-    const priority = priorityOf(block.priority);
-    try {
-      ledger.lose(
-        reason,
-        decodeBlock(block.data, (key) => ledger.dictionary.tagOf(key, priority)),
-      );
-    } catch (thrown) {
-      if (!(thrown instanceof DamagedBytes)) throw thrown;
-      ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
-    }
+    const { samples } = contentOf(block, ledger.dictionary);
+    if (samples.length > 0) ledger.lose(reason, samples);
+    else ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
   }
 }
 

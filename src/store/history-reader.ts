@@ -1,10 +1,9 @@
 /** Reads what has left memory, a few blocks at a time, and keeps them decoded while one uplink streams through them. */
 import { type Clock, sleep } from "../core/clock.ts";
 import type { NumberedSample } from "../pipeline.ts";
-import { decodeBlock } from "./block-codec.ts";
+import { type BlockContent, contentOf } from "./block-content.ts";
 import { type Block, type BlockStore, type ReadBlocks, StorageFailure } from "./block-store.ts";
-import { type Dictionary, priorityOf } from "./dictionary.ts";
-import { DamagedBytes } from "./varint.ts";
+import type { Dictionary } from "./dictionary.ts";
 
 /** All that the file holds of the numbers `from` to `to`, ascending. Below the tail nothing is ever added to that. */
 export interface HistoryWindow {
@@ -20,8 +19,8 @@ export interface HistoryReaderOptions {
   readonly store: BlockStore;
   readonly dictionary: Dictionary;
   readonly maxBlocks: number;
-  /** A block of which nothing can be read; its numbers count as given up. */
-  readonly onDamaged: (block: Block, reason: string) => void;
+  /** A block that cannot be relied on; its numbers count as given up. */
+  readonly onDamaged: (block: Block, content: BlockContent) => void;
   readonly onFailure: (failure: StorageFailure) => void;
   readonly clock: Clock;
 }
@@ -71,15 +70,11 @@ export class HistoryReader {
     this.#window = undefined;
   }
 
-  #decode(block: Block): NumberedSample[] {
+  #decode(block: Block): readonly NumberedSample[] {
     const { dictionary, onDamaged } = this.#options;
-    const priority = priorityOf(block.priority);
-    try {
-      return decodeBlock(block.data, (key) => dictionary.tagOf(key, priority));
-    } catch (thrown) {
-      if (!(thrown instanceof DamagedBytes)) throw thrown;
-      onDamaged(block, thrown.message);
-      return [];
-    }
+    const content = contentOf(block, dictionary);
+    if (content.problem === undefined) return content.samples;
+    onDamaged(block, content);
+    return [];
   }
 }

@@ -12,7 +12,8 @@ import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { LossReason, Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
-import type { Block, BlockStore, OpenedBlocks } from "./block-store.ts";
+import { type BlockContent, contentOf } from "./block-content.ts";
+import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
 import { Dictionary } from "./dictionary.ts";
@@ -95,7 +96,7 @@ class StoredOutbox implements Outbox {
       dictionary,
       tags,
       epoch,
-      newest: highestNumber(opened, saved),
+      newest: highestNumber(opened, saved, dictionary),
       nextLossId: 1 + Math.max(0, ...[...saved.losses.values()].flat().map((loss) => loss.id)),
       runMs: saved.runMs,
       commitFirst: config.commitIntervalMs === 0,
@@ -121,6 +122,7 @@ class StoredOutbox implements Outbox {
 
   /** Tells the file that it is in use. A card that refuses does not keep the gateway from starting. */
   async start(): Promise<void> {
+    await this.#checkRows();
     await this.#loop.flush();
     this.#loop.start();
   }
@@ -224,6 +226,27 @@ class StoredOutbox implements Outbox {
     return this.#ledger.unknownLoss(reason, { epoch, fromMs, toMs });
   }
 
+  /**
+   * A row that says too little hides what an uplink has not passed of its block: the first commit would release it, and
+   * no read would ask for it. Where an uplink begins in a block, that block is looked at; others are when they are read.
+   */
+  async #checkRows(): Promise<void> {
+    const { store } = this.#options;
+    const check = (block: Block) => {
+      const content = contentOf(block, this.#ledger.dictionary);
+      if (content.problem !== undefined) this.#blockIsDamaged(block, content);
+    };
+    const ranges = [...this.#ledger.queues.values()].flatMap((queue) => queue.pending());
+    try {
+      for (const from of new Set(ranges.map((range) => range.from))) {
+        (await store.reaching(from)).forEach(check);
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof StorageFailure)) throw thrown;
+      this.#committer.readFailed(thrown);
+    }
+  }
+
   #newQueue(name: string): Queue {
     const { store, limits, clock } = this.#options;
     const history = new HistoryReader({
@@ -231,7 +254,7 @@ class StoredOutbox implements Outbox {
       clock,
       dictionary: this.#ledger.dictionary,
       maxBlocks: limits.readBlocks,
-      onDamaged: (block, reason) => this.#blockIsDamaged(block, reason),
+      onDamaged: (block, content) => this.#blockIsDamaged(block, content),
       onFailure: (failure) => this.#committer.readFailed(failure),
     });
     const queue = new Queue(this.#ledger, history, name);
@@ -249,11 +272,12 @@ class StoredOutbox implements Outbox {
     this.#ledger.progressChanged();
   }
 
-  #blockIsDamaged(block: Block, reason: string): void {
+  #blockIsDamaged(block: Block, { samples, problem }: BlockContent): void {
     if (this.#ledger.doomed.has(block.first)) return;
-    this.#options.log.error(`a block of ${block.samples} samples in outbox.db is damaged: ${reason}`);
+    this.#options.log.error(`a block of ${block.samples} samples in outbox.db is damaged: ${problem}`);
     this.#ledger.doomed.add(block.first);
-    this.#ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
+    if (samples.length > 0) this.#ledger.lose("damaged file", samples);
+    else this.#ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
   }
 
   #tellSafe(): void {
@@ -263,9 +287,10 @@ class StoredOutbox implements Outbox {
 }
 
 /** Numbers go on above every one that the file knows of. */
-function highestNumber({ highest }: OpenedBlocks, { uplinks }: SavedOutbox): number {
+function highestNumber({ highest, newest }: OpenedBlocks, { uplinks }: SavedOutbox, dictionary: Dictionary): number {
   const known = [...uplinks.values()]
     .flatMap((progress) => progress?.pending ?? [])
     .map(({ from, to }) => (to === Infinity ? from - 1 : to));
+  for (const block of newest) known.push(contentOf(block, dictionary).samples.at(-1)?.number ?? 0);
   return Math.max(0, highest ?? 0, ...known);
 }

@@ -60,7 +60,7 @@ interface Statements {
   readonly read: Statement<[number, number, number, number], Block>;
   readonly oldest: Statement<[number, number, number, number], OldBlock>;
   readonly load: Statement<[number], Block>;
-  readonly below: Statement<[number, number], Block>;
+  readonly lastBelow: Statement<[number, number], Block>;
   readonly oldestMs: Statement<[number, number], number>;
   readonly lowest: Statement<[], number | null>;
   readonly held: Statement<[number, number], number>;
@@ -87,16 +87,13 @@ export class SqliteBlockStore {
       exclusive: false,
       watch: this.#watch,
     };
-    const opened = openDatabase(options, (database) => ({
-      tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
-      facts: readFacts(database),
-      highest: highestNumber(database),
-      statements: prepare(database),
-    }));
+    const opened = openDatabase(options, (database) => {
+      const statements = prepare(database);
+      return { statements, found: contentOf(database, statements) };
+    });
     this.#database = opened.database;
     this.#statements = opened.content.statements;
-    const { tags, facts, highest } = opened.content;
-    return { setAside: opened.setAside, tags, facts, highest, usage: this.#usage([], false) };
+    return { ...opened.content.found, setAside: opened.setAside, usage: this.#usage([], false) };
   }
 
   renew({ reason, nowMs }: { readonly reason: string; readonly nowMs: number }): OpenedBlocks {
@@ -205,7 +202,7 @@ function prepare(database: Database): Statements {
        FROM block WHERE priority = ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
     ),
     load: database.prepare(`SELECT ${COLUMNS} FROM block WHERE first = ?`),
-    below: database.prepare(
+    lastBelow: database.prepare(
       `SELECT ${COLUMNS} FROM block INDEXED BY block_by_priority
        WHERE priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
     ),
@@ -214,12 +211,7 @@ function prepare(database: Database): Statements {
         "SELECT fromMs FROM block WHERE first > ? AND last >= ? ORDER BY first LIMIT 1",
       )
       .pluck(),
-    lowest: database
-      .prepare<[], number | null>(
-        `SELECT min(first) FROM (SELECT min(first) AS first FROM block NOT INDEXED
-         UNION ALL SELECT min(first) FROM block INDEXED BY block_by_priority WHERE priority IN (${RANKS}) GROUP BY priority)`,
-      )
-      .pluck(),
+    lowest: database.prepare<[], number | null>("SELECT min(first) FROM block").pluck(),
     held: database
       .prepare<[number, number], number>(
         "SELECT first FROM block NOT INDEXED WHERE first BETWEEN ? AND ? ORDER BY first",
@@ -234,8 +226,17 @@ function prepare(database: Database): Statements {
   };
 }
 
-function lastBlocks({ below }: Statements, number: number): readonly Block[] {
-  return PRIORITIES.flatMap((_, priority) => below.all(priority, number));
+function contentOf(database: Database, statements: Statements): Omit<OpenedBlocks, "setAside" | "usage"> {
+  return {
+    tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
+    facts: readFacts(database),
+    highest: highestNumber(database),
+    newest: lastBlocks(statements, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function lastBlocks({ lastBelow }: Statements, number: number): readonly Block[] {
+  return PRIORITIES.flatMap((_, priority) => lastBelow.all(priority, number));
 }
 
 /**

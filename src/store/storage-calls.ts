@@ -26,6 +26,7 @@ interface CallTypes {
   commitBlocks: { argument: Change; result: Usage };
   readBlocks: { argument: ReadRequest; result: ReadBlocks };
   oldestBlocks: { argument: OldestRequest; result: readonly OldBlock[] };
+  reachingBlocks: { argument: number; result: readonly Block[] };
   loadBlocks: { argument: readonly number[]; result: readonly Block[] };
   closeBlocks: { argument: undefined; result: undefined };
   openState: { argument: OpenRequest; result: OpenedState };
@@ -58,6 +59,7 @@ export function createStorageCalls(watch?: SqliteWatch): StorageCalls {
     commitBlocks: (change) => blocks.commit(change),
     readBlocks: (request) => blocks.read(request),
     oldestBlocks: (request) => blocks.oldest(request),
+    reachingBlocks: (number) => blocks.reaching(number),
     loadBlocks: (firsts) => blocks.load(firsts),
     closeBlocks: () => {
       blocks.close();

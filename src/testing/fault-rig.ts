@@ -11,6 +11,8 @@ import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
 import { type BlockHead, type BlockStore, type Facts, type FailureKind, StorageFailure } from "../store/block-store.ts";
 import { createOutbox, type LastKnown } from "../store/outbox.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "../store/outbox-limits.ts";
+import type { Database, SqliteWatch } from "../store/sqlite.ts";
+import { createStorageCalls } from "../store/storage-calls.ts";
 import { inProcessStorage } from "../store/storage-client.ts";
 import { tagRef } from "./store-rig.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -116,6 +118,29 @@ export class FaultRig {
     await blocks.close();
   }
 
+  /** Does to the rows of the blocks what a worn card might. */
+  damageRows(sql: string): void {
+    const watch = new OpenedDatabases();
+    const calls = createStorageCalls(watch);
+    calls.openBlocks({ path: join(this.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
+    for (const database of watch.databases) database.unsafeMode(true).exec(sql);
+    calls.closeBlocks(undefined);
+  }
+
+  /** The same, and the index of the blocks does not hear of it. */
+  damageKeys(sql: string): void {
+    this.damageRows(`
+      PRAGMA writable_schema = ON;
+      CREATE TEMP TABLE hidden AS SELECT * FROM sqlite_schema WHERE name = 'block_by_priority';
+      DELETE FROM sqlite_schema WHERE name = 'block_by_priority';
+      PRAGMA writable_schema = RESET;
+      ${sql};
+      PRAGMA writable_schema = ON;
+      INSERT INTO sqlite_schema SELECT * FROM hidden;
+      PRAGMA writable_schema = RESET;
+    `);
+  }
+
   append(count: number, tag: TagRef = SPEED): Sample[] {
     const samples = Array.from({ length: count }, (): Sample => {
       this.#stampMs += 10;
@@ -124,6 +149,16 @@ export class FaultRig {
     this.outbox.append(samples);
     return samples;
   }
+}
+
+class OpenedDatabases implements SqliteWatch {
+  readonly databases: Database[] = [];
+
+  opened(database: Database): void {
+    this.databases.push(database);
+  }
+
+  statement(): void {}
 }
 
 function faulty(real: BlockStore, card: Card): BlockStore {

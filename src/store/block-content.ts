@@ -1,0 +1,32 @@
+/** What a stored block holds, and whether its row tells the same. Pure. */
+import type { NumberedSample } from "../pipeline.ts";
+import { decodeBlock } from "./block-codec.ts";
+import type { Block } from "./block-store.ts";
+import { type Dictionary, priorityOf } from "./dictionary.ts";
+import { DamagedBytes } from "./varint.ts";
+
+export interface BlockContent {
+  /** None where the bytes are damaged. Where only the row is, all of them: which numbers it hides is then known. */
+  readonly samples: readonly NumberedSample[];
+  /** Why the block cannot be relied on; undefined where it can. */
+  readonly problem: string | undefined;
+}
+
+export function contentOf(block: Block, dictionary: Dictionary): BlockContent {
+  const priority = priorityOf(block.priority);
+  try {
+    const samples = decodeBlock(block.data, (key) => dictionary.tagOf(key, priority));
+    return { samples, problem: rowProblem(block, samples) };
+  } catch (thrown) {
+    if (!(thrown instanceof DamagedBytes)) throw thrown;
+    return { samples: [], problem: thrown.message };
+  }
+}
+
+/** The bytes have a checksum, the columns beside them have none; by these a block is found, released and dropped. */
+function rowProblem({ first, last, samples: count }: Block, samples: readonly NumberedSample[]): string | undefined {
+  const from = samples[0]?.number;
+  const to = samples.at(-1)?.number;
+  if (first === from && last === to && count === samples.length) return undefined;
+  return `its row says ${count} samples, ${first} to ${last}; it holds ${samples.length}, ${from} to ${to}`;
+}
