@@ -40,6 +40,8 @@ interface TagBook {
 const STAMP_OFF_MAX_MS = 1_500;
 
 export class TakenInBook {
+  /** The clock was stepped in this run. */
+  clockStepped = false;
   readonly #clock: Clock;
   readonly #story: Story;
   readonly #tags = new Map<string, TagBook>();

@@ -157,6 +157,7 @@ export class World {
         break;
       case "clock step":
         this.clock.stepWall(trouble.byMs);
+        this.takenIn.clockStepped = true;
         break;
       case "disk full":
       case "disk failing":
