@@ -47,6 +47,11 @@ export class DeliveryBook {
     this.#order = new SessionOrder(topicOf(uplink));
   }
 
+  /** Known limit: a life that could write nothing, from its start to a power cut, leaves no trace of what it took in. */
+  forgive(sinceMs: number): void {
+    for (const taken of this.#owed) if (taken.atMs >= sinceMs) this.#owed.delete(taken);
+  }
+
   owe(taken: TakenIn): void {
     this.#owed.add(taken);
   }

@@ -184,6 +184,10 @@ export class FarEnd {
     return book;
   }
 
+  forgive(sinceMs: number): void {
+    for (const book of this.#books.values()) book.forgive(sinceMs);
+  }
+
   /** The gateway took a sample in while these uplinks were configured. */
   owe(uplinks: readonly string[], sample: Sample): void {
     const taken = this.#takenIn.take(sample);

@@ -49,6 +49,8 @@ export class World {
   readonly #onSample: (sample: Sample) => void;
   #life: Life | undefined;
   #lives = 0;
+  #bootedMs = 0;
+  #cardTakesNothingSinceMs = Number.POSITIVE_INFINITY;
   /** Being stopped or without power: it will be started again by whoever ended it. */
   #isDown = false;
 
@@ -72,6 +74,7 @@ export class World {
   async boot(): Promise<void> {
     this.#isDown = false;
     this.#lives += 1;
+    this.#bootedMs = this.clock.monotonicMs();
     const { site } = this;
     this.plant.name(site);
     for (const { name, brokers } of site.uplinks) for (const i of brokers) this.farEnd.brokers[i]?.readers(name);
@@ -220,10 +223,12 @@ export class World {
   #cutPower(points: number, darkMs: number, inTheDark: () => void): void {
     if (this.#life === undefined || this.#life.isOver) return;
     const life = this.#life;
+    const bootedMs = this.#bootedMs;
     const onCut = () => {
       if (life.isOver) return;
       life.kill();
       this.#isDown = true;
+      if (this.#cardTakesNothingSinceMs <= bootedMs) this.farEnd.forgive(bootedMs);
       this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.isCardWell() });
       this.#story.tell("⚡ the power is cut");
       this.clock.after(Math.max(1, darkMs), () => {
@@ -270,6 +275,8 @@ export class World {
     condition.fault = has("disk failing") ? "erroring" : has("disk full") ? "full" : "none";
     condition.slowMs = Math.max(0, ...troubles.map((trouble) => (trouble.kind === "disk slow" ? trouble.delayMs : 0)));
     this.cardTroubledMs = this.clock.monotonicMs();
+    const sinceMs = Math.min(this.#cardTakesNothingSinceMs, this.cardTroubledMs);
+    this.#cardTakesNothingSinceMs = condition.fault === "none" ? Number.POSITIVE_INFINITY : sinceMs;
   }
 
   /** Known finding: with commitInterval 0 a card that takes nothing holds live values up, and no reader is told. */
