@@ -177,6 +177,7 @@ test("P8: a card that refuses at the stop does not hold the stop up, and the nex
   rig.append(3);
   rig.card.failure = "failing";
   await rig.outbox.close();
+  assert.match(rig.logged.join("\n"), /3 samples could not be stored and are given up; the next start tells of it/);
   rig.card.failure = undefined;
   await rig.start({});
   assert.deepEqual(

@@ -178,6 +178,10 @@ class StoredOutbox implements Outbox {
       }
     }
     this.#tellSafe();
+    const given = this.#ledger.unsettled(Number.POSITIVE_INFINITY).length;
+    if (given > 0) {
+      this.#options.log.error(`${given} samples could not be stored and are given up; the next start tells of it`);
+    }
     try {
       await this.#options.store.close();
     } catch (thrown) {
@@ -268,7 +272,12 @@ class StoredOutbox implements Outbox {
   }
 
   #parkOthers(): void {
-    for (const queue of this.#ledger.queues.values()) queue.park(this.#ledger.newest, this.#ledger.runMs());
+    for (const [name, queue] of this.#ledger.queues) {
+      queue.park(this.#ledger.newest, this.#ledger.runMs());
+      if (!queue.isParked || queue.depth() === 0) continue;
+      const waiting = `${queue.depth()} samples wait for ${name}, which gateway.yaml names no more`;
+      this.#options.log.warning(`${waiting}; they go to an uplink of that name, or when they are too old`);
+    }
     this.#ledger.progressChanged();
   }
 

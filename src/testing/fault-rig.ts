@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { OutboxConfig } from "../config/config.ts";
-import { silentLog } from "../core/log.ts";
+import { createLog } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
 import { type BlockHead, type BlockStore, type Facts, type FailureKind, StorageFailure } from "../store/block-store.ts";
@@ -42,6 +42,8 @@ interface Card {
 }
 
 export class FaultRig {
+  /** What the outbox has written to the log, over all openings. */
+  readonly logged: string[] = [];
   readonly clock = new VirtualClock();
   readonly card: Card = {
     failure: undefined,
@@ -92,7 +94,7 @@ export class FaultRig {
       tags: [SPEED],
       epoch: 1,
       clock: this.clock,
-      log: silentLog,
+      log: createLog({ write: (line) => this.logged.push(line.trimEnd()), level: "info", format: "text" }),
       lastKnown: { safe: undefined, oldestMs: undefined },
       hadOutbox: false,
       onSafe: (safe: LastKnown) => this.known.push(safe),

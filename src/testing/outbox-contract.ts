@@ -335,6 +335,7 @@ const KEEPING: Record<string, StoreCase> = {
     rig.append(3);
     await rig.close();
     await rig.open({}, { uplinks: [A] });
+    assert.match(rig.logged.join("\n"), /3 samples wait for b, which gateway\.yaml names no more/);
     acknowledgeAll(rig.queue("a"));
     rig.append(4);
     await rig.close();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import type { OutboxConfig } from "../config/config.ts";
 import { type Clock, hostClock, sleep } from "../core/clock.ts";
-import { silentLog } from "../core/log.ts";
+import { createLog } from "../core/log.ts";
 import type { Priority, TagRef, Value } from "../core/tag.ts";
 import type { NumberedSample, Sample, UplinkQueue } from "../pipeline.ts";
 import { openStore, type Store, type StoreOptions } from "../store/open-store.ts";
@@ -44,6 +44,8 @@ export interface StoreWorker {
 /** Opens, closes and cuts off a store; what it opened it closes at the end of the test. */
 export class StoreRig {
   readonly clock: VirtualClock;
+  /** What the store has written to the log, over all openings. */
+  readonly logged: string[] = [];
   readonly #how: StoreWorker;
   readonly #opened: Store[] = [];
   readonly #root = mkdtempSync(join(tmpdir(), "sallyport-store-"));
@@ -76,7 +78,7 @@ export class StoreRig {
       uplinks: [...this.#uplinks].map((name) => ({ name, startAt: "now" })),
       tags: [tagRef("pump-1/speed"), tagRef("pump-1/fault", "high")],
       clock: this.clock,
-      log: silentLog,
+      log: createLog({ write: (line) => this.logged.push(line.trimEnd()), level: "info", format: "text" }),
       ...this.#storage(),
       ...more,
     });
