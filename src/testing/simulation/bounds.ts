@@ -1,18 +1,32 @@
 /** P7: what has a limit stays below it. */
 import { OUTBOX_LIMITS } from "../../store/outbox-limits.ts";
+import type { FarEnd } from "./far-end.ts";
 import type { Life } from "./life.ts";
 import type { SitePlan } from "./plan.ts";
+import { brokerOf } from "./site.ts";
 import type { Story } from "./story.ts";
 
 /** Unacknowledged messages of one connection. */
 const IN_FLIGHT_MAX = 20;
 /** What comes between two looks at the limit of samples in memory. */
 const MEMORY_OVER_SAMPLES = 1_000;
-/** What a file may be above its limit: the commit that found it too large. */
-const FILE_OVER_BYTES = 131_072;
+/** What a file may be above its limit: its least write-ahead log, and the commit that found it too large. */
+const FILE_OVER_BYTES = 196_608;
 /** Timers of a part, generously; what leaks goes beyond it within minutes. */
 const TIMERS_PER_PART = 12;
 const TIMERS_OF_THE_REST = 20;
+
+/** A link on which nothing passes is found out within this: history gets some time more than live values. */
+const NOTICED_WITHIN_MS = 60_000;
+
+/** A link that is frozen is not called connected for long. */
+export function checkFrozen(life: Life, farEnd: FarEnd, story: Story): void {
+  for (const { name, state, server } of life.gateway?.uplinks() ?? []) {
+    const frozenMs = farEnd.brokers[brokerOf(server)]?.frozenForMs() ?? 0;
+    if (state !== "connected" || frozenMs <= NOTICED_WITHIN_MS) continue;
+    story.breach("P7 bounded", `${name} is connected, though nothing has come through for ${frozenMs} ms`);
+  }
+}
 
 export function checkBounds(life: Life, site: SitePlan, story: Story): void {
   const parts = site.lines.length + site.uplinks.length + site.inputs.length;

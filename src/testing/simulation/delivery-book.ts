@@ -134,10 +134,17 @@ export class DeliveryBook {
     const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs };
     this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
     for (const taken of this.#owed) {
-      if (!covers(told, taken) && !(this.#takenIn.clockStepped && followsBeginning(told, taken))) continue;
+      if (!this.#isToldBy(told, taken)) continue;
       this.#owed.delete(taken);
       this.#lost.set(taken, told);
     }
+  }
+
+  #isToldBy(told: Told, taken: TakenIn): boolean {
+    const { life, clockStepped } = this.#takenIn;
+    if (!OF_UNKNOWN_EXTENT.has(told.reason)) return covers(told, taken);
+    if (taken.atMs >= life.beganMs) return told.reason !== "unclean stop" && covers(told, taken);
+    return covers(told, taken) || (clockStepped && followsBeginning(told, taken)) || isOfNoTag(told, taken, life.tags);
   }
 
   #checkSeq(stage: string, { session, seq }: ValuesOnWire): void {
@@ -163,13 +170,22 @@ function covers(told: Told, taken: TakenIn): boolean {
   return told.id === taken.id && told.from <= latest && taken.t <= told.to;
 }
 
+/** What an earlier life took in and did not keep: nobody knows how much it was. */
+const OF_UNKNOWN_EXTENT: ReadonlySet<string> = new Set(["unclean stop", "damaged file"]);
+const SELF = "gateway/";
+
 /**
  * Known finding: what a power cut takes near a step of the clock may be stamped after the end that is told for it, or in
  * a later epoch. In the order of identities it still lies between the beginning and the start that tells it.
  */
 function followsBeginning(told: Told, { id, epoch, t }: TakenIn): boolean {
-  const isOpenEnded = told.reason === "unclean stop" || told.reason === "damaged file";
-  return isOpenEnded && told.id === id && !isBefore({ epoch, t }, { epoch: told.epoch, t: told.from });
+  return told.id === id && !isBefore({ epoch, t }, { epoch: told.epoch, t: told.from });
+}
+
+/** Known finding: such a loss is told for the tags of the new configuration, not for those that were removed. */
+function isOfNoTag({ from, epoch }: Told, taken: TakenIn, tags: ReadonlySet<string>): boolean {
+  if (tags.has(taken.id)) return false;
+  return !taken.id.startsWith(SELF) || !isBefore(taken, { epoch, t: from });
 }
 
 function isLoss(value: object): value is LossOnWire {

@@ -74,12 +74,14 @@ const KINDS: readonly Draw[] = [
   (chance, _, brokers) => aWhile({ kind: "broker gone", broker: chance.between(0, brokers - 1) }),
   (chance, _, brokers) => aWhile({ kind: "broker gone", broker: chance.between(0, brokers - 1) }),
   (chance, _, brokers) => aWhile({ kind: "broker frozen", broker: chance.between(0, brokers - 1) }),
+  (chance, _, brokers) =>
+    aWhile({ kind: "flapping", broker: chance.between(0, brokers - 1), everyMs: chance.spread(200, 5_000) }),
   (chance, _, brokers) => ({ trouble: { kind: "broker forgets", broker: chance.between(0, brokers - 1) } }),
   (chance, _, brokers) => ({ trouble: { kind: "connections cut", broker: chance.between(0, brokers - 1) } }),
   (chance, _, brokers) =>
     aWhile({ kind: "slow to acknowledge", broker: chance.between(0, brokers - 1), delayMs: chance.spread(50, 6_000) }),
   (chance, _, brokers) =>
-    aWhile({ kind: "slow link", broker: chance.between(0, brokers - 1), bytesPerS: chance.spread(5_000, 50_000) }),
+    aWhile({ kind: "slow link", broker: chance.between(0, brokers - 1), bytesPerS: chance.spread(2_500, 50_000) }),
   (chance, site) => ({ trouble: { kind: "taken over", uplink: chance.pick(site.uplinks)?.name ?? "" } }),
   (chance) => ({ trouble: { kind: "clock step", byMs: stepMs(chance) } }),
   () => aWhile({ kind: "disk full" }),

@@ -47,11 +47,11 @@ function drawSite(seed: number, brokers: number): SitePlan {
 }
 
 function drawOutbox(chance: Chance): SitePlan["outbox"] {
-  const commitIntervalMs = chance.pick([0, 250, 250, 1_000, 1_000, 1_000, 1_000, 1_000, 5_000, 5_000]);
+  const commitIntervalMs = chance.happens(0.05) ? 0 : chance.pick([250, 1_000, 1_000, 1_000, 5_000]);
   return {
     commitIntervalMs,
     outageCommitIntervalMs: chance.happens(0.2) ? 4 * commitIntervalMs : commitIntervalMs,
-    maxSizeBytes: chance.happens(0.15) ? chance.between(100_000, 300_000) : PLENTY_BYTES,
+    maxSizeBytes: chance.happens(0.15) ? chance.between(40_000, 100_000) : PLENTY_BYTES,
     maxAgeMs: chance.happens(0.1) ? 120_000 : DAY_MS,
     limits: chance.happens(0.5) ? SMALL_LIMITS : {},
   };

@@ -26,6 +26,7 @@ const UPKEEP_BYTES = 16_384;
 type Hindrance =
   | { readonly kind: "gone" }
   | { readonly kind: "frozen" }
+  | { readonly kind: "flapping"; readonly everyMs: number }
   | { readonly kind: "slow to acknowledge"; readonly delayMs: number }
   | { readonly kind: "slow link"; readonly bytesPerS: number };
 
@@ -36,6 +37,7 @@ export class FarBroker {
   readonly #clock: VirtualClock;
   readonly #hindrances = new Map<number, Hindrance>();
   #troubledMs = 0;
+  #frozenSinceMs = Number.POSITIVE_INFINITY;
   readonly #readers = new Map<string, { readonly resident: Reader; guest: Reader; guestSinceMs: number }>();
 
   constructor(plan: BrokerPlan, clock: VirtualClock, onMessage: (message: Message) => void) {
@@ -60,6 +62,11 @@ export class FarBroker {
     return [readers.resident, readers.guest];
   }
 
+  /** For how long nothing has come through, and nobody has been told. */
+  frozenForMs(): number {
+    return Math.max(0, this.#clock.monotonicMs() - this.#frozenSinceMs);
+  }
+
   /** What may be expected of it now. */
   way(): Way {
     const { latencyMs, ackDelayMs, bytesPerS } = this.#plan;
@@ -72,6 +79,7 @@ export class FarBroker {
   begin(id: number, hindrance: Hindrance): void {
     this.#hindrances.set(id, hindrance);
     this.#apply();
+    if (hindrance.kind === "flapping") this.#flap(id, hindrance.everyMs);
   }
 
   end(id: number): void {
@@ -115,6 +123,14 @@ export class FarBroker {
     this.broker.requests.length = 0;
   }
 
+  #flap(id: number, everyMs: number): void {
+    this.#clock.after(everyMs, () => {
+      if (!this.#hindrances.has(id)) return;
+      this.broker.drop("the connection was reset");
+      this.#flap(id, everyMs);
+    });
+  }
+
   #seat(uplink: string) {
     const readers = {
       resident: this.#newReader(uplink),
@@ -138,7 +154,10 @@ export class FarBroker {
     this.broker.refuse(isGone ? "the broker cannot be reached" : undefined);
     if (isGone) this.broker.drop("the broker has died");
     const isFrozen = all.some(({ kind }) => kind === "frozen");
-    if (isFrozen !== this.broker.frozen) this.broker[isFrozen ? "freeze" : "thaw"]();
+    if (isFrozen !== this.broker.frozen) {
+      this.broker[isFrozen ? "freeze" : "thaw"]();
+      this.#frozenSinceMs = isFrozen ? this.#troubledMs : Number.POSITIVE_INFINITY;
+    }
     const delays = all.map((one) => (one.kind === "slow to acknowledge" ? one.delayMs : 0));
     this.broker.ackDelayMs = Math.max(this.#plan.ackDelayMs, ...delays);
     const rates = all.map((one) => (one.kind === "slow link" ? one.bytesPerS : Number.POSITIVE_INFINITY));

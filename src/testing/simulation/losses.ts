@@ -43,7 +43,8 @@ function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
   switch (told.reason) {
     case "unclean stop": {
       const cut = cuts.find(({ atMs }) => atMs >= taken.atMs);
-      if (cut === undefined) return "no power cut followed";
+      // A stop that cannot write is no clean one either.
+      if (cut === undefined) return cardTroubled ? "" : "no power cut followed";
       const boundMs =
         COMMIT_INTERVALS * Math.max(outbox.commitIntervalMs, outbox.outageCommitIntervalMs) + CHECK_MIN_MS;
       const ageMs = cut.atMs - taken.atMs;

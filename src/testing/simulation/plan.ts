@@ -128,6 +128,8 @@ export type Trouble =
   /** It starts anew with nothing retained. */
   | { readonly kind: "broker forgets"; readonly broker: number }
   | { readonly kind: "connections cut"; readonly broker: number }
+  /** Every connection is cut again and again, however far it has come. */
+  | { readonly kind: "flapping"; readonly broker: number; readonly everyMs: number }
   | { readonly kind: "slow to acknowledge"; readonly broker: number; readonly delayMs: number }
   | { readonly kind: "slow link"; readonly broker: number; readonly bytesPerS: number }
   | { readonly kind: "taken over"; readonly uplink: string }

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
-import { checkBounds } from "./bounds.ts";
+import { checkBounds, checkFrozen } from "./bounds.ts";
 import { checkLosses, checkPriorities } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
 import type { Fault, Plan } from "./plan.ts";
@@ -158,6 +158,7 @@ class Run {
     checkTable(life.gateway.values, plant, clock, this.#story);
     checkReported(life.gateway.values, takenIn, this.#story);
     checkBounds(life, site, this.#story);
+    checkFrozen(life, farEnd, this.#story);
   }
 
   /** A clean stop leaves nothing owed that is not on the card, and tells that the gateway is offline. */

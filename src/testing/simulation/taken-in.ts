@@ -42,6 +42,8 @@ const STAMP_OFF_MAX_MS = 1_500;
 export class TakenInBook {
   /** The clock was stepped in this run. */
   clockStepped = false;
+  /** The running life, and the tags that it has. */
+  life: { readonly beganMs: number; readonly tags: ReadonlySet<string> } = { beganMs: 0, tags: new Set() };
   readonly #clock: Clock;
   readonly #story: Story;
   readonly #tags = new Map<string, TagBook>();

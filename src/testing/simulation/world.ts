@@ -11,7 +11,7 @@ import { FarEnd } from "./far-end.ts";
 import { Life } from "./life.ts";
 import type { Fault, Plan, SitePlan } from "./plan.ts";
 import { Plant } from "./plant.ts";
-import { changed, configOf } from "./site.ts";
+import { changed, configOf, tagsOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import { TakenInBook } from "./taken-in.ts";
 
@@ -101,6 +101,7 @@ export class World {
       },
     });
     this.#life = life;
+    this.takenIn.life = { beganMs: this.#bootedMs, tags: new Set(tagsOf(site)) };
     this.#story.tell(`● life ${this.#lives} begins`);
     try {
       await life.start();
@@ -147,6 +148,9 @@ export class World {
         break;
       case "slow to acknowledge":
       case "slow link":
+        this.#broker(trouble.broker)?.begin(id, trouble);
+        break;
+      case "flapping":
         this.#broker(trouble.broker)?.begin(id, trouble);
         break;
       case "broker forgets":
