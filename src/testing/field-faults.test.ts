@@ -97,6 +97,7 @@ describe("a broker that must not be believed, or does not let us in", () => {
     const s = await open();
     s.pump.set("holdingRegister", 0, 41);
     const gateway = await s.startGateway(await s.configure(s.uplinkYaml({ ca: s.certificates.strangerCa })));
+    await s.heldTag("pump", "value", (value) => value === "41");
     await s.uplinkStatus("samples are kept", (uplink) => uplink.depth > 0);
     assert.equal(await gateway.stop(), 0, "SIGTERM ends an outage with 0");
 
@@ -138,7 +139,8 @@ async function refused(refusal: Refusal): Promise<void> {
     return state.startsWith("failed: ") && depth > 0;
   });
   assert.match(uplink.state, refusal.says);
-  assert.match(await s.selfTag("uplinks/cloud/state"), refusal.says);
+  const state = await s.heldTag("gateway", "uplinks/cloud/state", (value) => value.startsWith("failed: "));
+  assert.match(state, refusal.says);
   assert.match(gateway.log(), refusal.says);
   assert.doesNotMatch(s.broker.log(), /New client connected .* as site-gateway-cloud/, "it was never connected");
 }

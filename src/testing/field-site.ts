@@ -155,15 +155,14 @@ ${device("pump", 1)}${device("meter", 2)}`,
     return found;
   }
 
-  /** What a tag of the gateway itself holds, as status.json tells it. */
-  async selfTag(name: string): Promise<string> {
+  /** Waits until status.json tells this of a tag, and gives its value. */
+  async heldTag(device: string, name: string, holds: (value: string) => boolean): Promise<string> {
     let value = "";
-    await this.#until(`${name} is told`, async () => {
+    await this.#until(`${device}/${name} is held`, async () => {
       const text = await readFile(join(this.stateDir, "status.json"), "utf8").catch(() => undefined);
       const { devices = [] } = text === undefined ? {} : (JSON.parse(text) as StatusContent);
-      const tag = devices.find((device) => device.name === "gateway")?.tags.find((t) => t.name === name);
-      value = String(tag?.value ?? "");
-      return value.startsWith("failed: ");
+      value = String(devices.find((d) => d.name === device)?.tags.find((t) => t.name === name)?.value ?? "");
+      return holds(value);
     });
     return value;
   }

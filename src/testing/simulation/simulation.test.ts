@@ -5,17 +5,7 @@ import type { Plan } from "./plan.ts";
 import { nameOf, planNamed } from "./shrink.ts";
 import { simulate } from "./simulate.ts";
 
-/** A few of the many that `npm run sim` runs: with power cuts, a damaged file, a changed configuration, a full card. */
-const SEEDS = [21, 22, 28, 52];
 const SEARCHED_SEEDS = 1_000;
-
-for (const seed of SEEDS) {
-  test(`P3–P9 hold in the whole gateway under the faults of seed ${seed}`, async () => {
-    const { breaches, takenIn, arrived, story } = await simulate(drawPlan(seed));
-    assert.deepEqual(breaches, [], story.slice(-20).join("\n"));
-    assert.ok(takenIn > 0 && arrived > 0, "nothing happened");
-  });
-}
 
 test("one seed is one story, to the last message", async () => {
   const plan = shortest((candidate) => candidate.faults.some(({ trouble }) => trouble.kind === "power cut"));
