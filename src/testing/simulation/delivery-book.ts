@@ -33,7 +33,7 @@ export class DeliveryBook {
   readonly #owed = new Set<TakenIn>();
   /** When each came first. */
   readonly #arrived = new Map<TakenIn, number>();
-  readonly #lost = new Map<TakenIn, Told>();
+  readonly #lost = new Map<TakenIn, Told[]>();
   #onlineSession = 0;
   #onlineSinceMs = 0;
   readonly #lastSeq = new Map<string, number>();
@@ -83,8 +83,8 @@ export class DeliveryBook {
     return this.#owed.size;
   }
 
-  /** What was told as lost and never came, with the record that tells it. */
-  losses(): readonly (readonly [TakenIn, Told])[] {
+  /** What was told as lost and never came, with the records that tell it. */
+  losses(): readonly (readonly [TakenIn, readonly Told[]])[] {
     return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken));
   }
 
@@ -133,10 +133,11 @@ export class DeliveryBook {
   #loss(message: ValuesOnWire, loss: LossOnWire, nowMs: number): void {
     const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs };
     this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
+    for (const [taken, all] of this.#lost) if (this.#isToldBy(told, taken)) all.push(told);
     for (const taken of this.#owed) {
       if (!this.#isToldBy(told, taken)) continue;
       this.#owed.delete(taken);
-      this.#lost.set(taken, told);
+      this.#lost.set(taken, [told]);
     }
   }
 

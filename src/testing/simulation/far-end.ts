@@ -53,6 +53,7 @@ export class FarBroker {
       }
       // The books have it; here it would only take memory.
       this.broker.received.length = 0;
+      this.broker.requests.length = 0;
     });
   }
 
@@ -120,7 +121,6 @@ export class FarBroker {
       readers.guestSinceMs = nowMs;
       readers.guest = this.#newReader(uplink);
     }
-    this.broker.requests.length = 0;
   }
 
   #flap(id: number, everyMs: number): void {

@@ -27,9 +27,11 @@ const PLENTY_BYTES = 10_000_000;
 const PLENTY_MS = 3_600_000;
 
 export function checkLosses(uplink: string, book: DeliveryBook, causes: Causes, story: Story): void {
-  for (const [taken, told] of book.losses()) {
-    const doubt = doubtOf(taken, told, causes);
-    if (doubt === "") continue;
+  for (const [taken, records] of book.losses()) {
+    const doubts = records.map((told) => ({ told, doubt: doubtOf(taken, told, causes) }));
+    const [first] = doubts;
+    if (first === undefined || doubts.some(({ doubt }) => doubt === "")) continue;
+    const { told, doubt } = first;
     const what = `${uplink}: ${taken.id} ${taken.epoch}/${taken.t} is told as lost (${told.reason})`;
     story.breach(told.reason === "unclean stop" ? BOUND : "P4 a loss has its cause", `${what}, but ${doubt}`);
     return;
@@ -70,7 +72,10 @@ const APART_PLACES = 3_000;
 
 /** At a limit the lowest priority goes first: while a sample was given up, none of a lower one that is older was kept. */
 export function checkPriorities(uplink: string, book: DeliveryBook, story: Story): void {
-  const given = book.losses().filter(([, { reason }]) => reason === "outbox full");
+  const given = book.losses().flatMap(([taken, records]) => {
+    const told = records.find(({ reason }) => reason === "outbox full");
+    return told === undefined ? [] : [[taken, told] as const];
+  });
   for (const rank of [1, 2]) {
     const [dear] = given.filter(([{ priority }]) => PRIORITIES.indexOf(priority) === rank).slice(-1);
     if (dear === undefined) continue;

@@ -151,7 +151,8 @@ class Run {
 
   #check(): void {
     const { life, site, farEnd, takenIn, clock, plant } = this.world;
-    for (const broker of farEnd.brokers) broker.changeGuests();
+    // Once all is calm the guests stay, so that a moment comes at which each of them has heard a status.
+    if (!plant.isHeld) for (const broker of farEnd.brokers) broker.changeGuests();
     if (!this.world.isLiveHeldUp()) checkCurrency({ site, farEnd, takenIn, clock, story: this.#story });
     for (const text of plant.overspent()) this.#story.breach("P6 dead devices cost 5 %", text);
     if (life?.gateway === undefined) return;

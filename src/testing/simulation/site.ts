@@ -47,7 +47,7 @@ export function changed(site: SitePlan, change: Change): SitePlan {
   switch (change.what) {
     case "add uplink":
     case "bring back uplink":
-      return { ...site, uplinks: [...site.uplinks, change.uplink] };
+      return { ...site, uplinks: [...site.uplinks.filter(({ name }) => name !== change.uplink.name), change.uplink] };
     case "remove uplink":
       return { ...site, uplinks: site.uplinks.filter(({ name }) => name !== change.name) };
     case "rename uplink":

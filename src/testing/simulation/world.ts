@@ -257,6 +257,7 @@ export class World {
     const life = this.life;
     if (life === undefined) {
       this.#story.tell("… the gateway is down already");
+      meanwhile();
       return;
     }
     await this.shutDown();
