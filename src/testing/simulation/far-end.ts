@@ -14,6 +14,8 @@ const MESSAGE_MAX_BYTES = 100_000;
 /** A reader that comes and goes is always new to what is retained. */
 const GUEST_STAYS_MS = 97_000;
 
+/** The outbox looks this often for what is too old. */
+const RETENTION_PERIOD_MS = 60_000;
 /** P6: history adds at most this to the way of a live value… */
 const HISTORY_DELAY_MS = 250;
 /** …and one message. */
@@ -172,6 +174,7 @@ export class FarEnd {
   readonly #takenIn: TakenInBook;
   readonly #isHeldUp: () => boolean;
   readonly #books = new Map<string, DeliveryBook>();
+  readonly #awaySinceMs = new Map<string, number>();
 
   /** @param isHeldUp a card in trouble may hold live values up */
   constructor(
@@ -201,6 +204,20 @@ export class FarEnd {
       this.#books.set(uplink, book);
     }
     return book;
+  }
+
+  /** A life begins with these uplinks. What one owes that was away for longer than anything is kept is forgotten by right. */
+  begin(uplinks: readonly string[], maxAgeMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const [name, book] of this.#books) {
+      const awaySinceMs = this.#awaySinceMs.get(name) ?? nowMs;
+      if (!uplinks.includes(name)) {
+        this.#awaySinceMs.set(name, awaySinceMs);
+        continue;
+      }
+      this.#awaySinceMs.delete(name);
+      if (nowMs - awaySinceMs > maxAgeMs - RETENTION_PERIOD_MS) book.forgive(0);
+    }
   }
 
   forgive(sinceMs: number): void {

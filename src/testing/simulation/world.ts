@@ -80,6 +80,7 @@ export class World {
     for (const { name, brokers } of site.uplinks) for (const i of brokers) this.farEnd.brokers[i]?.readers(name);
     for (const { pin } of site.inputs) this.plant.input(pin)?.countFromHere();
     const uplinks = site.uplinks.map(({ name }) => name);
+    this.farEnd.begin(uplinks, site.outbox.maxAgeMs);
     const life = new Life({
       config: configOf(site),
       clock: this.clock,
