@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** argv, signals, exit codes: the only file that touches `process`. */
+import { once } from "node:events";
 import { runCommandLine } from "./commands/cli.ts";
 import type { CommandIo } from "./commands/io.ts";
 import { EXIT } from "./core/errors.ts";
@@ -49,8 +50,19 @@ function onKey(listener: (key: string) => void): () => void {
   };
 }
 
+/** Until the pipe has taken what waits for it, or nobody reads it any more. */
+function written(): Promise<void> {
+  const { stdout } = process;
+  if (!stdout.writableNeedDrain || stopping.signal.aborted) return Promise.resolve();
+  return once(stdout, "drain", { signal: stopping.signal }).then(
+    () => undefined,
+    () => undefined,
+  );
+}
+
 const io: CommandIo = {
   out: (text) => void process.stdout.write(text),
+  written,
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY === true,
   get columns() {

@@ -28,7 +28,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   doctor: { summary: "find out what is wrong with this board" },
   "hw-test": { summary: "test a board's lines, pins, flash and clock" },
   outbox: { summary: "what waits for which broker" },
-  export: { summary: "stored samples as CSV or JSON lines" },
+  export: {
+    summary: "stored samples as CSV or JSON lines",
+    load: async () => (await import("./export.ts")).exportSamples,
+  },
   simulate: { summary: "play a site's devices at a desk" },
   init: { summary: "write a first gateway.yaml" },
   models: { summary: "list and show device models" },

@@ -2,6 +2,8 @@
 export interface CommandIo {
   /** Standard output, for results. */
   out(text: string): void;
+  /** Resolves when a pipe behind standard output has taken what it was given; absent where none is slow. */
+  written?(): Promise<void>;
   /** Standard error, for complaints and progress. */
   err(text: string): void;
   /** Standard output is a terminal. */

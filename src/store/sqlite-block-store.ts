@@ -40,6 +40,9 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX block_by_priority ON block (priority, first);`,
 ];
 
+/** The newest form of the file. */
+export const OUTBOX_FORMAT = MIGRATIONS.length;
+
 /** Deleting more in one commit would keep the samples behind it waiting. */
 const MAX_RELEASED_BLOCKS = 1_000;
 /** A file of which so much is free is shrunk, a little with each commit; less is kept for what comes. */

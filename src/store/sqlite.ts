@@ -94,6 +94,24 @@ function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T):
   }
 }
 
+/**
+ * A file of ours to look at; nothing is ever written to it.
+ * @param format the newest that is understood
+ * @throws StorageFailure when it is not ours, or too new
+ */
+export function openReadOnly(path: string, { fileId, format }: { fileId: number; format: number }): Database {
+  const database = immortal(new Sqlite(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS }));
+  try {
+    if (number(database.pragma("application_id", { simple: true })) !== fileId) throw notOurs();
+    const version = number(database.pragma("user_version", { simple: true }));
+    if (version > format) throw tooNew(version);
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw storageFailure(thrown);
+  }
+}
+
 const immortals = new Set<Database | Sqlite.Statement>();
 
 /**
@@ -146,10 +164,8 @@ function migrate(database: Database, { migrations, fileId }: DatabaseOptions): v
   const application = number(database.pragma("application_id", { simple: true }));
   const tables = number(database.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
   const ours = application === fileId || (version === 0 && tables === 0);
-  if (!ours) throw new StorageFailure("damaged", "it is not a file of this gateway");
-  if (version > migrations.length) {
-    throw new StorageFailure("damaged", `it was written by a newer version of sallyport (format ${version})`);
-  }
+  if (!ours) throw notOurs();
+  if (version > migrations.length) throw tooNew(version);
   if (version === migrations.length) return;
   const upgrade = database.transaction(() => {
     for (const statements of migrations.slice(version)) database.exec(statements);
@@ -157,6 +173,14 @@ function migrate(database: Database, { migrations, fileId }: DatabaseOptions): v
     database.pragma(`user_version = ${migrations.length}`);
   });
   upgrade.immediate();
+}
+
+function notOurs(): StorageFailure {
+  return new StorageFailure("damaged", "it is not a file of this gateway");
+}
+
+function tooNew(version: number): StorageFailure {
+  return new StorageFailure("damaged", `it was written by a newer version of sallyport (format ${version})`);
 }
 
 /** Renames what there is of the file and its write-ahead log, so that what is in them can still be looked at. */

@@ -1,0 +1,147 @@
+/**
+ * Looks into an outbox without changing it: that of a gateway at work, or the card of a dead one in a laptop. The file
+ * of a gateway at work is read where it is. Any other is read as a copy, because SQLite writes beside each file of
+ * this kind that it opens.
+ */
+import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NumberedSample } from "../pipeline.ts";
+import { contentOf } from "./block-content.ts";
+import type { Block, TagEntry } from "./block-store.ts";
+import { Dictionary } from "./dictionary.ts";
+import { isLocked } from "./file-lock.ts";
+import { type SavedOutbox, savedOutbox } from "./saved-facts.ts";
+import { type Database, OUTBOX_FILE_ID, openReadOnly, storageFailure } from "./sqlite.ts";
+import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
+import { readFacts } from "./sqlite-facts.ts";
+
+/** What the file holds as a whole, as its rows tell. */
+export interface OutboxSummary {
+  /** With its write-ahead log. */
+  readonly fileBytes: number;
+  readonly blocks: number;
+  readonly samples: number;
+  /** Source times, UTC ms; null where there is no block. */
+  readonly fromMs: number | null;
+  readonly toMs: number | null;
+}
+
+/** Source times, UTC ms, both inclusive. */
+export interface TimeSpan {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export class OutboxFile {
+  /** A process on this machine works on it. */
+  readonly isInUse: boolean;
+  readonly saved: SavedOutbox;
+  /** Blocks whose samples could not be read so far, and why. */
+  readonly damaged: { readonly block: Block; readonly problem: string }[] = [];
+  readonly #path: string;
+  readonly #copy: string | undefined;
+  readonly #database: Database;
+  readonly #dictionary: Dictionary;
+
+  /**
+   * @param tempDir where a copy goes
+   * @throws StorageFailure when it is no outbox, or cannot be read
+   */
+  constructor(path: string, tempDir = tmpdir()) {
+    this.#path = path;
+    this.isInUse = isLocked(path);
+    this.#copy = this.isInUse ? undefined : copyOf(path, tempDir);
+    try {
+      const source = this.#copy === undefined ? path : join(this.#copy, COPY_NAME);
+      this.#database = openReadOnly(source, { fileId: OUTBOX_FILE_ID, format: OUTBOX_FORMAT });
+      this.#dictionary = new Dictionary(
+        this.#database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
+      );
+      this.saved = savedOutbox(readFacts(this.#database), this.#dictionary);
+    } catch (thrown) {
+      this.#removeCopy();
+      throw storageFailure(thrown);
+    }
+  }
+
+  summary(): OutboxSummary {
+    const row = this.#database
+      .prepare<[], Omit<OutboxSummary, "fileBytes">>(
+        `SELECT count(*) AS blocks, ifnull(sum(samples), 0) AS samples, min(fromMs) AS fromMs, max(toMs) AS toMs
+         FROM block`,
+      )
+      .get();
+    const fileBytes = [this.#path, `${this.#path}-wal`].reduce((sum, file) => sum + sizeOf(file), 0);
+    return { blocks: 0, samples: 0, fromMs: null, toMs: null, ...row, fileBytes };
+  }
+
+  /**
+   * By number, those of all priorities in one row: the order in which they were taken in. What is damaged is left out
+   * and noted.
+   */
+  *samples(span: TimeSpan): Generator<NumberedSample> {
+    let waiting: NumberedSample[] = [];
+    for (const block of this.#blocks(span)) {
+      const cut = waiting.findIndex(({ number }) => number >= block.first);
+      yield* inSpan(cut < 0 ? waiting : waiting.slice(0, cut), span);
+      waiting = cut < 0 ? [] : waiting.slice(cut);
+      waiting.push(...this.#read(block));
+      waiting.sort((a, b) => a.number - b.number);
+    }
+    yield* inSpan(waiting, span);
+  }
+
+  close(): void {
+    this.#database.close();
+    this.#removeCopy();
+  }
+
+  /** One by one: the file of a gateway at work must not be held by a reader that waits for its pipe. */
+  *#blocks({ fromMs, toMs }: TimeSpan): Generator<Block> {
+    const next = this.#database.prepare<[number, number, number], Block>(
+      `SELECT first, last, samples, priority, epoch, fromMs, toMs, runMs, data FROM block
+       WHERE first > ? AND toMs >= ? AND fromMs <= ? ORDER BY first LIMIT 1`,
+    );
+    try {
+      for (let block = next.get(-1, fromMs, toMs); block !== undefined; block = next.get(block.first, fromMs, toMs)) {
+        yield block;
+      }
+    } catch (thrown) {
+      throw storageFailure(thrown);
+    }
+  }
+
+  #read(block: Block): readonly NumberedSample[] {
+    const { samples, problem } = contentOf(block, this.#dictionary);
+    if (problem !== undefined) this.damaged.push({ block, problem });
+    return samples;
+  }
+
+  #removeCopy(): void {
+    if (this.#copy !== undefined) rmSync(this.#copy, { recursive: true, force: true });
+  }
+}
+
+const COPY_NAME = "outbox.db";
+
+/** The write-ahead log goes with it: what was committed last stands there only. */
+function copyOf(path: string, tempDir: string): string {
+  const folder = mkdtempSync(join(tempDir, "sallyport-outbox-"));
+  try {
+    cpSync(path, join(folder, COPY_NAME));
+    if (existsSync(`${path}-wal`)) cpSync(`${path}-wal`, join(folder, `${COPY_NAME}-wal`));
+    return folder;
+  } catch (thrown) {
+    rmSync(folder, { recursive: true, force: true });
+    throw storageFailure(thrown);
+  }
+}
+
+function inSpan(samples: readonly NumberedSample[], { fromMs, toMs }: TimeSpan): readonly NumberedSample[] {
+  return samples.filter(({ sourceTimestampMs: at }) => at >= fromMs && at <= toMs);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
