@@ -6,6 +6,7 @@ import type { Clock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
 import type { Random } from "./core/random.ts";
 import type { HostFigures } from "./diagnostics/host-figures.ts";
+import { RequestDesk, type RequestHandler } from "./diagnostics/request-desk.ts";
 import { createSelfReport, selfDevice } from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
 import type {
@@ -111,7 +112,8 @@ export async function createGateway(config: Config, around: Surroundings): Promi
   const statusFile =
     runtimeDir !== undefined &&
     createStatusFile({ dir: runtimeDir, values: tags, reports, clock, log: log.scope("status") });
-  const inOrder = [tags, ...uplinks, ...sources, self, ...(statusFile ? [statusFile] : [])];
+  const desk = runtimeDir !== undefined && new RequestDesk({ dir: runtimeDir, handle: answerer(outbox), clock, log });
+  const inOrder = [tags, ...uplinks, ...sources, self, ...(statusFile ? [statusFile] : []), ...(desk ? [desk] : [])];
 
   const stopped = async (what: string, stopping: Promise<unknown>): Promise<void> => {
     const late = clock.after(SLOW_STOP_MS, () => log.warning(`stopping: still waiting for ${what}`));
@@ -126,6 +128,7 @@ export async function createGateway(config: Config, around: Surroundings): Promi
       for (const part of inOrder) part.start();
     },
     async stop() {
+      if (desk) await desk.stop();
       await self.stop();
       await stopped("lines and inputs", Promise.all(sources.map((source) => source.stop())));
       tags.stop();
@@ -133,6 +136,15 @@ export async function createGateway(config: Config, around: Surroundings): Promi
       await stopped("the card", outbox.close());
       if (statusFile) await statusFile.stop();
     },
+  };
+}
+
+/** What tools on this machine may ask of the running gateway. */
+function answerer(outbox: Outbox): RequestHandler {
+  return async ({ uplink }) => {
+    const forgotten = await outbox.forget(uplink);
+    if ("refused" in forgotten) return { done: false, text: forgotten.refused };
+    return { done: true, text: `forgot ${forgotten.samples} samples that waited for ${uplink}` };
   };
 }
 

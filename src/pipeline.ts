@@ -160,10 +160,18 @@ export interface OutboxReport {
   readonly healthReason: string;
 }
 
+/** `samples`: how many waited. */
+export type Forgotten = { readonly samples: number } | { readonly refused: string };
+
 export interface Outbox extends Intake {
   /** The queue of one uplink; a new name starts now, or with the oldest sample held. */
   uplink(name: string, startAt: "now" | "oldest"): UplinkQueue;
   report(): OutboxReport;
+  /**
+   * Drops what an uplink that is configured no more still waits for, and what it was not told. Stored when it resolves;
+   * refuses with the reason.
+   */
+  forget(name: string): Promise<Forgotten>;
   /** Commits what is not acknowledged and marks the stop as clean. */
   close(): Promise<void>;
 }

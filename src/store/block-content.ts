@@ -1,9 +1,26 @@
-/** What a stored block holds, and whether its row tells the same. Pure. */
+/** Samples to a stored block and back, and whether its row tells the same as its bytes. Pure. */
 import type { NumberedSample } from "../pipeline.ts";
-import { decodeBlock } from "./block-codec.ts";
+import { decodeBlock, encodeBlock } from "./block-codec.ts";
+import type { PackedBlock } from "./block-packer.ts";
 import type { Block } from "./block-store.ts";
 import { type Dictionary, priorityOf } from "./dictionary.ts";
 import { DamagedBytes } from "./varint.ts";
+
+/** As it is stored. @param runMs running time of the gateway now */
+export function blockOf({ rank, samples }: PackedBlock, runMs: number, dictionary: Dictionary): Block {
+  const times = samples.map((sample) => sample.sourceTimestampMs);
+  return {
+    first: samples[0]?.number ?? 0,
+    last: samples.at(-1)?.number ?? 0,
+    samples: samples.length,
+    priority: rank,
+    epoch: samples.at(-1)?.epoch ?? 0,
+    fromMs: times.reduce((a, b) => Math.min(a, b)),
+    toMs: times.reduce((a, b) => Math.max(a, b)),
+    runMs,
+    data: encodeBlock(samples, (tag) => dictionary.keyOf(tag)),
+  };
+}
 
 export interface BlockContent {
   /** None where the bytes are damaged. Where only the row is, all of them: which numbers it hides is then known. */

@@ -99,7 +99,7 @@ export class CommitLoop {
 
   /** Commits now, whatever the time. @returns whether it succeeded */
   async flush(): Promise<boolean> {
-    await this.#running;
+    while (this.#running !== undefined) await this.#running;
     await this.#run();
     return this.#failure === undefined;
   }

@@ -4,8 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { PRIORITIES } from "../core/tag.ts";
 import type { LossReason, NumberedSample, Range } from "../pipeline.ts";
-import { encodeBlock } from "./block-codec.ts";
-import { contentOf } from "./block-content.ts";
+import { blockOf, contentOf } from "./block-content.ts";
 import { type OpenBlocks, type PackedBlock, pack } from "./block-packer.ts";
 import { type Block, type BlockStore, type Change, type Facts, StorageFailure, type Usage } from "./block-store.ts";
 import type { CommitTask } from "./commit-loop.ts";
@@ -146,7 +145,7 @@ export class Committer implements CommitTask {
     const ages = queues.map((queue) => queue.firstPending() ?? Infinity).map((n) => Math.min(n, ledger.newest + 1));
     const progress = this.#progress(beyond, more);
     const change: Change = {
-      blocks: packed.blocks.map((block) => this.#encode(block)),
+      blocks: packed.blocks.map((block) => blockOf(block, ledger.runMs(), ledger.dictionary)),
       tags: ledger.dictionary.unstored(),
       facts: progress.facts,
       released: gaps(owed, { from: 0, to: Math.min(releaseBelow - 1, ledger.newest) }),
@@ -207,23 +206,6 @@ export class Committer implements CommitTask {
         for (const part of parts) part.stored();
         for (const queue of over) if (queue.isParked) ledger.removeQueue(queue.name);
       },
-    };
-  }
-
-  #encode({ rank, samples }: PackedBlock): Block {
-    const { ledger } = this.#options;
-    const times = samples.map((sample) => sample.sourceTimestampMs);
-    const { from, to } = rangeOf(samples);
-    return {
-      first: from,
-      last: to,
-      samples: samples.length,
-      priority: rank,
-      epoch: samples.at(-1)?.epoch ?? 0,
-      fromMs: times.reduce((a, b) => Math.min(a, b)),
-      toMs: times.reduce((a, b) => Math.max(a, b)),
-      runMs: ledger.runMs(),
-      data: encodeBlock(samples, (tag) => ledger.dictionary.keyOf(tag)),
     };
   }
 

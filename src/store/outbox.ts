@@ -11,7 +11,7 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { LossReason, Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
+import type { Forgotten, LossReason, Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
 import { type BlockContent, contentOf } from "./block-content.ts";
 import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
@@ -163,6 +163,17 @@ class StoredOutbox implements Outbox {
     };
   }
 
+  async forget(name: string): Promise<Forgotten> {
+    const queue = this.#ledger.queues.get(name);
+    if (queue === undefined) return { refused: `nothing is kept for an uplink ${name}` };
+    if (!queue.isParked) return { refused: `${name} is configured; remove it from gateway.yaml first` };
+    const samples = queue.depth();
+    queue.forget();
+    this.#ledger.progressChanged();
+    const isStored = await this.#loop.flush();
+    return isStored ? { samples } : { refused: `the card does not take it: ${this.#loop.health().healthReason}` };
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -296,7 +307,11 @@ class StoredOutbox implements Outbox {
 }
 
 /** Numbers go on above every one that the file knows of. */
-function highestNumber({ highest, newest }: OpenedBlocks, { uplinks }: SavedOutbox, dictionary: Dictionary): number {
+export function highestNumber(
+  { highest, newest }: OpenedBlocks,
+  { uplinks }: SavedOutbox,
+  dictionary: Dictionary,
+): number {
   const known = [...uplinks.values()]
     .flatMap((progress) => progress?.pending ?? [])
     .map(({ from, to }) => (to === Infinity ? from - 1 : to));

@@ -189,6 +189,13 @@ export class Queue implements UplinkQueue {
     this.#pending = clip(this.#pending, { from: -Infinity, to: newest });
   }
 
+  /** Nothing of it is wanted any more: the next commit removes a parked uplink. */
+  forget(): void {
+    this.#pending = [];
+    this.#losses = [];
+    this.#host.lossesChanged();
+  }
+
   /** Whether nothing of a removed uplink is worth keeping. */
   isOver(runMs: number, maxAgeMs: number): boolean {
     if (this.#parkedRunMs === undefined) return false;

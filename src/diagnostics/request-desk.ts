@@ -1,0 +1,124 @@
+/**
+ * What a tool on the same machine asks of the running gateway, and the answer: files in the runtime directory, because
+ * the gateway listens on nothing. Whoever may write there may ask: its owner and root.
+ *
+ *     requests/ID.json          what is asked; the gateway takes it away
+ *     requests/ID.answer.json   the answer; the tool takes it away
+ */
+import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock, Timer } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Log } from "../core/log.ts";
+
+export const REQUEST_FOLDER = "requests";
+export const ANSWER_END = ".answer.json";
+
+/** Forgets what a removed uplink still waits for. */
+export interface GatewayRequest {
+  readonly ask: "forget";
+  readonly uplink: string;
+}
+
+export interface GatewayAnswer {
+  readonly done: boolean;
+  /** For people: what was done, or why not. */
+  readonly text: string;
+}
+
+/** Each way of asking, and what is done. */
+export type RequestHandler = (request: GatewayRequest) => Promise<GatewayAnswer>;
+
+const LOOK_INTERVAL_MS = 1_000;
+/** Looked at in one turn; more wait. */
+const MAX_REQUESTS = 16;
+const MAX_REQUEST_BYTES = 4_096;
+/** An answer that nobody took away. */
+const ANSWER_KEPT_MS = 60_000;
+
+const REQUEST_NAME = /^([A-Za-z0-9-]{1,64})\.json$/;
+
+export interface RequestDeskOptions {
+  /** The runtime directory. */
+  readonly dir: string;
+  readonly handle: RequestHandler;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class RequestDesk {
+  readonly #options: RequestDeskOptions;
+  readonly #folder: string;
+  #timer: Timer | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(options: RequestDeskOptions) {
+    this.#options = options;
+    this.#folder = join(options.dir, REQUEST_FOLDER);
+  }
+
+  start(): void {
+    this.#looking = this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    await this.#looking;
+  }
+
+  /** A directory that cannot be read or written costs the tools, never the gateway. */
+  async #look(): Promise<void> {
+    try {
+      for (const name of await this.#names()) await this.#serve(name);
+    } catch (thrown) {
+      this.#options.log.debug(`requests cannot be served: ${messageOf(thrown)}`);
+    }
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.after(LOOK_INTERVAL_MS, () => {
+      this.#looking = this.#look();
+    });
+  }
+
+  async #names(): Promise<string[]> {
+    const names = await readdir(this.#folder).catch(() => []);
+    return names.slice(0, MAX_REQUESTS);
+  }
+
+  async #serve(name: string): Promise<void> {
+    const path = join(this.#folder, name);
+    if (name.endsWith(ANSWER_END)) {
+      const { mtimeMs } = await stat(path);
+      if (this.#options.clock.wallMs() - mtimeMs > ANSWER_KEPT_MS) await rm(path, { force: true });
+      return;
+    }
+    const id = REQUEST_NAME.exec(name)?.[1];
+    if (id === undefined) return;
+    const request = await readRequest(path);
+    await rm(path, { force: true });
+    const answer = request === undefined ? NOT_UNDERSTOOD : await this.#options.handle(request);
+    if (request !== undefined) this.#options.log.notice(`asked to ${request.ask} ${request.uplink}: ${answer.text}`);
+    await replaceFile(join(this.#folder, `${id}${ANSWER_END}`), JSON.stringify(answer));
+  }
+}
+
+const NOT_UNDERSTOOD: GatewayAnswer = { done: false, text: "the running gateway does not know this request" };
+
+async function readRequest(path: string): Promise<GatewayRequest | undefined> {
+  const { size } = await stat(path);
+  if (size > MAX_REQUEST_BYTES) return undefined;
+  const text = await readFile(path, "utf8");
+  try {
+    const { ask, uplink } = JSON.parse(text);
+    return ask === "forget" && typeof uplink === "string" ? { ask, uplink } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Readers see the old file or the whole new one. */
+export async function replaceFile(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.tmp`, text);
+  await rename(`${path}.tmp`, path);
+}
