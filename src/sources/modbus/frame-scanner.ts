@@ -3,25 +3,26 @@
  * request's own echo, in chunks cut anywhere. Pure; modbus-port.ts keeps the bytes and the time.
  */
 import { CRC_BYTES, hasValidCrc } from "./crc16.ts";
+import {
+  answerBytes,
+  beginsAs,
+  EXCEPTION_BIT,
+  EXCEPTION_FRAME_BYTES,
+  type Expectation,
+  FRAME_MAX_BYTES,
+  HEADER_BYTES,
+} from "./expectation.ts";
 
-/** An RTU frame is never longer (Modbus over serial line V1.02, 2.5.1). */
-export const FRAME_MAX_BYTES = 256;
+/** Requests of function 1–6, and replies to function 15 and 16. */
+const SHORT_FRAME_BYTES = 8;
+const MASK_FRAME_BYTES = 10;
+const REPORT_REQUEST_BYTES = 4;
 
-const HEADER_BYTES = 3;
-const EXCEPTION_FRAME_BYTES = 5;
-const REQUEST_BYTES = 8;
-const EXCEPTION_BIT = 0x80;
+/** Where requests of function 15 and 16, and of 23, tell how many bytes they write. */
+const WRITE_COUNT_AT = 6;
+const READ_WRITE_COUNT_AT = 10;
+
 const UNIT_MAX = 247;
-
-/** What answers a read request of function 1–4. */
-export interface Expectation {
-  /** The request with its checksum: on two wires with the receiver on, it comes back. */
-  readonly request: Uint8Array;
-  readonly unitId: number;
-  readonly functionCode: number;
-  /** Bytes of data in a good reply. */
-  readonly byteCount: number;
-}
 
 /** A whole frame with a right checksum that was not asked for. */
 export interface StrayFrame {
@@ -50,13 +51,6 @@ export interface Scan {
   readonly skipped: Skipped;
 }
 
-/** The expectation that goes with a read request. */
-export function expectationOf(request: Uint8Array): Expectation {
-  const [unitId = 0, functionCode = 0] = request;
-  const quantity = ((request[4] ?? 0) << 8) | (request[5] ?? 0);
-  return { request, unitId, functionCode, byteCount: functionCode <= 2 ? Math.ceil(quantity / 8) : quantity * 2 };
-}
-
 /**
  * Looks for the answer. What might still grow into a frame stops the search, because an answer is never looked for
  * inside another frame; `ended` says that nothing more is coming, so that what is incomplete is noise.
@@ -76,7 +70,7 @@ export function scanFrames(bytes: Uint8Array, expected: Expectation | undefined,
     skipped: { echoes, strays, crcErrors, noiseBytes },
   });
   while (at < bytes.length) {
-    const found = recognise(bytes.subarray(at), expected, ended);
+    const found = recognise(bytes.subarray(at), expected, echoes, ended);
     switch (found.kind) {
       case "answer":
         return result(bytes.subarray(at, at + found.length), at + found.length);
@@ -112,30 +106,24 @@ type Found =
   | { readonly kind: "incomplete" | "crcError" | "noise" };
 
 /** What begins at the first byte. The echo goes first: it can look like a reply, and must not be taken for one. */
-function recognise(bytes: Uint8Array, expected: Expectation | undefined, ended: boolean): Found {
+function recognise(bytes: Uint8Array, expected: Expectation | undefined, echoes: number, ended: boolean): Found {
   if (expected !== undefined) {
-    const echo = matchEcho(bytes, expected.request);
+    const echo = echoes < expected.echoes ? matchEcho(bytes, expected.request) : undefined;
     if (echo?.kind === "echo" || (echo !== undefined && !ended)) return echo;
-    const answer = matchAnswer(bytes, expected);
+    const answer = matchAnswer(bytes, expected, ended);
     if (answer !== undefined) return answer;
   }
   return matchStray(bytes);
 }
 
 function matchEcho(bytes: Uint8Array, request: Uint8Array): Found | undefined {
-  const length = Math.min(bytes.length, request.length);
-  for (let i = 0; i < length; i++) if (bytes[i] !== request[i]) return undefined;
-  return length === request.length ? { kind: "echo", length } : { kind: "incomplete" };
+  if (!beginsAs(bytes, request, request.length)) return undefined;
+  return bytes.length >= request.length ? { kind: "echo", length: request.length } : { kind: "incomplete" };
 }
 
-function matchAnswer(bytes: Uint8Array, expected: Expectation): Found | undefined {
-  if (bytes[0] !== expected.unitId) return undefined;
-  if (bytes.length === 1) return { kind: "incomplete" };
-  const exception = bytes[1] === (expected.functionCode | EXCEPTION_BIT);
-  if (!exception && bytes[1] !== expected.functionCode) return undefined;
-  if (bytes.length === 2) return { kind: "incomplete" };
-  if (!exception && bytes[2] !== expected.byteCount) return undefined;
-  const length = exception ? EXCEPTION_FRAME_BYTES : HEADER_BYTES + expected.byteCount + CRC_BYTES;
+function matchAnswer(bytes: Uint8Array, expected: Expectation, ended: boolean): Found | undefined {
+  const length = answerBytes(bytes, expected, ended);
+  if (length === undefined) return undefined;
   if (bytes.length < length) return { kind: "incomplete" };
   if (hasValidCrc(bytes.subarray(0, length))) return { kind: "answer", length };
   // The right length with a wrong checksum may still be the head of a longer frame that was not asked for.
@@ -147,7 +135,7 @@ function matchStray(bytes: Uint8Array): Found {
   const unitId = bytes[0] ?? 0;
   if (unitId === 0 || unitId > UNIT_MAX) return { kind: "noise" };
   if (bytes.length < HEADER_BYTES) return { kind: "incomplete" };
-  const lengths = lengthsOfFrame(bytes[1] ?? 0, bytes[2] ?? 0);
+  const lengths = lengthsOfFrame(bytes).filter((length) => length <= FRAME_MAX_BYTES);
   for (const length of lengths) {
     if (bytes.length >= length && hasValidCrc(bytes.subarray(0, length))) return { kind: "stray", length };
   }
@@ -161,8 +149,9 @@ function strayOf(frame: Uint8Array): StrayFrame {
   return { unitId, functionCode, byteCount: isReply ? third : undefined };
 }
 
-/** Lengths that a frame with this function code can have, as a request or as a reply. */
-function lengthsOfFrame(functionCode: number, third: number): readonly number[] {
+/** Lengths that a frame beginning so can have, as a request or as a reply. */
+function lengthsOfFrame(bytes: Uint8Array): readonly number[] {
+  const [, functionCode = 0, third = 0] = bytes;
   if (functionCode >= EXCEPTION_BIT) return [EXCEPTION_FRAME_BYTES];
   switch (functionCode) {
     case 1:
@@ -170,14 +159,27 @@ function lengthsOfFrame(functionCode: number, third: number): readonly number[] 
     case 3:
     case 4: {
       const reply = HEADER_BYTES + third + CRC_BYTES;
-      return third === 0 || reply > FRAME_MAX_BYTES ? [REQUEST_BYTES] : [REQUEST_BYTES, reply];
+      return third === 0 ? [SHORT_FRAME_BYTES] : [SHORT_FRAME_BYTES, reply];
     }
     case 5:
     case 6:
+      return [SHORT_FRAME_BYTES];
     case 15:
     case 16:
-      return [REQUEST_BYTES];
+      return [SHORT_FRAME_BYTES, longRequestBytes(bytes, WRITE_COUNT_AT)];
+    case 17:
+      return [REPORT_REQUEST_BYTES, HEADER_BYTES + third + CRC_BYTES];
+    case 22:
+      return [MASK_FRAME_BYTES];
+    case 23:
+      return [HEADER_BYTES + third + CRC_BYTES, longRequestBytes(bytes, READ_WRITE_COUNT_AT)];
     default:
       return [];
   }
+}
+
+/** Of a request that counts its own bytes at `countAt`; the longest there is while that has not come. */
+function longRequestBytes(bytes: Uint8Array, countAt: number): number {
+  const byteCount = bytes[countAt];
+  return byteCount === undefined ? FRAME_MAX_BYTES : countAt + 1 + byteCount + CRC_BYTES;
 }

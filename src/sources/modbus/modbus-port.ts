@@ -7,7 +7,8 @@ import { EventEmitter } from "node:events";
 import type { LineConfig } from "../../config/config.ts";
 import { type Clock, sleep, type Timer } from "../../core/clock.ts";
 import { assert, messageOf } from "../../core/errors.ts";
-import { type Expectation, expectationOf, FRAME_MAX_BYTES, type Skipped, scanFrames } from "./frame-scanner.ts";
+import { type Expectation, expectationOf, FRAME_MAX_BYTES, replyBytesMax } from "./expectation.ts";
+import { type Skipped, scanFrames } from "./frame-scanner.ts";
 import type { SerialLine } from "./serial-line.ts";
 import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
 
@@ -20,9 +21,6 @@ const WRITE_STALL_MAX_MS = 1_000;
 /** Input kept while a frame is looked for; a line that babbles more is noise. */
 const INPUT_MAX_BYTES = 4 * FRAME_MAX_BYTES;
 
-/** Head and checksum of a reply. */
-const REPLY_OVERHEAD_BYTES = 5;
-
 /** Why there was no answer: nothing came, a reply with a wrong checksum, or only something else. */
 export type Silence = "timeout" | "crc" | "framing";
 
@@ -34,7 +32,7 @@ export type Exchange =
   | { readonly kind: "closed"; readonly reason: string; readonly atMs: number };
 
 interface Running {
-  readonly expected: Expectation;
+  expected: Expectation;
   readonly settle: (exchange: Exchange) => void;
   /** undefined: the request is not on the wire yet, nothing can be its answer. */
   sentAtMs: number | undefined;
@@ -55,6 +53,7 @@ export class ModbusPort extends EventEmitter {
   readonly #config: LineConfig;
   readonly #clock: Clock;
   #open = false;
+  #hearsItself: boolean | undefined;
   #input: Uint8Array = new Uint8Array(0);
   /** When the last byte was on the wire. */
   #busyAtMs = Number.NEGATIVE_INFINITY;
@@ -78,11 +77,17 @@ export class ModbusPort extends EventEmitter {
     return this.#open;
   }
 
+  /** Whether the adapter hears itself; undefined while no reply has told. */
+  get hearsItself(): boolean | undefined {
+    return this.#hearsItself;
+  }
+
   /** For modbus-serial. */
   open(callback: (error?: Error) => void): void {
     this.#line.open().then(
       () => {
         this.#open = true;
+        this.#hearsItself = undefined;
         this.#input = new Uint8Array(0);
         callback();
       },
@@ -103,7 +108,7 @@ export class ModbusPort extends EventEmitter {
   write(request: Uint8Array): void {
     assert(this.#settle !== undefined, "a request outside an exchange");
     const running: Running = {
-      expected: expectationOf(Uint8Array.from(request)),
+      expected: this.#expectation(Uint8Array.from(request)),
       settle: this.#settle,
       sentAtMs: undefined,
       inTimeBytes: Number.POSITIVE_INFINITY,
@@ -133,6 +138,14 @@ export class ModbusPort extends EventEmitter {
       send();
       assert(this.#settle === undefined, "modbus-serial did not write its request");
     });
+  }
+
+  /** A reply that is equal to its request can be told from the echo only where it is known whether there is one. */
+  #expectation(request: Uint8Array): Expectation {
+    const expected = expectationOf(request);
+    if (expected.form.kind !== "same") return expected;
+    assert(this.#hearsItself !== undefined, "a write of one value before any reply");
+    return { ...expected, echoes: this.#hearsItself ? 1 : 0 };
   }
 
   async #send(running: Running): Promise<void> {
@@ -214,6 +227,8 @@ export class ModbusPort extends EventEmitter {
 
   #answer(running: Running, frame: Uint8Array): void {
     const atMs = this.#clock.monotonicMs();
+    // Of a spoiled echo only noise is left, so a reply with noise before it tells nothing.
+    if (running.crcErrors + running.noiseBytes === 0) this.#hearsItself ??= false;
     this.#finish(running);
     this.emit("data", Buffer.from(frame));
     running.settle({ kind: "frame", atMs, tookMs: atMs - (running.sentAtMs ?? atMs) });
@@ -226,7 +241,7 @@ export class ModbusPort extends EventEmitter {
       return;
     }
     running.inTimeBytes = this.#input.length;
-    const replyMs = wireTimeMs(this.#config.serial, running.expected.byteCount + REPLY_OVERHEAD_BYTES);
+    const replyMs = wireTimeMs(this.#config.serial, replyBytesMax(running.expected));
     running.timeout = this.#clock.after(replyMs + ADAPTER_LATENCY_MS, () => this.#giveUp(running));
   }
 
@@ -268,9 +283,14 @@ export class ModbusPort extends EventEmitter {
 
   #tell(skipped: Skipped): void {
     const { echoes, strays, crcErrors, noiseBytes } = skipped;
-    if (this.#running?.sentAtMs !== undefined) {
-      this.#running.crcErrors += crcErrors;
-      this.#running.noiseBytes += noiseBytes;
+    const running = this.#running;
+    if (running?.sentAtMs !== undefined) {
+      running.crcErrors += crcErrors;
+      running.noiseBytes += noiseBytes;
+      if (echoes > 0) {
+        running.expected = { ...running.expected, echoes: running.expected.echoes - echoes };
+        this.#hearsItself = true;
+      }
     }
     if (echoes + strays.length + crcErrors + noiseBytes > 0) this.onSkipped(skipped);
   }
