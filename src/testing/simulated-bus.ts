@@ -11,11 +11,21 @@ const WAITING_REPLIES_MAX = 1_000;
 
 const BROADCAST = 0;
 
+/** A request that was heard, and what became of it. */
+export interface Exchange {
+  readonly request: ModbusRequest;
+  /** Who was asked; undefined where no device has that unit id. */
+  readonly device: ModbusDevice | undefined;
+  /** The PDU that goes out as the reply; undefined where none does. */
+  readonly reply: Uint8Array | undefined;
+}
+
 export interface SimulatedBusOptions {
   readonly devices: readonly ModbusDevice[];
   readonly clock: Clock;
   /** Puts bytes on the wire towards the gateway. */
   readonly send: (bytes: Uint8Array) => void;
+  readonly onExchange?: (exchange: Exchange) => void;
 }
 
 /** The far end of a line: hears all that the gateway sends and answers for its devices, with their faults. */
@@ -47,21 +57,27 @@ export class SimulatedBus {
   }
 
   #serve(request: ModbusRequest): void {
-    for (const device of this.#options.devices) {
-      if (request.unitId === BROADCAST) device.answer(request.pdu);
-      else if (request.unitId === device.unitId) this.#reply(device, request);
+    const { devices, onExchange } = this.#options;
+    const asked = devices.filter(({ unitId }) => unitId === request.unitId);
+    if (request.unitId === BROADCAST) for (const device of devices) device.answer(request.pdu);
+    for (const device of asked) {
+      const reply = this.#reply(device, request);
+      onExchange?.({ request, device, reply });
     }
+    if (asked.length === 0) onExchange?.({ request, device: undefined, reply: undefined });
   }
 
-  #reply(device: ModbusDevice, request: ModbusRequest): void {
+  #reply(device: ModbusDevice, request: ModbusRequest): Uint8Array | undefined {
     device.requests++;
     const faults = device.faultsFor(request);
     if (faults.echo) this.#options.send(request.adu);
-    if (faults.silent) return;
+    if (faults.silent) return undefined;
     const delayMs = faults.delayMs ?? 0;
-    const reply = replyBytes(device, request, faults);
+    const pdu = replyPdu(device, request, faults);
+    const reply = replyBytes(device, pdu, faults);
     this.#sendAfter(delayMs, Uint8Array.of(...(faults.noise ?? []), ...reply));
     if (faults.duplicateAfterMs !== undefined) this.#sendAfter(delayMs + faults.duplicateAfterMs, reply);
+    return pdu;
   }
 
   #sendAfter(delayMs: number, bytes: Uint8Array): void {
@@ -78,12 +94,15 @@ export class SimulatedBus {
   }
 }
 
-function replyBytes(device: ModbusDevice, request: ModbusRequest, faults: Faults): Uint8Array {
+function replyPdu(device: ModbusDevice, request: ModbusRequest, faults: Faults): Uint8Array {
   const right =
     faults.exceptionCode === undefined
       ? device.answer(request.pdu)
       : exceptionPdu(request.functionCode, faults.exceptionCode);
-  const pdu = faults.alter === undefined ? right : faults.alter(right);
+  return faults.alter === undefined ? right : faults.alter(right);
+}
+
+function replyBytes(device: ModbusDevice, pdu: Uint8Array, faults: Faults): Uint8Array {
   const whole = rtuFrame(faults.replyUnitId ?? device.unitId, pdu);
   if (faults.flipBit !== undefined) flip(whole, faults.flipBit);
   return whole.subarray(0, Math.max(0, whole.length - (faults.truncateBytes ?? 0)));

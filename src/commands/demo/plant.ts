@@ -1,5 +1,7 @@
 /** The demo's plant: a power meter, a pump and a tank on one line, with values that move as such things do. */
+import type { ByteOrder } from "../../config/config.ts";
 import { ModbusDevice } from "../../testing/modbus-device.ts";
+import { registerWords } from "../../testing/register-words.ts";
 
 const METER_UNIT = 1;
 const PUMP_UNIT = 2;
@@ -59,7 +61,7 @@ export function createPlant(): Plant {
       meter.set("inputRegister", 0, ...float32(SUPPLY_VOLTS + 1.5 * Math.sin(s / 3)));
       meter.set("inputRegister", 12, ...float32(5200 * load));
       meter.set("inputRegister", 72, ...float32(48211.4 + s / 60));
-      pump.set("holdingRegister", 100, ...float32(PUMP_SPEED_RPM + 12 * Math.sin(s / 2)).reverse());
+      pump.set("holdingRegister", 100, ...float32(PUMP_SPEED_RPM + 12 * Math.sin(s / 2), "CDAB"));
       pump.set("holdingRegister", 104, Math.round(1120 * load));
       pump.set("coil", 3, 1);
       tank.set("inputRegister", 0, Math.round(620 + 80 * Math.sin(s / 11)));
@@ -71,9 +73,6 @@ export function createPlant(): Plant {
   };
 }
 
-/** The two registers of a float, high word first. */
-function float32(value: number): [number, number] {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setFloat32(0, value);
-  return [view.getUint16(0), view.getUint16(2)];
+function float32(value: number, byteOrder: ByteOrder = "ABCD"): readonly number[] {
+  return registerWords({ type: "float32", byteOrder }, value);
 }

@@ -4,6 +4,7 @@
  */
 import type { Value } from "../../core/tag.ts";
 import type { ModbusDevice } from "../modbus-device.ts";
+import { registerWords } from "../register-words.ts";
 import type { TagPlan } from "./plan.ts";
 
 /** Registers and units differ at every n that a run reaches. */
@@ -57,24 +58,12 @@ function scaled(tag: TagPlan, raw: number): number {
   return tag.scale === undefined ? raw : raw * tag.scale;
 }
 
-/** Registers in the order of the standard, the high word first. */
 function wordsOf(tag: TagPlan, count: number): readonly number[] {
   if (tag.table === "coil" || tag.table === "discreteInput") return [isOn(count) ? 1 : 0];
-  switch (tag.type) {
-    case "bool":
-      return [isOn(count) ? 1 : 0];
-    case "uint32":
-      return [count >>> 16, count & 0xffff];
-    case "uint64": {
-      const whole = BEYOND_DOUBLES + BigInt(count);
-      return [48n, 32n, 16n, 0n].map((shift) => Number((whole >> shift) & 0xffffn));
-    }
-    case "float32": {
-      const view = new DataView(new ArrayBuffer(4));
-      view.setFloat32(0, count);
-      return [view.getUint16(0), view.getUint16(2)];
-    }
-    default:
-      return [count & 0xffff];
-  }
+  return registerWords({ type: tag.type, byteOrder: "ABCD" }, rawOf(tag, count));
+}
+
+function rawOf({ type }: TagPlan, count: number): number | bigint {
+  if (type === "bool") return isOn(count) ? 1 : 0;
+  return type === "uint64" ? BEYOND_DOUBLES + BigInt(count) : count;
 }
