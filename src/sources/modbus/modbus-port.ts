@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from "node:events";
 import type { LineConfig } from "../../config/config.ts";
-import { type Clock, sleep, type Timer } from "../../core/clock.ts";
+import { type Clock, reach, type Timer } from "../../core/clock.ts";
 import { assert, messageOf } from "../../core/errors.ts";
 import { type Expectation, expectationOf, FRAME_MAX_BYTES, replyBytesMax } from "./expectation.ts";
 import { type Skipped, scanFrames } from "./frame-scanner.ts";
@@ -150,10 +150,7 @@ export class ModbusPort extends EventEmitter {
 
   async #send(running: Running): Promise<void> {
     try {
-      await this.#silence();
-      if (this.#running !== running) return;
-      running.timeout = this.#clock.after(this.#writeLimitMs(running), () => this.#writeTimeout());
-      await this.#line.discardInput();
+      await this.#silence(running);
       if (this.#running !== running) return;
       this.#discardInput();
       running.sentAtMs = this.#clock.monotonicMs();
@@ -163,7 +160,7 @@ export class ModbusPort extends EventEmitter {
       return;
     }
     if (this.#running !== running) return;
-    running.timeout.cancel();
+    running.timeout?.cancel();
     running.sentAtMs = this.#clock.monotonicMs();
     this.#busyAtMs = running.sentAtMs;
     running.timeout = this.#clock.after(this.#config.responseTimeoutMs, () => this.#responseTimeout(running));
@@ -181,20 +178,27 @@ export class ModbusPort extends EventEmitter {
     this.onLost(reason);
   }
 
-  /** Keeps t3.5 between frames. A line that is never silent is written to all the same, after a limit. */
-  async #silence(): Promise<void> {
+  /**
+   * Keeps t3.5 between frames. Input that the host still held tells that the line was not silent. A line that never is
+   * will be written to all the same, after a limit.
+   */
+  async #silence(running: Running): Promise<void> {
     const pauseMs = Math.max(silentIntervalMs(this.#config.serial), this.#config.turnaroundDelayMs);
     const limitMs = this.#clock.monotonicMs() + pauseMs + this.#config.responseTimeoutMs;
     for (;;) {
-      const waitMs = Math.min(this.#busyAtMs + pauseMs, limitMs) - this.#clock.monotonicMs();
-      if (waitMs <= 0) return;
-      await sleep(this.#clock, waitMs);
+      const untilMs = Math.min(this.#busyAtMs + pauseMs, limitMs);
+      if (untilMs > this.#clock.monotonicMs()) await reach(this.#clock, untilMs);
+      if (this.#running !== running) return;
+      running.timeout ??= this.#clock.after(this.#writeLimitMs(running), () => this.#writeTimeout());
+      const heardAtMs = this.#busyAtMs;
+      await this.#line.discardInput();
+      if (this.#running !== running || this.#busyAtMs === heardAtMs || untilMs === limitMs) return;
     }
   }
 
   #receive(bytes: Uint8Array): void {
     this.#busyAtMs = this.#clock.monotonicMs();
-    this.#input = Uint8Array.from([...this.#input, ...bytes]);
+    this.#input = joined(this.#input, bytes);
     if (this.#input.length > INPUT_MAX_BYTES) this.#consume(this.#input.length - INPUT_MAX_BYTES);
     const running = this.#running;
     if (running?.sentAtMs === undefined) return;
@@ -294,4 +298,12 @@ export class ModbusPort extends EventEmitter {
     }
     if (echoes + strays.length + crcErrors + noiseBytes > 0) this.onSkipped(skipped);
   }
+}
+
+function joined(head: Uint8Array, tail: Uint8Array): Uint8Array {
+  if (head.length === 0) return tail;
+  const both = new Uint8Array(head.length + tail.length);
+  both.set(head);
+  both.set(tail, head.length);
+  return both;
 }

@@ -7,7 +7,7 @@ export interface SerialLine {
   open(): Promise<void>;
   /** Resolves when every byte has left for the wire. Rejects when the port is closed or vanishes. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Throws away what was received and not yet delivered. */
+  /** What was received before is not delivered after this: it is handed over now, or thrown away. */
   discardInput(): Promise<void>;
   /** Closes the file. Closing a closed line does nothing. */
   close(): Promise<void>;

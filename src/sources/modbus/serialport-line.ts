@@ -1,16 +1,25 @@
+import { readSync, writeSync } from "node:fs";
 import { SerialPort } from "serialport";
 import type { LineConfig } from "../../config/config.ts";
-import { messageOf } from "../../core/errors.ts";
+import { assert, messageOf } from "../../core/errors.ts";
 import type { SerialLine } from "./serial-line.ts";
 
 const READ_BUFFER_BYTES = 1_024;
 
-type Port = Awaited<ReturnType<typeof SerialPort.binding.open>>;
+/** As many buffers as the kernel holds for a terminal; a line that delivers more meanwhile is never silent. */
+const DISCARD_READS_MAX = 4;
+
+/** A port whose file can be watched: every one but that of Windows. */
+type Port = Extract<Awaited<ReturnType<typeof SerialPort.binding.open>>, { readonly poller: unknown }>;
 
 /** What the line must know of its configuration. */
 export type PortConfig = Pick<LineConfig, "path" | "serial" | "rs485">;
 
-/** A line on a real port of the host. It stands on serialport's binding: no stream keeps bytes between us and the wire. */
+/**
+ * A line on a real port of the host. It stands on serialport's binding: no stream keeps bytes between us and the wire.
+ * The file never blocks, so it is read and written in place: a turn through the thread pool costs more than the call,
+ * and a pool whose threads wait for slow ports would hold up the other lines.
+ */
 export function serialportLine(config: PortConfig): SerialLine {
   return new SerialportLine(config);
 }
@@ -19,6 +28,7 @@ class SerialportLine implements SerialLine {
   onData: (bytes: Uint8Array) => void = () => undefined;
   onLost: (reason: string) => void = () => undefined;
   readonly #config: PortConfig;
+  readonly #buffer = Buffer.alloc(READ_BUFFER_BYTES);
   #port: Port | undefined;
   /** The last write; the binding would let two overtake each other. */
   #written: Promise<void> = Promise.resolve();
@@ -35,7 +45,9 @@ class SerialportLine implements SerialLine {
     const { path, serial, rs485 } = this.#config;
     let port: Port;
     try {
-      port = await SerialPort.binding.open({ path, ...serial, lock: true, rtscts: false });
+      const opened = await SerialPort.binding.open({ path, ...serial, lock: true, rtscts: false });
+      assert("poller" in opened, "serial ports of Windows are not supported");
+      port = opened;
     } catch (thrown) {
       const reason = messageOf(thrown);
       if (this.#heldWrites > 0 && isLockFailure(reason)) {
@@ -52,7 +64,7 @@ class SerialportLine implements SerialLine {
     }
     this.#port = port;
     this.#written = Promise.resolve();
-    void this.#pump(port);
+    this.#watch(port);
   }
 
   write(bytes: Uint8Array): Promise<void> {
@@ -65,7 +77,7 @@ class SerialportLine implements SerialLine {
   async discardInput(): Promise<void> {
     const port = this.#opened();
     try {
-      await port.flush();
+      for (let reads = 0; reads < DISCARD_READS_MAX && this.#take(port); reads++);
     } catch (thrown) {
       await this.#lose(port, messageOf(thrown));
       throw new Error(messageOf(thrown));
@@ -84,7 +96,8 @@ class SerialportLine implements SerialLine {
     this.#heldWrites += 1;
     try {
       if (byRts) await port.set({ rts: true });
-      await port.write(bytes);
+      const sent = writeNow(port, bytes);
+      if (sent < bytes.length) await port.write(bytes.subarray(sent));
       await port.drain();
       if (byRts) await port.set({ rts: false });
     } catch (thrown) {
@@ -95,16 +108,26 @@ class SerialportLine implements SerialLine {
     }
   }
 
-  async #pump(port: Port): Promise<void> {
-    const buffer = Buffer.alloc(READ_BUFFER_BYTES);
-    try {
-      while (this.#port === port) {
-        const { bytesRead } = await port.read(buffer, 0, buffer.length);
-        if (this.#port === port) this.onData(Uint8Array.from(buffer.subarray(0, bytesRead)));
+  #watch(port: Port): void {
+    port.poller.once("readable", (failure) => {
+      if (this.#port !== port) return;
+      try {
+        if (failure) throw failure;
+        this.#take(port);
+      } catch (thrown) {
+        void this.#lose(port, messageOf(thrown));
+        return;
       }
-    } catch (thrown) {
-      await this.#lose(port, messageOf(thrown));
-    }
+      if (this.#port === port) this.#watch(port);
+    });
+  }
+
+  /** Hands over what there is; false where there is nothing. */
+  #take(port: Port): boolean {
+    const count = readNow(port, this.#buffer);
+    if (count === 0) return false;
+    this.onData(Uint8Array.from(this.#buffer.subarray(0, count)));
+    return this.#port === port;
   }
 
   /** The file of a vanished adapter must be closed, or the adapter cannot have its name back. */
@@ -119,6 +142,39 @@ class SerialportLine implements SerialLine {
     if (this.#port === undefined) throw new Error(`${this.#config.path} is not open`);
     return this.#port;
   }
+}
+
+/** Bytes read, 0 where there are none now. */
+function readNow(port: Port, buffer: Buffer): number {
+  let count: number;
+  try {
+    count = readSync(fileOf(port), buffer);
+  } catch (thrown) {
+    if (isNotNow(thrown)) return 0;
+    throw thrown;
+  }
+  // A terminal that hung up is at its end from then on.
+  if (count === 0) throw new Error("it hung up");
+  return count;
+}
+
+/** Bytes written, 0 where the port takes none now. */
+function writeNow(port: Port, bytes: Uint8Array): number {
+  try {
+    return writeSync(fileOf(port), bytes);
+  } catch (thrown) {
+    if (isNotNow(thrown)) return 0;
+    throw thrown;
+  }
+}
+
+function fileOf({ fd }: Port): number {
+  if (fd === null) throw new Error("it is closed");
+  return fd;
+}
+
+function isNotNow(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && (thrown.code === "EAGAIN" || thrown.code === "EINTR");
 }
 
 function openFailure(path: string, reason: string): string {
