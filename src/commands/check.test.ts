@@ -23,6 +23,12 @@ lines:
           ${"a-name-as-long-as-it-may-be".padEnd(64, "x")}: { register: 465000, type: float32, byteOrder: DCBA, units: rpm, writable: true }
           running: { coil: 3 }
           mark: { holdingRegister: 0, type: uint64, notAvailable: 0xFFFFFFFFFFFFFFFF }
+      drive-1:
+        unitId: 3
+        tags:
+          mode: { holdingRegister: 8, enum: { 0: stopped, 1: running } }
+          flow: { holdingRegister: 9, type: int16, scale: 0.1 }
+          yield: { holdingRegister: 10, type: int32, scaleFrom: 40013 }
 inputs:
   door: { pin: { chip: pinctrl-bcm2711, line: 4 }, activeLow: true }
   energy: { pin: { chip: pinctrl-bcm2711, line: 17 }, counter: both, units: kWh }
@@ -77,6 +83,9 @@ describe("check", () => {
       /^ {6}power-total {2}30053 {2}inputRegister:52 {2}float32 {2}W {2}1s$/m,
       /^ {6}a-name… {2}465000 {2}holdingRegister:64999 {2}float32 DCBA {2}rpm {2}500ms {2}writable$/m,
       /^ {6}running +00004 {3}coil:3 +bool +500ms$/m,
+      /^ {6}mode +40009 +holdingRegister:8 +uint16 +1s\n {8}0 stopped, 1 running$/m,
+      /^ {6}flow +40010 +holdingRegister:9 +int16 ×0\.1 +1s$/m,
+      /^ {6}yield +40011 +holdingRegister:10 +int32 ×10\^40013 +1s$/m,
       /^ {2}energy {2}pinctrl-bcm2711:17 {2}counts both edges {2}kWh +debounce 20ms$/m,
       /^outbox outbox\.db: up to 2GB or 90d, committed every 1s$/m,
     ]) {

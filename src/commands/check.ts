@@ -1,14 +1,14 @@
 /** `sallyport check FILE`: every mistake of a configuration at once, or what the gateway would make of it. */
 import { parseArgs } from "node:util";
 import { loadBoard } from "../config/board.ts";
-import type { Config, InputConfig, LineConfig, RegisterTag, UplinkConfig } from "../config/config.ts";
+import type { Config, InputConfig, LineConfig, UplinkConfig } from "../config/config.ts";
 import { checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
-import { registerNumber, wireAddress } from "../config/register-number.ts";
-import { durationText, quantityOf, serialText, sizeText } from "../config/values.ts";
+import { durationText, serialText, sizeText } from "../config/values.ts";
 import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
 import { listing, wrapped } from "./listing.ts";
+import { tagListing } from "./tag-listing.ts";
 
 const HELP = `usage: sallyport check FILE [--board NAME] [--json]
 
@@ -133,25 +133,9 @@ function lineText({ name, path, serial, devices }: LineConfig, columns: number):
   const texts = devices.map((device) => {
     const state = device.enabled ? "" : ", switched off";
     const title = `    ${device.name}: unit ${device.unitId}, ${count(device.tags.length, "tag")}${state}\n`;
-    return title + listing(device.tags.map(tagRow), { columns, indent: 6, yielding: [0, 4] });
+    return title + tagListing(device.tags, columns, 6);
   });
   return head + texts.join("");
-}
-
-function tagRow({ name, register, units = "", scanRateMs, writable }: RegisterTag): string[] {
-  const { type, lengthBytes, bit, byteOrder } = register;
-  const sized = lengthBytes === undefined ? type : `${type}(${lengthBytes})`;
-  const held = bit === undefined ? sized : `bit ${bit}`;
-  const order = orderMatters(register) ? ` ${byteOrder}` : "";
-  const rate = durationText(scanRateMs);
-  return [name, registerNumber(register), wireAddress(register), held + order, units, rate, writable ? "writable" : ""];
-}
-
-/** One register has no words to exchange. */
-function orderMatters({ table, type, lengthBytes, byteOrder }: RegisterTag["register"]): boolean {
-  if (byteOrder === "ABCD" || table === "coil" || table === "discreteInput") return false;
-  const spec = lengthBytes === undefined ? { type } : { type, lengthBytes };
-  return quantityOf(table, spec) > 1 || byteOrder !== "CDAB";
 }
 
 function inputRow({ name, pin, counter, activeLow, debounceMs, units = "" }: InputConfig): string[] {

@@ -146,7 +146,8 @@ export interface RegisterTag extends Tag {
   readonly scaleFrom?: { readonly table: RegisterTable; readonly address: number };
   /** The raw value by which the device says that it has none; for 64 bits exact. */
   readonly notAvailable?: number | bigint;
-  readonly enum?: Readonly<Record<string, string>>;
+  /** The last of such values, where a device has a range of them; absent: there is only the one. */
+  readonly notAvailableTo?: number | bigint;
   /** Limits of a remote write, engineering units. */
   readonly writeLimits?: { readonly min?: number; readonly max?: number };
   readonly unsigned: boolean;

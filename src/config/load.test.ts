@@ -198,6 +198,8 @@ lines: { bench: { path: /dev/ttyUSB0, devices: { pump-1: { unitId: 1, tags: { t:
     2n ** 64n - 1n,
   );
   assert.equal(load("holdingRegister: 1, type: int16, notAvailable: 0x8000")?.notAvailable, -32_768);
+  const range = load("holdingRegister: 1, type: int32, notAvailable: { from: 0x7FFFFFF8, to: 0x7FFFFFFF }");
+  assert.deepEqual([range?.notAvailable, range?.notAvailableTo], [0x7fff_fff8, 0x7fff_ffff]);
   assert.equal(load("holdingRegister: 1")?.type, "uint16");
   assert.equal(load("holdingRegister: 1, type: bcd32")?.type, "uint32");
   assert.equal(load("holdingRegister: 1, offset: 0")?.type, "float64");
@@ -206,6 +208,10 @@ lines: { bench: { path: /dev/ttyUSB0, devices: { pump-1: { unitId: 1, tags: { t:
     address: 2,
   });
   assert.deepEqual(load('holdingRegister: 1, enum: { 0: stopped, 1: "on" }')?.enum, { 0: "stopped", 1: "on" });
+  assert.deepEqual(load("holdingRegister: 1, type: int16, enum: { 01: on, -2: fault }")?.enum, {
+    1: "on",
+    "-2": "fault",
+  });
   assert.equal(load("register: 00001")?.register.table, "coil");
   assert.equal(load("coil: 1, writable: true")?.writable, true);
 });

@@ -25,8 +25,6 @@ const NOT_YET: readonly NotYet[] = [
   { key: "uplinks.*.sparkplug", instead: "it is for Sparkplug" },
   { key: "uplinks.*.history.maxAge", instead: "history is kept within the outbox's limits" },
   { key: "uplinks.*.history.maxSize", instead: "history is kept within the outbox's limits" },
-  { key: "lines.*.devices.*.tags.*.enum", instead: "the number goes out without its name" },
-  { key: "lines.*.devices.*.change.*.enum", instead: "the number goes out without its name" },
   { key: "lines.*.devices.*.tags.*.writable", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.change.*.writable", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.tags.*.unsigned", instead: "nothing remote can write" },

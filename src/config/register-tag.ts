@@ -1,9 +1,10 @@
 import { assert } from "../core/errors.ts";
 import type { Tag } from "../core/tag.ts";
-import type { ByteOrder, RegisterTag } from "./config.ts";
+import type { ByteOrder, RegisterTag, RegisterType } from "./config.ts";
 import { DEFAULTS } from "./defaults.ts";
 import {
   locationOf,
+  markRange,
   rawMark,
   rawTypeOf,
   scaleLocation,
@@ -30,8 +31,7 @@ export function buildTag(
   assert(at !== undefined, `tag ${identity.id} passed its checks without an address`);
   const raw = rawTypeOf(tag, at.table);
   const scaleFrom = scaleLocation(tag.scaleFrom);
-  const notAvailable = tag.notAvailable === undefined ? undefined : rawMark(tag.notAvailable, raw.type);
-  const { writable, enum: names } = tag;
+  const { writable } = tag;
   const limits = typeof writable === "object" ? writable : undefined;
   return {
     ...identity,
@@ -49,8 +49,8 @@ export function buildTag(
     ...(tag.scale !== undefined && { scale: tag.scale }),
     ...(tag.offset !== undefined && { offset: tag.offset }),
     ...(scaleFrom !== undefined && { scaleFrom }),
-    ...(notAvailable !== undefined && { notAvailable }),
-    ...(names !== undefined && { enum: wholeRecord(names) }),
+    ...marksOf(tag, raw.type),
+    ...(tag.enum !== undefined && { enum: wholeRecord(tag.enum) }),
     ...(limits !== undefined && {
       writeLimits: {
         ...(limits.min !== undefined && { min: limits.min }),
@@ -58,6 +58,16 @@ export function buildTag(
       },
     }),
     unsigned: tag.unsigned ?? false,
+  };
+}
+
+function marksOf({ notAvailable }: TagDraft, type: RegisterType): Pick<RegisterTag, "notAvailable" | "notAvailableTo"> {
+  const { from, to } = notAvailable === undefined ? {} : markRange(notAvailable);
+  const first = from === undefined ? undefined : rawMark(from, type);
+  const last = to === undefined ? undefined : rawMark(to, type);
+  return {
+    ...(first !== undefined && { notAvailable: first }),
+    ...(last !== undefined && { notAvailableTo: last }),
   };
 }
 
@@ -86,6 +96,7 @@ export function deadbandOf(deadband: DeadbandSpec | undefined, min = 0, max = 0)
 
 function wholeRecord(names: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(names).flatMap(([number, name]) => (name === undefined ? [] : [[number, name]])),
+    // `01` and `-0` name the numbers 1 and 0.
+    Object.entries(names).flatMap(([number, name]) => (name === undefined ? [] : [[String(BigInt(number)), name]])),
   );
 }

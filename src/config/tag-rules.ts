@@ -56,8 +56,18 @@ export function valueTypeOf(tag: TagDraft, raw: RegisterType): ValueType {
   return raw === "bcd32" ? "uint32" : raw;
 }
 
+/** Types whose raw values follow each other. */
+const COUNTING = /^u?int/;
+
+/** The marks as a range; of a single one there is only the beginning. */
+export function markRange(mark: NonNullable<TagDraft["notAvailable"]>): Draft<{ from: RawMark; to: RawMark }> {
+  return typeof mark === "object" ? mark : { from: mark };
+}
+
+type RawMark = number | bigint;
+
 /** The raw value that means "none", in the type's own range: 0x8000 of an int16 is -32768. Undefined: it cannot occur. */
-export function rawMark(mark: number | bigint, type: RegisterType): number | bigint | undefined {
+export function rawMark(mark: RawMark, type: RegisterType): RawMark | undefined {
   if (type === "float32") return Math.fround(Number(mark));
   if (type === "float64") return Number(mark);
   const bits = INTEGER_BITS[type];
@@ -179,7 +189,8 @@ const numbersOnly: Rule = (tag) => {
   if (held !== "bool" && held !== "string") return [];
   return NUMERIC_KEYS.map((key) =>
     mistakeIf(
-      tag[key] !== undefined,
+      // The mark is of the whole register: without it all bits of "not available" would read true.
+      tag[key] !== undefined && !(key === "notAvailable" && tag.bit !== undefined),
       key,
       `means nothing for a ${held}`,
       `remove it${held === "bool" ? "" : ", or mend the type"}`,
@@ -228,13 +239,31 @@ const marks: Rule = (tag) => {
   const at = locationOf(tag);
   if (at === undefined || tag.notAvailable === undefined) return [];
   const { type } = rawTypeOf(tag, at.table);
-  if (type === "bool" || type === "string" || tag.bit !== undefined) return [];
+  if (type === "bool" || type === "string") return [];
+  const { from, to } = markRange(tag.notAvailable);
+  const ends = [from, to].filter((end) => end !== undefined);
+  const first = from === undefined ? undefined : rawMark(from, type);
+  const last = to === undefined ? undefined : rawMark(to, type);
   return [
+    ...ends.map((end) =>
+      mistakeIf(
+        rawMark(end, type) === undefined,
+        "notAvailable",
+        `${end} never stands in a ${type}`,
+        "write the register's own number, before scale and offset",
+      ),
+    ),
     mistakeIf(
-      rawMark(tag.notAvailable, type) === undefined,
+      to !== undefined && !COUNTING.test(type),
       "notAvailable",
-      `${tag.notAvailable} never stands in a ${type}`,
-      "write the register's own number, before scale and offset",
+      `a ${type} has no range of marks`,
+      "write one raw value",
+    ),
+    mistakeIf(
+      first !== undefined && last !== undefined && last <= first,
+      "notAvailable",
+      `its end ${to} is not above ${from}`,
+      "write the lower one first",
     ),
   ];
 };

@@ -35,7 +35,20 @@ export const staleSchema = duration(LIMITS.staleMs);
 export const maxIntervalSchema = duration(LIMITS.maxIntervalMs);
 export const unitsSchema = text("units", LIMITS.unitsChars);
 
-const rawNumberMessage = not("a raw value", "write the register's own number, as 0x8000 or 65535");
+const rawNumberSchema = v.union(
+  [v.pipe(v.number(), v.finite()), v.bigint()],
+  not("a raw value", "write the register's own number, as 0x8000 or 65535"),
+);
+
+/** One raw value, or the first and the last of a range. */
+const notAvailableSchema = mapOr(
+  section(
+    "a range of raw values",
+    { from: rawNumberSchema, to: rawNumberSchema },
+    { from: "{ from: 0xFFF8, to: 0xFFFF }", to: "{ from: 0xFFF8, to: 0xFFFF }" },
+  ),
+  rawNumberSchema,
+);
 
 const enumSchema = named(
   "a list of names for numbers",
@@ -69,7 +82,7 @@ const settings = {
   maxInterval: v.exactOptional(maxIntervalSchema),
   min: v.exactOptional(numberSchema),
   max: v.exactOptional(numberSchema),
-  notAvailable: v.exactOptional(v.union([v.pipe(v.number(), v.finite()), v.bigint()], rawNumberMessage)),
+  notAvailable: v.exactOptional(notAvailableSchema),
   enum: v.exactOptional(enumSchema),
   priority: v.exactOptional(prioritySchema),
   writable: v.exactOptional(writableSchema),

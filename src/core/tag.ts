@@ -54,6 +54,8 @@ export interface Tag extends TagRef {
   /** Engineering range; outside it a value is UncertainEngineeringUnitsExceeded. */
   readonly min?: number;
   readonly max?: number;
+  /** Names of whole numbers, by the number as text. The value itself stays the number. */
+  readonly enum?: Readonly<Record<string, string>>;
   /** Absolute, in engineering units; 0 reports every change. */
   readonly deadband: number;
   readonly scanRateMs: number;
@@ -64,6 +66,13 @@ export interface Tag extends TagRef {
   readonly writable: boolean;
   /** False: never read, BadOutOfService. */
   readonly enabled: boolean;
+}
+
+/** The name of a value of the tag; undefined where it has none, as for a number that nobody foresaw. */
+export function nameOfValue({ enum: names }: Pick<Tag, "enum">, value: Value): string | undefined {
+  if (names === undefined || value === null) return undefined;
+  const number = String(typeof value === "boolean" ? Number(value) : value);
+  return Object.hasOwn(names, number) ? names[number] : undefined;
 }
 
 export function tagId(device: string, name: string): string {

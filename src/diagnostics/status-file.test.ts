@@ -37,14 +37,14 @@ const OUTBOX: OutboxReport = {
   healthReason: "",
 };
 
-function valuesOf(sample: () => Sample): CurrentValues {
+function valuesOf(tag: Tag, sample: () => Sample): CurrentValues {
   return {
     epoch: () => 3,
     devices: () => [
-      { name: "meter-1", tags: [TAG] },
+      { name: "meter-1", tags: [tag] },
       { name: "spare", tags: [] },
     ],
-    snapshot: (device) => (device === TAG.device ? [sample()] : []),
+    snapshot: (device) => (device === tag.device ? [sample()] : []),
     revision: () => 0,
   };
 }
@@ -77,7 +77,7 @@ class HandClock implements Clock {
   }
 }
 
-async function rig(t: TestContext) {
+async function rig(t: TestContext, tag = TAG) {
   const parent = await mkdtemp(join(tmpdir(), "sallyport-status-"));
   t.after(() => rm(parent, { recursive: true, force: true }));
   const dir = join(parent, "runtime");
@@ -89,7 +89,7 @@ async function rig(t: TestContext) {
   };
   const file = createStatusFile({
     dir,
-    values: valuesOf(() => current.sample),
+    values: valuesOf(tag, () => current.sample),
     reports: { outbox: () => OUTBOX, uplinks: () => [], lines: () => [] },
     clock,
     log: createLog({ write: (line) => void log.push(line.trim()), level: "info", format: "text" }),
@@ -119,6 +119,21 @@ test("the picture holds every tag with value, status, words and time, and the re
     uplinks: [],
     outbox: OUTBOX,
   });
+  await file.stop();
+});
+
+test("a number that has a name is told with it, one that has none without", async (t) => {
+  const { clock, current, file, read } = await rig(t, { ...TAG, enum: { "0": "stopped", "1": "running" } });
+  const shown = async (value: number) => {
+    current.sample = { ...current.sample, value };
+    await clock.tick();
+    const { text, value: told } = (await read()).devices[0]?.tags[0] ?? {};
+    return [told, text];
+  };
+  file.start();
+  await clock.armed();
+  assert.deepEqual(await shown(1), [1, "running"]);
+  assert.deepEqual(await shown(7), [7, undefined]);
   await file.stop();
 });
 

@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import { STATUSES, type Status } from "../core/quality.ts";
-import type { Value } from "../core/tag.ts";
+import { nameOfValue, type Tag, type Value } from "../core/tag.ts";
 import type { CurrentValues, Device, LineReport, OutboxReport, Sample, UplinkReport } from "../pipeline.ts";
 import type { Reports } from "./self-tags.ts";
 
@@ -33,6 +33,8 @@ export interface TagStatus {
   readonly name: string;
   /** 64-bit integers as decimal text, as JSON numbers cannot hold them. */
   readonly value: Exclude<Value, bigint>;
+  /** The name that the tag's enum has for the value. */
+  readonly text?: string;
   readonly units?: string;
   readonly status: Status;
   /** The status for people. */
@@ -75,14 +77,16 @@ function* statusText(values: CurrentValues, reports: Reports, clock: Clock): Gen
 }
 
 function deviceStatus({ name, tags }: Device, values: CurrentValues): DeviceStatus {
-  return { name, tags: values.snapshot(name).map((sample, i) => tagStatus(sample, tags[i]?.units)) };
+  return { name, tags: values.snapshot(name).map((sample, i) => tagStatus(sample, tags[i] ?? {})) };
 }
 
-function tagStatus(sample: Sample, units: string | undefined): TagStatus {
+function tagStatus(sample: Sample, { units, enum: names }: Pick<Tag, "units" | "enum">): TagStatus {
   const { tag, value, status } = sample;
+  const text = names === undefined ? undefined : nameOfValue({ enum: names }, value);
   return {
     name: tag.name,
     value: typeof value === "bigint" ? value.toString() : value,
+    ...(text === undefined ? {} : { text }),
     ...(units === undefined ? {} : { units }),
     status,
     words: STATUSES[status].words,

@@ -2,7 +2,7 @@
 import { hostClock, sleep } from "../../core/clock.ts";
 import { EXIT } from "../../core/errors.ts";
 import { isGood, STATUSES } from "../../core/quality.ts";
-import type { Value } from "../../core/tag.ts";
+import { nameOfValue, type Tag, type Value } from "../../core/tag.ts";
 import type { Sample } from "../../pipeline.ts";
 import type { LedgerSummary } from "../../testing/ledger.ts";
 import type { CommandIo } from "../io.ts";
@@ -99,14 +99,12 @@ function frame(
 
 function deviceRows(site: DemoSite, device: string): readonly ScreenRow[] {
   const nowMs = hostClock.wallMs();
-  const units = new Map(
-    site.gateway.values.devices().flatMap(({ tags }) => tags.map((tag) => [tag.id, tag.units ?? ""] as const)),
-  );
+  const tags = new Map(site.gateway.values.devices().flatMap(({ tags }) => tags.map((tag) => [tag.id, tag] as const)));
   return site.gateway.values.snapshot(device).map((sample) => {
     const far = site.farEnd.tag(sample.tag.id);
     return {
       id: sample.tag.id,
-      value: `${valueText(sample)} ${units.get(sample.tag.id) ?? ""}`.trimEnd(),
+      value: valueText(sample, tags.get(sample.tag.id)),
       status: STATUSES[sample.status].words,
       ageS: (nowMs - sample.sourceTimestampMs) / 1000,
       farValue: far === undefined ? "-" : shortValue(far.value),
@@ -117,8 +115,9 @@ function deviceRows(site: DemoSite, device: string): readonly ScreenRow[] {
 }
 
 /** A value that is not good is shown in brackets: it is the last one known. */
-function valueText(sample: Sample): string {
-  return isGood(sample.status) ? shortValue(sample.value) : `(${shortValue(sample.value)})`;
+function valueText({ value, status }: Sample, tag: Tag | undefined): string {
+  const shown = (tag && nameOfValue(tag, value)) ?? shortValue(value);
+  return `${isGood(status) ? shown : `(${shown})`} ${tag?.units ?? ""}`.trimEnd();
 }
 
 function shortValue(value: Value | undefined): string {

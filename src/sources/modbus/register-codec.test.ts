@@ -132,6 +132,29 @@ test("the device's own mark is BadSensorFailure without a value, however the mar
   assert.equal(decodeRegisters(tagOf({ type: "int16" }, { notAvailable: 0x8000 }), bytesOf(0x7f, 0xff)).value, 0x7fff);
 });
 
+test("a range of marks is not available from its first to its last value, and no further", () => {
+  const range = (type: RegisterType, notAvailable: number | bigint, notAvailableTo: number | bigint) =>
+    tagOf({ type }, { notAvailable, notAvailableTo });
+  const ends: readonly [RegisterTag, readonly [below: Uint8Array, first: Uint8Array, last: Uint8Array]][] = [
+    [range("uint16", 0xfff8, 0xffff), [bytesOf(0xff, 0xf7), bytesOf(0xff, 0xf8), bytesOf(0xff, 0xff)]],
+    [range("int16", 0x7ff8, 0x7fff), [bytesOf(0x7f, 0xf7), bytesOf(0x7f, 0xf8), bytesOf(0x7f, 0xff)]],
+    [range("int16", -8, -1), [bytesOf(0xff, 0xf7), bytesOf(0xff, 0xf8), bytesOf(0xff, 0xff)]],
+    [
+      range("uint64", 2n ** 64n - 8n, 2n ** 64n - 1n),
+      [
+        bytesOf(255, 255, 255, 255, 255, 255, 255, 0xf7),
+        bytesOf(255, 255, 255, 255, 255, 255, 255, 0xf8),
+        bytesOf(255, 255, 255, 255, 255, 255, 255, 255),
+      ],
+    ],
+  ];
+  for (const [tag, [below, first, last]] of ends) {
+    assert.equal(decodeRegisters(tag, below).status, "Good");
+    assert.equal(decodeRegisters(tag, first).status, "BadSensorFailure");
+    assert.equal(decodeRegisters(tag, last).status, "BadSensorFailure");
+  }
+});
+
 test("scale and offset give the nearest decimal", () => {
   const scaled = (raw: number, more: Partial<RegisterTag>) =>
     decodeRegisters(tagOf({ type: "uint16" }, more), bytesOf(raw >> 8, raw & 0xff)).value;

@@ -101,6 +101,8 @@ function isNotAvailable(tag: RegisterTag, bytes: Uint8Array): boolean {
   const mark = tag.notAvailable;
   if (mark === undefined) return false;
   const { type } = tag.register;
+  if (tag.notAvailableTo !== undefined && type !== "bool" && type !== "string")
+    return isWithin(rawNumber(type, bytes), mark, tag.notAvailableTo);
   const view = viewOf(bytes);
   if (type === "float32") return Object.is(view.getFloat32(0), Math.fround(Number(mark)));
   if (type === "float64") return Object.is(view.getFloat64(0), Number(mark));
@@ -110,6 +112,10 @@ function isNotAvailable(tag: RegisterTag, bytes: Uint8Array): boolean {
   let pattern = 0n;
   for (const byte of bytes) pattern = (pattern << 8n) | BigInt(byte);
   return BigInt.asUintN(bits, BigInt(mark)) === pattern;
+}
+
+function isWithin(raw: number | bigint | undefined, from: number | bigint, to: number | bigint): boolean {
+  return raw !== undefined && raw >= from && raw <= to;
 }
 
 function scaled(tag: RegisterTag, raw: number | bigint, scaleBytes: Uint8Array | undefined): Decoded {

@@ -8,6 +8,7 @@ import { SettableValues, tagOf } from "../../testing/settable-values.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import type { SessionFormat } from "../format.ts";
 import { createJsonFormat } from "./json-format.ts";
+import { tagText } from "./json-payload.ts";
 
 /** 2026-01-01, the virtual clock's beginning. */
 const T = 1_767_225_600_000;
@@ -56,6 +57,14 @@ describe("the JSON of the contract, to the byte", () => {
       `plant-7/pump-house-3/tags/pump-1 retained {"timestamp":${T},"session":12,"tags":{"speed":{"type":"float32","units":"rpm","min":0,"max":1500,"scanRate":500,"stale":5000,"writable":false},"total":{"type":"uint64","scanRate":1000,"stale":5000,"writable":true}}}`,
       `plant-7/pump-house-3/tags/inputs retained {"timestamp":${T},"session":12,"tags":{"door":{"type":"bool","scanRate":1000,"stale":5000,"writable":false}}}`,
     ]);
+  });
+
+  test("tags: names of numbers go with the tag, values stay numbers", () => {
+    const mode = tagOf("pump-1", "mode", "uint16", { enum: { "0": "stopped", "1": "running" } });
+    assert.equal(
+      tagText(mode),
+      '"mode":{"type":"uint16","enum":{"0":"stopped","1":"running"},"scanRate":1000,"stale":5000,"writable":false}',
+    );
   });
 
   test("snapshot: every tag from the first moment", () => {

@@ -71,8 +71,9 @@ export function tagsEnvelope(timestampMs: number, session: number, part: Part): 
 
 /** `"speed":{"type":"float32",…}` */
 export function tagText(tag: Tag): string {
-  const { name, type, units, min, max, scanRateMs, staleMs, writable } = tag;
-  return `${JSON.stringify(name)}:${JSON.stringify({ type, units, min, max, scanRate: scanRateMs, stale: staleMs, writable })}`;
+  const { name, type, units, min, max, scanRateMs, staleMs, writable, enum: names } = tag;
+  const facts = { type, units, min, max, enum: names, scanRate: scanRateMs, stale: staleMs, writable };
+  return `${JSON.stringify(name)}:${JSON.stringify(facts)}`;
 }
 
 /** @param after the last data seq that the snapshot includes */
