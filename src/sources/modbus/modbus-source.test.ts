@@ -29,6 +29,24 @@ test("P3: values are read in their rhythm, each stamped with the time of its own
   await end();
 });
 
+test("a slow tag shares the requests of a fast neighbour, and is told in its own rhythm, or at once after a failure", async () => {
+  const device = deviceOfAddresses(1);
+  const tags = [...registers("d", 0, 1), ...registers("d", 1, 1, { scanRateMs: 4_500 })];
+  const { clock, sink, end } = modbusRig([device], [deviceConfig("d", 1, tags)]);
+  await clock.advance(20_500);
+  assert.ok(device.requests >= 20 && device.requests <= 22, `${device.requests} requests`);
+  const toldMs = sink.of("d/r1").map((r) => r.monotonicMs);
+  assert.equal(toldMs.length, 6);
+  for (const [i, ms] of toldMs.entries()) assert.ok(i < 1 || ms - (toldMs[i - 1] ?? 0) <= 4_500);
+  device.faults = { silent: true };
+  await clock.advance(2_000);
+  assert.equal(sink.latest("d/r1")?.status, "BadNoCommunication");
+  device.faults = {};
+  await clock.advance(1_100);
+  assert.equal(sink.latest("d/r1")?.status, "Good");
+  await end();
+});
+
 test("P3 P6: a device dies and returns; the other one's rhythm is untouched", async () => {
   const [dying, living] = [deviceOfAddresses(1), deviceOfAddresses(2)];
   const fast = { scanRateMs: 1_000 };

@@ -12,7 +12,7 @@ import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./de
 import { BusyMeter, DeviceMeter } from "./line-meter.ts";
 import { paddingRefused, paddingUnanswered, paddingWorked } from "./padding.ts";
 import { defaultMaxGap, planReads } from "./poll-plan.ts";
-import { type Entry, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
+import { type Entry, isTold, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
 import { readingsOf } from "./readings.ts";
 import { paddingStep } from "./register-map.ts";
 import { SUSPECT_MS } from "./reply-guard.ts";
@@ -95,7 +95,8 @@ class LineSource implements ModbusSource {
       const meter = new DeviceMeter();
       meters.set(config.unitId, meter);
       this.#devices.set(config.name, { config, meter, state: SERVING });
-      for (const read of planReads(config, defaultMaxGap(line.serial))) this.#reads.add(read);
+      const maxGap = defaultMaxGap(line.serial, line.turnaroundDelayMs);
+      for (const read of planReads(config, maxGap)) this.#reads.add(read);
     }
     this.#schedule = startSchedule(this.#reads.all().map(scheduledRead), clock.monotonicMs());
     this.#bus = new Bus({
@@ -221,6 +222,7 @@ class LineSource implements ModbusSource {
     const { atMs } = outcome;
     const device = this.#deviceOf(entry);
     if (verdict.kind !== "unpadded") entry.good = verdict.kind === "good";
+    if (!entry.good) entry.goodInRow = 0;
     switch (verdict.kind) {
       case "good":
         this.#deviceEvent(device, "answered");
@@ -273,7 +275,9 @@ class LineSource implements ModbusSource {
       entry.slow = false;
       this.#schedule = slowed(this.#schedule, entry.key, entry.read.periodMs, outcome.atMs);
     }
-    this.#sink.read(readingsOf(entry.read, outcome.data), outcome.atMs);
+    const readings = readingsOf(entry.read, outcome.data).filter(({ tag }) => isTold(tag, entry));
+    entry.goodInRow += 1;
+    this.#sink.read(readings, outcome.atMs);
   }
 
   #split(entry: Entry, atMs: number): void {

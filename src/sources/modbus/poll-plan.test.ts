@@ -57,8 +57,9 @@ function assertWithinLimits(device: DeviceConfig, read: PollRead): void {
   for (const tag of read.tags) {
     const own = rangeOf(tag);
     assert.ok(own.table === read.table && own.from >= range.from && own.to <= range.to);
-    assert.equal(tag.scanRateMs, read.periodMs);
+    assert.ok(tag.scanRateMs >= read.periodMs);
   }
+  assert.ok(read.tags.some((tag) => tag.scanRateMs === read.periodMs));
 }
 
 test("every tag is read whole, in one read, within the device's limits and around what is unreadable", () => {
@@ -111,6 +112,22 @@ function holding(name: string, address: number, more: Partial<RegisterTag> = {})
   return registerTag("d", name, { table: "holdingRegister", address }, more);
 }
 
+function quantitiesOf(reads: readonly PollRead[]): readonly (readonly number[])[] {
+  return reads.map(({ address, quantity, periodMs }) => [address, quantity, periodMs]);
+}
+
+test("neighbours of different rates share a request where that takes less of the line", () => {
+  const slow = { scanRateMs: 2_000 };
+  const near = [holding("a", 0), holding("b", 2, slow)];
+  assert.deepEqual(quantitiesOf(planReads(deviceConfig("d", 1, near), 8)), [[0, 3, 1_000]]);
+  const large = { ...slow, register: { ...holding("s", 0).register, type: "string", lengthBytes: 100 } } as const;
+  const wide = [holding("a", 0), holding("b", 2, large)];
+  assert.deepEqual(quantitiesOf(planReads(deviceConfig("d", 1, wide), 8)), [
+    [0, 1, 1_000],
+    [0, 50, 2_000],
+  ]);
+});
+
 test("near registers are one read, far ones two", () => {
   const device = deviceConfig("d", 1, [holding("a", 0), holding("b", 9), holding("c", 30)]);
   const reads = planReads(device, 8);
@@ -157,6 +174,12 @@ test("padding stays within the address space, the limits and what is readable", 
   assert.equal(steps(65_534), 1);
   assert.equal(steps(0, { maxQuantity: 3 }), 2);
   assert.equal(steps(0, { unreadable: [{ table: "holdingRegister", from: 1, to: 1 }] }), 0);
+});
+
+test("a device that must be left alone between requests makes wider gaps worth reading through", () => {
+  const serial = { baudRate: 19_200, dataBits: 8, parity: "even", stopBits: 1 } as const;
+  assert.equal(defaultMaxGap(serial, 1), defaultMaxGap(serial));
+  assert.ok(defaultMaxGap(serial, 50) > 3 * defaultMaxGap(serial));
 });
 
 test("the faster the line, the wider a gap is worth reading through", () => {

@@ -1,6 +1,7 @@
 /** Which registers are read together. Pure: tags in, block reads out. */
 import type { DeviceConfig, RegisterRange, RegisterTable, RegisterTag, SerialSettings } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
+import { cheapestBlocks } from "./read-blocks.ts";
 import {
   ADDRESS_MAX,
   BITS_MAX,
@@ -10,13 +11,10 @@ import {
   REGISTERS_MAX,
   rangeOf,
 } from "./register-map.ts";
-import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
+import { DEVICE_LATENCY_MS, silentIntervalMs, wireTimeMs } from "./wire-time.ts";
 
-/** Request, and head and checksum of the reply: what a read costs besides its data. */
-const READ_OVERHEAD_BYTES = 13;
-
-/** What a device takes to answer; a guess on the fast side, for the default of maxGap only. */
-const DEVICE_LATENCY_MS = 5;
+/** A request, and head and checksum of its reply: the characters of a read besides its data. */
+export const READ_OVERHEAD_BYTES = 13;
 
 /** A read can be made longer by so many steps to be told apart from those before it. */
 export const PADDING_MAX_STEPS = 4;
@@ -27,6 +25,7 @@ export interface PollRead {
   readonly table: RegisterTable;
   readonly address: number;
   readonly quantity: number;
+  /** The shortest scanRate of its tags. */
   readonly periodMs: number;
   /** By address; each lies in the read as a whole. */
   readonly tags: readonly RegisterTag[];
@@ -42,25 +41,42 @@ interface Placed {
 }
 
 /** Registers that cost less to read through than a second request, at this speed. */
-export function defaultMaxGap(serial: SerialSettings): number {
-  const requestMs = wireTimeMs(serial, READ_OVERHEAD_BYTES) + 2 * silentIntervalMs(serial) + DEVICE_LATENCY_MS;
+export function defaultMaxGap(serial: SerialSettings, turnaroundDelayMs = 0): number {
+  const silentMs = silentIntervalMs(serial);
+  const pausesMs = Math.max(silentMs, turnaroundDelayMs) + silentMs;
+  const requestMs = wireTimeMs(serial, READ_OVERHEAD_BYTES) + pausesMs + DEVICE_LATENCY_MS;
   return Math.floor(requestMs / wireTimeMs(serial, 2));
 }
 
 /**
- * Merges a device's tags of one table and scanRate into as few reads as its limits allow. That one request can hold
- * each tag is a rule of gateway.yaml.
+ * A device's tags as the reads that take least of the line within the device's limits. That one request can hold each
+ * tag is a rule of gateway.yaml.
  */
 export function planReads(device: DeviceConfig, defaultGap: number): readonly PollRead[] {
   const placed = place(device.tags.filter((t) => t.enabled));
   for (const { tag, range } of placed) assert(isReadable(device, range), `no single request can read ${tag.id}`);
-  const groups = new Map<string, Placed[]>();
+  const groups = new Map<RegisterTable, Placed[]>();
   for (const one of placed) {
-    const key = `${one.range.table} ${one.tag.scanRateMs}`;
-    groups.set(key, [...(groups.get(key) ?? []), one]);
+    const { table } = one.range;
+    groups.set(table, [...(groups.get(table) ?? []), one]);
   }
   const maxGap = device.maxGap ?? defaultGap;
-  return [...groups.values()].flatMap((group) => mergeGroup(device, group, maxGap));
+  return [...groups].flatMap(([table, group]) => planTable(device, table, group, maxGap));
+}
+
+function planTable(
+  device: DeviceConfig,
+  table: RegisterTable,
+  group: readonly Placed[],
+  maxGap: number,
+): readonly PollRead[] {
+  const spans = group.map(({ tag, range }) => ({ tag, range, ...range, periodMs: tag.scanRateMs }));
+  const blocks = cheapestBlocks(spans, {
+    // So a gap of maxGap is worth reading through, and a wider one is not.
+    requestCost: (isBitTable(table) ? maxGap * BITS_PER_REGISTER : maxGap) + 0.5,
+    fits: (from, to) => isReadable(device, { table, from, to }),
+  });
+  return blocks.map((block) => makeRead(device, block));
 }
 
 /**
@@ -82,36 +98,12 @@ export function splitRead(read: PollRead): readonly [PollRead, PollRead] | undef
   return [makeRead(read.device, placed.slice(0, best.at)), makeRead(read.device, placed.slice(best.at))];
 }
 
-function mergeGroup(device: DeviceConfig, group: readonly Placed[], maxGap: number): readonly PollRead[] {
-  const sorted = group.toSorted((a, b) => a.range.from - b.range.from || a.range.to - b.range.to);
-  const reads: PollRead[] = [];
-  let block: Placed[] = [];
-  let to = 0;
-  for (const next of sorted) {
-    const first = block[0];
-    if (first !== undefined) {
-      const merged = { ...next.range, from: first.range.from, to: Math.max(to, next.range.to) };
-      const gap = next.range.from - to - 1;
-      const widest = isBitTable(next.range.table) ? maxGap * BITS_PER_REGISTER : maxGap;
-      if (gap <= widest && isReadable(device, merged)) {
-        block.push(next);
-        to = merged.to;
-        continue;
-      }
-      reads.push(makeRead(device, block));
-    }
-    block = [next];
-    to = next.range.to;
-  }
-  if (block.length > 0) reads.push(makeRead(device, block));
-  return reads;
-}
-
 function place(tags: readonly RegisterTag[]): readonly Placed[] {
   return tags.map((tag) => ({ tag, range: rangeOf(tag) }));
 }
 
-function makeRead(device: DeviceConfig, placed: readonly Placed[]): PollRead {
+function makeRead(device: DeviceConfig, block: readonly Placed[]): PollRead {
+  const placed = block.toSorted((a, b) => a.range.from - b.range.from || a.range.to - b.range.to);
   const [first] = placed;
   assert(first !== undefined, "a read without tags");
   const { table, from } = first.range;
@@ -126,7 +118,7 @@ function makeRead(device: DeviceConfig, placed: readonly Placed[]): PollRead {
     table,
     address: from,
     quantity: to - from + 1,
-    periodMs: first.tag.scanRateMs,
+    periodMs: Math.min(...placed.map((p) => p.tag.scanRateMs)),
     tags: placed.map((p) => p.tag),
     paddingSteps,
     paddingKnown: paddingSteps > 0 && isCovered(device, { table, from: to + 1, to: to + step }),

@@ -1,5 +1,6 @@
 import type { DeviceConfig } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
+import type { Tag } from "../../core/tag.ts";
 import { type Padding, startPadding } from "./padding.ts";
 import { type PollRead, splitRead } from "./poll-plan.ts";
 import type { ScheduledRead } from "./schedule.ts";
@@ -26,6 +27,8 @@ export interface Entry {
   proven: boolean;
   /** So it was at its last request. */
   good: boolean;
+  /** Replies with data since the last failure. */
+  goodInRow: number;
   padding: Padding;
   /** Refused by the device, asked for seldom. */
   slow: boolean;
@@ -98,7 +101,8 @@ export class ReadBook {
     const splittable = splitRead(read) !== undefined;
     const key = this.#nextKey++;
     const padding = startPadding(read);
-    const entry: Entry = { key, read, splittable, block, proven, good: false, padding, slow: false };
+    const fresh = { good: false, goodInRow: 0, slow: false };
+    const entry: Entry = { key, read, splittable, block, proven, padding, ...fresh };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -106,6 +110,11 @@ export class ReadBook {
   #piecesOf(block: Block): readonly Entry[] {
     return this.all().filter((entry) => isWithin(entry.block, block));
   }
+}
+
+/** A tag that shares the requests of a faster one is told of in its own rhythm, and at once after a failure. */
+export function isTold(tag: Tag, { read, goodInRow }: Entry): boolean {
+  return goodInRow % Math.max(1, Math.floor(tag.scanRateMs / read.periodMs)) === 0;
 }
 
 export function scheduledRead({ key, read }: Entry): ScheduledRead {
