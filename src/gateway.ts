@@ -7,7 +7,7 @@ import type { Log } from "./core/log.ts";
 import type { Random } from "./core/random.ts";
 import type { HostFigures } from "./diagnostics/host-figures.ts";
 import { RequestDesk, type RequestHandler } from "./diagnostics/request-desk.ts";
-import { createSelfReport, selfDevice } from "./diagnostics/self-tags.ts";
+import { createSelfReport, type Reports, selfDevice } from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
 import type {
   CurrentValues,
@@ -108,12 +108,8 @@ export async function createGateway(config: Config, around: Surroundings): Promi
     clockState: () => "host",
     ...(around.host && { host: around.host }),
   });
-  const { runtimeDir } = around;
-  const statusFile =
-    runtimeDir !== undefined &&
-    createStatusFile({ dir: runtimeDir, values: tags, reports, clock, log: log.scope("status") });
-  const desk = runtimeDir !== undefined && new RequestDesk({ dir: runtimeDir, handle: answerer(outbox), clock, log });
-  const inOrder = [tags, ...uplinks, ...sources, self, ...(statusFile ? [statusFile] : []), ...(desk ? [desk] : [])];
+  const forTools = runtimeParts(tags, outbox, reports, around);
+  const inOrder = [tags, ...uplinks, ...sources, self, ...forTools];
 
   const stopped = async (what: string, stopping: Promise<unknown>): Promise<void> => {
     const late = clock.after(SLOW_STOP_MS, () => log.warning(`stopping: still waiting for ${what}`));
@@ -128,15 +124,29 @@ export async function createGateway(config: Config, around: Surroundings): Promi
       for (const part of inOrder) part.start();
     },
     async stop() {
-      if (desk) await desk.stop();
       await self.stop();
       await stopped("lines and inputs", Promise.all(sources.map((source) => source.stop())));
       tags.stop();
       await stopped("brokers", Promise.all(uplinks.map((uplink) => uplink.stop())));
+      // After them nobody asks the outbox anything.
+      await Promise.all(forTools.map((part) => part.stop()));
       await stopped("the card", outbox.close());
-      if (statusFile) await statusFile.stop();
     },
   };
+}
+
+/** What tools on this machine find in the runtime directory: the picture of the gateway, and a desk for requests. */
+function runtimeParts(
+  values: CurrentValues,
+  outbox: Outbox,
+  reports: Reports,
+  { runtimeDir: dir, clock, log }: Surroundings,
+): readonly Source[] {
+  if (dir === undefined) return [];
+  return [
+    createStatusFile({ dir, values, reports, clock, log: log.scope("status") }),
+    new RequestDesk({ dir, handle: answerer(outbox), clock, log }),
+  ];
 }
 
 /** What tools on this machine may ask of the running gateway. */

@@ -44,6 +44,11 @@ export class Dictionary {
     return tag;
   }
 
+  /** Every tag of it; its priority is not known here. */
+  all(): readonly TagRef[] {
+    return [...this.#entries.keys()].flatMap((key) => this.tagOf(key, "normal") ?? []);
+  }
+
   /** Entries that the file does not have yet, for the next commit. */
   unstored(): readonly TagEntry[] {
     return [...this.#unstored];

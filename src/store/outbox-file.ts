@@ -6,11 +6,13 @@
 import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TagRef } from "../core/tag.ts";
 import type { NumberedSample } from "../pipeline.ts";
 import { contentOf } from "./block-content.ts";
-import type { Block, TagEntry } from "./block-store.ts";
+import type { Block, Facts, TagEntry } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
 import { isLocked } from "./file-lock.ts";
+import { countUpTo } from "./ranges.ts";
 import { type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { type Database, OUTBOX_FILE_ID, openReadOnly, storageFailure } from "./sqlite.ts";
 import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
@@ -37,6 +39,7 @@ export class OutboxFile {
   /** A process on this machine works on it. */
   readonly isInUse: boolean;
   readonly saved: SavedOutbox;
+  readonly facts: Facts;
   /** Blocks whose samples could not be read so far, and why. */
   readonly damaged: { readonly block: Block; readonly problem: string }[] = [];
   readonly #path: string;
@@ -58,7 +61,8 @@ export class OutboxFile {
       this.#dictionary = new Dictionary(
         this.#database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
       );
-      this.saved = savedOutbox(readFacts(this.#database), this.#dictionary);
+      this.facts = readFacts(this.#database);
+      this.saved = savedOutbox(this.facts, this.#dictionary);
     } catch (thrown) {
       this.#removeCopy();
       throw storageFailure(thrown);
@@ -74,6 +78,17 @@ export class OutboxFile {
       .get();
     const fileBytes = [this.#path, `${this.#path}-wal`].reduce((sum, file) => sum + sizeOf(file), 0);
     return { blocks: 0, samples: 0, fromMs: null, toMs: null, ...row, fileBytes };
+  }
+
+  /** Numbers that an uplink's broker has not acknowledged, as far as they were ever stored. */
+  depthOf(uplink: string): number {
+    const highest = this.#database.prepare<[], number | null>("SELECT max(last) FROM block").pluck().get() ?? 0;
+    return countUpTo(this.saved.uplinks.get(uplink)?.pending ?? [{ from: 1, to: highest }], highest);
+  }
+
+  /** All that it ever held samples of. */
+  tags(): readonly TagRef[] {
+    return this.#dictionary.all();
   }
 
   /**

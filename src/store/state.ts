@@ -25,9 +25,9 @@ const SAVE_INTERVAL_MS = 60_000;
 /** A card that did not take the epoch is asked again no more often. */
 const RESERVE_AGAIN_MS = 5_000;
 const KNOWN = "known";
-const COUNTER = "counter/";
+export const COUNTER = "counter/";
 const RETAINED = "retained/";
-const EPOCH = `${COUNTER}epoch`;
+export const EPOCH = `${COUNTER}epoch`;
 
 interface Counter {
   value: number;
@@ -200,7 +200,7 @@ function parse(text: string | null): unknown {
   }
 }
 
-function numberIn(text: string | null): number | undefined {
+export function numberIn(text: string | null): number | undefined {
   return wholeNumber(parse(text));
 }
 

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { hostClock } from "../core/clock.ts";
+import { EXIT, UserError } from "../core/errors.ts";
+import { createLog } from "../core/log.ts";
+import { RequestDesk } from "../diagnostics/request-desk.ts";
+import { StoreRig } from "../testing/store-rig.ts";
+import type { CommandIo } from "./io.ts";
+import { outbox } from "./outbox.ts";
+
+const IN_PROCESS = { name: "in-process", worker: "in-process" } as const;
+
+async function run(...args: string[]): Promise<string> {
+  let said = "";
+  const io: CommandIo = {
+    out(text) {
+      said += text;
+    },
+    err: () => undefined,
+    isTerminal: false,
+    columns: 80,
+    rows: 24,
+    env: {},
+    signal: new AbortController().signal,
+    onKey: () => () => undefined,
+  };
+  assert.equal(await outbox(args, io), EXIT.ok);
+  return said;
+}
+
+/** An outbox where `old` was configured once, and `cloud` is. */
+async function withParked(t: TestContext): Promise<StoreRig> {
+  const rig = new StoreRig(t, IN_PROCESS);
+  await rig.open();
+  rig.queue("cloud");
+  rig.queue("old");
+  rig.append(5);
+  await rig.close();
+  await rig.open({}, { uplinks: [{ name: "cloud", startAt: "now" }] });
+  return rig;
+}
+
+function refused(text: RegExp): (error: unknown) => boolean {
+  return (error) => error instanceof UserError && error.exitCode === EXIT.unavailable && text.test(error.message);
+}
+
+test("shows what waits for whom, of a gateway at work and of one that stopped", async (t) => {
+  const rig = await withParked(t);
+  const file = join(rig.dir, "outbox.db");
+  const atWork = await run("--file", file);
+  assert.match(atWork, /gateway +at work/);
+  assert.match(atWork, /old +5 waiting +parked: not in gateway.yaml/);
+  await rig.close();
+  assert.match(await run("--file", file), /gateway +stopped cleanly/);
+  const { samples, uplinks } = JSON.parse(await run("show", "--file", file, "--json"));
+  assert.equal(samples, 5);
+  assert.deepEqual(
+    uplinks.map(({ uplink, depth }: { uplink: string; depth: number }) => [uplink, depth]),
+    [
+      ["cloud", 5],
+      ["old", 5],
+    ],
+  );
+});
+
+test("P8: forgets a removed uplink only, of a gateway that stopped", async (t) => {
+  const rig = await withParked(t);
+  const file = join(rig.dir, "outbox.db");
+  await rig.close();
+  await assert.rejects(run("forget", "cloud", "--file", file), refused(/cloud was configured/));
+  await assert.rejects(run("forget", "nobody", "--file", file), refused(/nothing is kept/));
+  assert.match(await run("forget", "old", "--file", file), /forgot what waited for old/);
+  assert.doesNotMatch(await run("--file", file), /old/);
+  assert.match(await run("--file", file), /cloud +5 waiting/);
+});
+
+test("P8: a gateway at work is asked to forget, and does so at once", async (t) => {
+  const rig = await withParked(t);
+  const file = join(rig.dir, "outbox.db");
+  const log = createLog({ write: () => undefined, level: "info", format: "text" });
+  const handle = async ({ uplink }: { readonly uplink: string }) => {
+    const forgotten = await rig.store.outbox.forget(uplink);
+    return "refused" in forgotten
+      ? { done: false, text: forgotten.refused }
+      : { done: true, text: `${forgotten.samples}` };
+  };
+  const desk = new RequestDesk({ dir: rig.dir, handle, clock: hostClock, log });
+  desk.start();
+  t.after(() => desk.stop());
+  await assert.rejects(run("forget", "cloud", "--file", file), refused(/cloud is configured/));
+  assert.equal(await run("forget", "old", "--file", file), "5\n");
+  assert.doesNotMatch(await run("--file", file), /old/);
+});
+
+test("P8: nothing is taken over while a gateway works on either file", async (t) => {
+  const rig = await withParked(t);
+  const other = await withParked(t);
+  const files = [join(rig.dir, "outbox.db"), join(other.dir, "outbox.db")] as const;
+  await assert.rejects(run("import", files[1], "--file", files[0]), refused(/a gateway works on .*systemctl stop/));
+  await rig.close();
+  await assert.rejects(run("import", files[1], "--file", files[0]), refused(/a gateway works on/));
+  await other.close();
+  assert.match(await run("import", files[1], "--file", files[0]), /took over 5 samples and 0 records of losses/);
+  assert.match(await run("--file", files[0]), /cloud +10 waiting/);
+});
