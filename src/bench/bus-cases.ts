@@ -1,0 +1,119 @@
+/** What the bus benchmark plays, and what it asks of the result. */
+import type { Contestant, RunPlan, RunResult } from "./bus-run.ts";
+
+export interface BusCase {
+  /** As part of a figure's name. */
+  readonly key: string;
+  readonly title: string;
+  readonly plan: Pick<RunPlan, "traffic" | "lines">;
+  /** Of the ideal wire time. */
+  readonly ratioMin: number;
+}
+
+const AT_19200 = { baudRate: 19_200, devices: 10, registers: 20, held: 20 };
+const AT_115200 = { baudRate: 115_200, devices: 10, registers: 50, held: 50 };
+
+export const CASES: readonly BusCase[] = [
+  { key: "19200", title: "19200 8E1, 10 devices × 20", plan: { traffic: AT_19200, lines: 1 }, ratioMin: 0.96 },
+  { key: "115200", title: "115200, 10 devices × 50", plan: { traffic: AT_115200, lines: 1 }, ratioMin: 0.96 },
+  { key: "4x115200", title: "four such lines at once", plan: { traffic: AT_115200, lines: 4 }, ratioMin: 0.94 },
+];
+
+/** The case on which one device dies. */
+export const DEATH_CASE_KEY = "115200";
+export const DEAD_UNIT_ID = 5;
+
+const TO_LIBMODBUS_MIN = 0.98;
+const TO_HEALTHY_MIN = 0.95;
+
+/** How long it all takes. A short form has more chance in it, so it asks for less. */
+export interface Form {
+  readonly rounds: number;
+  readonly windowMs: number;
+  readonly deathWarmUpMs: number;
+  readonly deathWindowMs: number;
+  readonly allowance: number;
+}
+
+export const LONG: Form = {
+  rounds: 5,
+  windowMs: 8_000,
+  deathWarmUpMs: 6_000,
+  deathWindowMs: 30_000,
+  allowance: 0,
+};
+export const SHORT: Form = {
+  rounds: 1,
+  windowMs: 2_000,
+  deathWarmUpMs: 5_000,
+  deathWindowMs: 10_000,
+  allowance: 0.05,
+};
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** As printed. */
+  readonly limit: string;
+  /** `disturbed`: missed, but so did the C loop: the machine is too busy to tell. */
+  readonly verdict: "pass" | "FAIL" | "disturbed";
+}
+
+export type Rounds = Readonly<Record<Contestant, readonly RunResult[]>>;
+
+/** The figures of one case; runs of one round are compared with each other, because they met the same noise. */
+export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowance }: Form): readonly Figure[] {
+  const ours = rounds.sallyport;
+  const ratio = median(ours.map((run) => run.ratio));
+  const floor = median(rounds.libmodbus.map((run) => run.ratio));
+  const against = (contestant: Contestant, of: (run: RunResult) => number) =>
+    median(ours.map((run, i) => of(run) / of(rounds[contestant][i] ?? run)));
+  // Where the C loop does not keep the pace either, the machine is what is measured.
+  const disturbed = (figure: Figure): Figure =>
+    figure.verdict === "FAIL" && floor < ratioMin - allowance ? { ...figure, verdict: "disturbed" } : figure;
+  const toLibmodbus = against("libmodbus", (run) => run.ratio);
+  return [
+    disturbed(atLeast(`bus_${key}_ratio`, ratio, ratioMin - allowance)),
+    disturbed(atLeast(`bus_${key}_to_libmodbus`, toLibmodbus, TO_LIBMODBUS_MIN - allowance)),
+    none(`bus_${key}_violations`, sum(ours.map((run) => run.violations))),
+    none(`bus_${key}_not_good`, sum(ours.map((run) => run.notGood))),
+    below(
+      `bus_${key}_cpu_to_modbus_serial`,
+      against("modbusSerial", (run) => run.cpuSPer1000),
+      1,
+    ),
+  ];
+}
+
+/** One of ten devices is dead: what is left of the line for the others. */
+export function figuresOfDeath(healthy: readonly RunResult[], dead: RunResult, { allowance }: Form): readonly Figure[] {
+  const healthyPerS = median(healthy.map((run) => run.repliesPerS));
+  return [
+    atLeast("bus_one_dead_to_healthy", dead.repliesPerS / healthyPerS, TO_HEALTHY_MIN - allowance),
+    none("bus_one_dead_violations", dead.violations),
+  ];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const low = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
+  return (low + (sorted[Math.floor(middle)] ?? low)) / 2;
+}
+
+function atLeast(name: string, value: number, min: number): Figure {
+  return { name, value, unit: "ratio", limit: `>= ${min.toFixed(2)}`, verdict: value >= min ? "pass" : "FAIL" };
+}
+
+function below(name: string, value: number, max: number): Figure {
+  return { name, value, unit: "ratio", limit: `< ${max.toFixed(2)}`, verdict: value < max ? "pass" : "FAIL" };
+}
+
+function none(name: string, value: number): Figure {
+  return { name, value, unit: "count", limit: "0", verdict: value === 0 ? "pass" : "FAIL" };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
