@@ -6,6 +6,14 @@ const BITS_MAX = 2_000;
 const REGISTERS_MAX = 125;
 const BITS_WRITE_MAX = 1_968;
 const REGISTERS_WRITE_MAX = 123;
+const REGISTERS_READ_WRITE_MAX = 121;
+const MEI_IDENTIFICATION = 14;
+/** What a device of all three categories says of itself, each object alone accessible, too. */
+const CONFORMITY = 0x83;
+const MORE_FOLLOWS = 0xff;
+const RUN_INDICATOR_ON = 0xff;
+/** Objects begun in one reply; what is left needs another one. */
+const OBJECTS_MAX_BYTES = 120;
 
 const EXCEPTION = { illegalFunction: 1, illegalDataAddress: 2, illegalDataValue: 3 } as const;
 
@@ -53,6 +61,10 @@ export class ModbusDevice {
   refusals: readonly Refusal[] = [];
   /** Registers it gives in one reply; more is refused with exception 3. */
   maxQuantity = REGISTERS_MAX;
+  /** What it says of itself to function 17. */
+  serverId = "simulated";
+  /** By object id, for function 43/14; none: it does not know that function. */
+  identification: ReadonlyMap<number, string> = new Map();
   /** Requests that reached it, answered or not. */
   requests = 0;
   readonly #tables: Readonly<Record<RegisterTable, Uint16Array>> = {
@@ -117,9 +129,50 @@ export class ModbusDevice {
         checkQuantity(operand, REGISTERS_WRITE_MAX, pdu, operand * 2);
         this.#write("holdingRegister", address, unpackWords(pdu.subarray(6), operand));
         return pdu.slice(0, 5);
+      case 17:
+        return readReply(functionCode, Uint8Array.of(...Buffer.from(this.serverId, "latin1"), RUN_INDICATOR_ON));
+      case 22:
+        this.#mask(address, operand, word(pdu, 5));
+        return pdu.slice(0, 7);
+      case 23:
+        return this.#writeThenRead(pdu);
+      case 43:
+        return this.#identify(pdu);
       default:
         throw new ModbusException(EXCEPTION.illegalFunction);
     }
+  }
+
+  #mask(address: number, andMask: number, orMask: number): void {
+    this.#check("holdingRegister", address, 1);
+    const old = this.get("holdingRegister", address);
+    this.set("holdingRegister", address, (old & andMask) | (orMask & ~andMask));
+  }
+
+  #writeThenRead(pdu: Uint8Array): Uint8Array {
+    const [readFrom, quantity, writeTo, count] = [word(pdu, 1), word(pdu, 3), word(pdu, 5), word(pdu, 7)];
+    const whole = pdu[9] === count * 2 && pdu.length === 10 + count * 2;
+    if (count < 1 || count > REGISTERS_READ_WRITE_MAX || !whole) throw new ModbusException(EXCEPTION.illegalDataValue);
+    this.#check("holdingRegister", readFrom, quantity);
+    this.#write("holdingRegister", writeTo, unpackWords(pdu.subarray(10), count));
+    return readReply(23, packWords(this.#read("holdingRegister", readFrom, quantity, this.maxQuantity)));
+  }
+
+  #identify([, mei, code = 0, from = 0]: Uint8Array): Uint8Array {
+    if (mei !== MEI_IDENTIFICATION || this.identification.size === 0)
+      throw new ModbusException(EXCEPTION.illegalFunction);
+    if (code === 4 && !this.identification.has(from)) throw new ModbusException(EXCEPTION.illegalDataAddress);
+    const all = [...this.identification].filter(([id]) => (code === 4 ? id === from : id >= from));
+    const objects: number[] = [];
+    let count = 0;
+    for (const [id, text] of all) {
+      if (objects.length > OBJECTS_MAX_BYTES) break;
+      objects.push(id, text.length, ...Buffer.from(text, "latin1"));
+      count += 1;
+    }
+    const next = all[count]?.[0];
+    const more = next === undefined ? 0 : MORE_FOLLOWS;
+    return Uint8Array.of(43, MEI_IDENTIFICATION, code, CONFORMITY, more, next ?? 0, count, ...objects);
   }
 
   #read(table: RegisterTable, address: number, quantity: number, max: number): Uint16Array {

@@ -65,6 +65,14 @@ function requestBytes(input: Uint8Array): number {
     case 15:
     case 16:
       return input.length < 7 ? Number.POSITIVE_INFINITY : 9 + (input[6] ?? 0);
+    case 17:
+      return 4;
+    case 22:
+      return 10;
+    case 23:
+      return input.length < 11 ? Number.POSITIVE_INFINITY : 13 + (input[10] ?? 0);
+    case 43:
+      return 7;
     default:
       return Math.min(input.length, ADU_MAX_BYTES);
   }

@@ -1,14 +1,24 @@
 /** One line's requests and replies: modbus-serial for the PDUs, our port for the frames, the guard against late replies. */
 import modbusSerial from "modbus-serial";
 import type { LineConfig } from "../../config/config.ts";
-import type { Clock } from "../../core/clock.ts";
+import { type Clock, sleep } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
+import {
+  assertRequest,
+  type BusOutcome,
+  type BusRequest,
+  identificationOf,
+  isMirrored,
+  type ReadRequest,
+} from "./bus-request.ts";
+import { CRC_BYTES } from "./crc16.ts";
+import { EXCEPTION_BIT, HEADER_BYTES } from "./expectation.ts";
 import type { Skipped, StrayFrame } from "./frame-scanner.ts";
 import type { DeviceMeter } from "./line-meter.ts";
-import { ModbusPort } from "./modbus-port.ts";
+import { type Exchange, ModbusPort } from "./modbus-port.ts";
 import type { PollRead } from "./poll-plan.ts";
 import type { Entry } from "./read-book.ts";
-import { functionCodeOf, type ReadFunctionCode, replyByteCount } from "./register-map.ts";
+import { functionCodeOf, replyByteCount } from "./register-map.ts";
 import {
   answered,
   type Choice,
@@ -19,10 +29,21 @@ import {
   isSuspect,
   NO_REPLIES_EXPECTED,
   overheard,
+  repliesUntilMs,
   unanswered,
 } from "./reply-guard.ts";
+import { type Client, writeRequest } from "./request-writer.ts";
 import type { SerialLine } from "./serial-line.ts";
 import type { ReadOutcome } from "./verdict.ts";
+import {
+  clearAtMs,
+  type GuardedRequest,
+  guardedRequest,
+  isExceptionClear,
+  NOTHING_WRITTEN,
+  sent,
+  type WriteGuard,
+} from "./write-guard.ts";
 
 export interface BusOptions {
   readonly line: SerialLine;
@@ -35,7 +56,11 @@ export interface BusOptions {
   readonly onSuspect: (unitId: number) => void;
 }
 
-const READ_METHODS = { 1: "writeFC1", 2: "writeFC2", 3: "writeFC3", 4: "writeFC4" } as const;
+/** Of a unit that is not configured, as where a line is scanned. */
+const MAX_LATE_MS = 1_000;
+
+/** Reads of one register, to hear whether the adapter hears itself. */
+const LISTENING_READS_MAX = 2;
 
 /** The port is gone, or was closed. */
 export interface BusClosed {
@@ -44,11 +69,10 @@ export interface BusClosed {
   readonly atMs: number;
 }
 
-/** What modbus-serial made of the frame; undefined where there was none. */
-type Reply = { readonly data: Uint8Array } | { readonly exceptionCode: number } | undefined;
+type Reply = Exclude<Exchange, { readonly kind: "closed" }>;
 
 export class Bus {
-  readonly #client: InstanceType<typeof modbusSerial.default>;
+  readonly #client: Client;
   readonly #port: ModbusPort;
   readonly #clock: Clock;
   readonly #responseTimeoutMs: number;
@@ -56,11 +80,15 @@ export class Bus {
   readonly #onSuspect: (unitId: number) => void;
   /** By unit and function code. */
   readonly #guards = new Map<string, Guard>();
+  /** By unit: of everything but reads. */
+  readonly #writeGuards = new Map<number, WriteGuard>();
+  readonly #maxLateMs: ReadonlyMap<number, number>;
   #askedUnitId: number | undefined;
 
   constructor({ line, config, clock, meters, onLost, onSuspect }: BusOptions) {
     this.#clock = clock;
     this.#responseTimeoutMs = config.responseTimeoutMs;
+    this.#maxLateMs = new Map(config.devices.map(({ unitId, maxLateMs }) => [unitId, maxLateMs]));
     this.#meters = meters;
     this.#onSuspect = onSuspect;
     this.#port = new ModbusPort(line, config, clock);
@@ -92,56 +120,134 @@ export class Bus {
   }
 
   /** One request and what came of it. Data begins at the read's address. */
-  async read(read: PollRead, quantity: number): Promise<ReadOutcome | BusClosed> {
-    const { unitId, maxLateMs } = read.device;
-    const functionCode = functionCodeOf(read.table);
-    const byteCount = replyByteCount(read.table, quantity);
-    const key = keyOf(read);
+  read({ device, table, address }: PollRead, quantity: number): Promise<ReadOutcome | BusClosed> {
+    return this.#read({ kind: "read", unitId: device.unitId, table, address, quantity });
+  }
+
+  /** From when on no reply to an earlier request can be taken for that to this one. */
+  clearAtMs(request: BusRequest): number {
+    const nowMs = this.#clock.monotonicMs();
+    if (request.kind !== "read") return clearAtMs(this.#writeGuard(request.unitId), guardedRequest(request), nowMs);
+    const { unitId, table, quantity } = request;
+    const guard = this.#guard(guardKey(unitId, functionCodeOf(table)));
+    return Math.max(nowMs, repliesUntilMs(guard, replyByteCount(table, quantity), nowMs));
+  }
+
+  /**
+   * Any request, once, and what came of it. It waits until it is clear, `maxLate` at the longest; who has something
+   * else to do meanwhile asks clearAtMs before. One at a time, as reads.
+   */
+  async execute(request: BusRequest): Promise<BusOutcome> {
+    assertRequest(request);
+    const unheard = isMirrored(request) ? await this.#listen(request) : undefined;
+    if (unheard !== undefined) return unheard;
+    await this.#untilClear(request);
+    return request.kind === "read" ? this.#read(request) : this.#change(request);
+  }
+
+  async #read(request: ReadRequest): Promise<ReadOutcome | BusClosed> {
+    const { unitId, table, quantity } = request;
+    const byteCount = replyByteCount(table, quantity);
+    const key = guardKey(unitId, functionCodeOf(table));
+    const maxLateMs = this.#maxLateOf(unitId);
     const certain = isClear(this.#guard(key), this.#clock.monotonicMs());
-    const meter = this.#meters.get(unitId);
-    if (meter !== undefined) meter.requests += 1;
-    this.#askedUnitId = unitId;
-    let reply: Reply;
-    const exchange = await this.#port.exchange(() => {
-      this.#request(functionCode, unitId, read.address, quantity, (got) => {
-        reply = got;
-      });
-    });
+    const exchange = await this.#exchange(request);
     const { atMs } = exchange;
     const expect = (change: typeof unanswered, bytes: number, untilMs: number) =>
       this.#guards.set(key, change(this.#guard(key), bytes, untilMs, atMs));
-    if (exchange.kind === "closed") {
+    if (exchange.kind !== "frame") {
       expect(unanswered, byteCount, atMs + maxLateMs);
       return exchange;
     }
-    const cause = exchange.kind === "silence" ? exchange.cause : "framing";
-    if (exchange.kind === "silence" || reply === undefined) {
-      expect(unanswered, byteCount, atMs + maxLateMs);
-      countSilence(meter, cause);
-      return { kind: "silence", cause, atMs };
-    }
-    meter?.replied(exchange.tookMs);
-    if ("data" in reply) {
+    const exceptionCode = exceptionCodeOf(exchange.frame);
+    if (exceptionCode === undefined) {
       expect(answered, byteCount, atMs + maxLateMs);
-      return { kind: "data", data: reply.data, atMs };
+      return { kind: "data", data: dataOf(exchange.frame), atMs };
     }
-    if (meter !== undefined) meter.exceptions += 1;
     // An exception that answers an earlier request leaves the reply to this one on its way, perhaps a late one.
     expect(certain ? answered : unanswered, byteCount, atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs);
     expect(answered, EXCEPTION_BYTE_COUNT, atMs + maxLateMs);
-    return { kind: "exception", exceptionCode: reply.exceptionCode, certain, atMs };
+    return { kind: "exception", exceptionCode, certain, atMs };
   }
 
-  #request(
-    functionCode: ReadFunctionCode,
-    unitId: number,
-    address: number,
-    quantity: number,
-    done: (reply: Reply) => void,
-  ): void {
-    const callback = (thrown: unknown, result: { readonly buffer: Uint8Array } | undefined) =>
-      done(thrown ? exceptionOf(thrown) : result && { data: result.buffer });
-    this.#client[READ_METHODS[functionCode]](unitId, address, quantity, callback);
+  async #change(request: Exclude<BusRequest, ReadRequest>): Promise<BusOutcome> {
+    const { unitId } = request;
+    const guarded: GuardedRequest = guardedRequest(request);
+    const certain = isExceptionClear(this.#writeGuard(unitId), guarded.functionCode, this.#clock.monotonicMs());
+    const exchange = await this.#exchange(request);
+    const { atMs } = exchange;
+    const exceptionCode = exchange.kind === "frame" ? exceptionCodeOf(exchange.frame) : undefined;
+    const isAnswered = exchange.kind === "frame" && (exceptionCode === undefined || certain);
+    const untilMs = atMs + this.#responseTimeoutMs + this.#maxLateOf(unitId);
+    this.#writeGuards.set(unitId, sent(this.#writeGuard(unitId), guarded, isAnswered, untilMs, atMs));
+    if (exchange.kind !== "frame") return exchange;
+    if (exceptionCode !== undefined) return { kind: "exception", exceptionCode, certain, atMs };
+    switch (request.kind) {
+      case "writeThenRead":
+      case "serverId":
+        return { kind: "data", data: dataOf(exchange.frame), atMs };
+      case "identification":
+        return { kind: "identified", identification: identificationOf(exchange.frame), atMs };
+      default:
+        return { kind: "written", atMs };
+    }
+  }
+
+  /**
+   * Where the reply is equal to the request, it must be known before whether the adapter hears itself. A read of the
+   * same place tells; what does not answer a read is not written to.
+   */
+  async #listen(request: BusRequest & { readonly address?: number }): Promise<BusOutcome | undefined> {
+    const table = request.kind === "writeCoil" ? "coil" : "holdingRegister";
+    const read: ReadRequest = {
+      kind: "read",
+      unitId: request.unitId,
+      table,
+      address: request.address ?? 0,
+      quantity: 1,
+    };
+    for (let reads = 0; this.#port.hearsItself === undefined; reads++) {
+      if (reads === LISTENING_READS_MAX) return { kind: "silence", cause: "framing", atMs: this.#clock.monotonicMs() };
+      await this.#untilClear(read);
+      const outcome = await this.#read(read);
+      if (outcome.kind === "silence" || outcome.kind === "closed") return outcome;
+    }
+    return undefined;
+  }
+
+  async #untilClear(request: BusRequest): Promise<void> {
+    const waitMs = this.clearAtMs(request) - this.#clock.monotonicMs();
+    if (waitMs > 0) await sleep(this.#clock, waitMs);
+  }
+
+  /** The frame on the wire and what came back, counted. */
+  async #exchange(request: BusRequest): Promise<Exchange> {
+    const meter = this.#meters.get(request.unitId);
+    if (meter !== undefined) meter.requests += 1;
+    this.#askedUnitId = request.unitId;
+    let refused = false;
+    const exchange = await this.#port.exchange(() => {
+      writeRequest(this.#client, this.#port, request, (thrown) => {
+        refused = isRefusal(thrown);
+      });
+    });
+    const { atMs } = exchange;
+    if (exchange.kind === "closed") return exchange;
+    const reply: Reply = refused ? { kind: "silence", cause: "framing", atMs } : exchange;
+    if (reply.kind === "silence") countSilence(meter, reply.cause);
+    else {
+      meter?.replied(reply.tookMs);
+      if (meter !== undefined && exceptionCodeOf(reply.frame) !== undefined) meter.exceptions += 1;
+    }
+    return reply;
+  }
+
+  #maxLateOf(unitId: number): number {
+    return this.#maxLateMs.get(unitId) ?? MAX_LATE_MS;
+  }
+
+  #writeGuard(unitId: number): WriteGuard {
+    return this.#writeGuards.get(unitId) ?? NOTHING_WRITTEN;
   }
 
   #guard(key: string): Guard {
@@ -178,9 +284,20 @@ function guardKey(unitId: number, functionCode: number): string {
   return `${unitId} ${functionCode}`;
 }
 
-function exceptionOf(thrown: unknown): Reply {
-  if (typeof thrown !== "object" || thrown === null || !("modbusCode" in thrown)) return undefined;
-  return typeof thrown.modbusCode === "number" ? { exceptionCode: thrown.modbusCode } : undefined;
+/** undefined: it is no exception. */
+function exceptionCodeOf(frame: Uint8Array): number | undefined {
+  const [, functionCode = 0, exceptionCode = 0] = frame;
+  return functionCode >= EXCEPTION_BIT ? exceptionCode : undefined;
+}
+
+/** Of a frame that tells how many bytes of data it has. */
+function dataOf(frame: Uint8Array): Uint8Array {
+  return frame.subarray(HEADER_BYTES, frame.length - CRC_BYTES);
+}
+
+/** modbus-serial found something wrong with a frame that we took for the answer; exceptions are no such thing. */
+function isRefusal(thrown: unknown): boolean {
+  return typeof thrown === "object" && thrown !== null && !("modbusCode" in thrown);
 }
 
 function countSilence(meter: DeviceMeter | undefined, cause: "timeout" | "crc" | "framing"): void {

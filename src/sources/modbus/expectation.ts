@@ -15,8 +15,8 @@ export const MEI_IDENTIFICATION = 14;
 const HEAD_BYTES = 6;
 
 /** Where the objects of an identification begin, and what stands before each. */
-const OBJECTS_AT = 8;
-const OBJECT_HEAD_BYTES = 2;
+export const OBJECTS_AT = 8;
+export const OBJECT_HEAD_BYTES = 2;
 
 export type ReplyForm =
   /** 1–4 and 23: so many bytes of data, and their number before them. */
@@ -130,7 +130,8 @@ function objectsBytes(bytes: Uint8Array, code: number, objectId: number, ended: 
     const lengthBytes = bytes[end + 1];
     if (lengthBytes === undefined) return Number.POSITIVE_INFINITY;
     end += OBJECT_HEAD_BYTES + lengthBytes;
-    if (end + CRC_BYTES > FRAME_MAX_BYTES) return undefined;
+    // What is too long for an object may be the checksum.
+    if (end + CRC_BYTES > FRAME_MAX_BYTES) return Number.POSITIVE_INFINITY;
   }
   return end + CRC_BYTES;
 }

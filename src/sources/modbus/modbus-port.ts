@@ -26,7 +26,7 @@ export type Silence = "timeout" | "crc" | "framing";
 
 export type Exchange =
   /** The frame was emitted before; tookMs from the end of the request to the end of the reply. */
-  | { readonly kind: "frame"; readonly atMs: number; readonly tookMs: number }
+  | { readonly kind: "frame"; readonly frame: Uint8Array; readonly atMs: number; readonly tookMs: number }
   | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number }
   /** The port is gone, or was closed. */
   | { readonly kind: "closed"; readonly reason: string; readonly atMs: number };
@@ -235,7 +235,7 @@ export class ModbusPort extends EventEmitter {
     if (running.crcErrors + running.noiseBytes === 0) this.#hearsItself ??= false;
     this.#finish(running);
     this.emit("data", Buffer.from(frame));
-    running.settle({ kind: "frame", atMs, tookMs: atMs - (running.sentAtMs ?? atMs) });
+    running.settle({ kind: "frame", frame, atMs, tookMs: atMs - (running.sentAtMs ?? atMs) });
   }
 
   /** A reply that has begun may end; none may begin any more. */

@@ -119,6 +119,11 @@ export function overheard(guard: Guard, byteCount: number, nowMs: number): Guard
   return { ...guard, unanswered: marked };
 }
 
+/** Until when a reply with so many bytes to an earlier request may come, late or a second time; 0: none may. */
+export function repliesUntilMs(guard: Guard, byteCount: number, nowMs: number): number {
+  return Math.max(latestMs(guard.unanswered, byteCount, nowMs), latestMs(guard.answered, byteCount, nowMs));
+}
+
 export function isSuspect(guard: Guard, nowMs: number): boolean {
   return nowMs < guard.suspectUntilMs;
 }

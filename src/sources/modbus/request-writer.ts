@@ -1,0 +1,76 @@
+/** Puts a request on the wire, by modbus-serial's PDUs where it has them. */
+import type modbusSerial from "modbus-serial";
+import type { BusRequest } from "./bus-request.ts";
+import { CRC_BYTES, crc16 } from "./crc16.ts";
+import { MEI_IDENTIFICATION } from "./expectation.ts";
+import type { ModbusPort } from "./modbus-port.ts";
+import { functionCodeOf } from "./register-map.ts";
+
+export type Client = InstanceType<typeof modbusSerial.default>;
+
+/** What modbus-serial made of the frame. */
+export type Done = (thrown: unknown) => void;
+
+const READ_METHODS = { 1: "writeFC1", 2: "writeFC2", 3: "writeFC3", 4: "writeFC4" } as const;
+
+const FUNCTION_CODES = {
+  writeCoil: 5,
+  writeRegister: 6,
+  writeCoils: 15,
+  writeRegisters: 16,
+  serverId: 17,
+  maskRegister: 22,
+  writeThenRead: 23,
+  identification: 43,
+} as const satisfies Record<Exclude<BusRequest["kind"], "read">, number>;
+
+export function requestFunctionCode(request: BusRequest): number {
+  return request.kind === "read" ? functionCodeOf(request.table) : FUNCTION_CODES[request.kind];
+}
+
+/** Writes the request to the port, once. `done` is told of an exception, and of a frame that modbus-serial refuses. */
+export function writeRequest(client: Client, port: ModbusPort, request: BusRequest, done: Done): void {
+  const { unitId } = request;
+  switch (request.kind) {
+    case "read":
+      client[READ_METHODS[functionCodeOf(request.table)]](unitId, request.address, request.quantity, done);
+      break;
+    case "writeCoil":
+      client.writeFC5(unitId, request.address, request.value, done);
+      break;
+    case "writeRegister":
+      client.writeFC6(unitId, request.address, request.value, done);
+      break;
+    case "writeCoils":
+      client.writeFC15(unitId, request.address, [...request.values], done);
+      break;
+    case "writeRegisters":
+      client.writeFC16(unitId, request.address, [...request.values], done);
+      break;
+    case "maskRegister":
+      client.writeFC22(unitId, request.address, request.andMask, request.orMask, done);
+      break;
+    case "writeThenRead": {
+      const { readAddress, quantity, address, values } = request;
+      client.writeFC23(unitId, readAddress, quantity, address, values.length, [...values], done);
+      break;
+    }
+    // modbus-serial cuts the first of these answers down, and to the second one asks on by itself.
+    case "serverId":
+      writeOwn(port, [unitId, FUNCTION_CODES.serverId]);
+      break;
+    case "identification": {
+      const { code, objectId } = request;
+      writeOwn(port, [unitId, FUNCTION_CODES.identification, MEI_IDENTIFICATION, code, objectId]);
+      break;
+    }
+  }
+}
+
+function writeOwn(port: ModbusPort, bytes: readonly number[]): void {
+  const frame = new Uint8Array(bytes.length + CRC_BYTES);
+  frame.set(bytes);
+  const crc = crc16(frame.subarray(0, bytes.length));
+  frame.set([crc & 0xff, crc >> 8], bytes.length);
+  port.write(frame);
+}
