@@ -32,7 +32,7 @@ import {
   repliesUntilMs,
   unanswered,
 } from "./reply-guard.ts";
-import { type Client, writeRequest } from "./request-writer.ts";
+import { writeRequest } from "./request-writer.ts";
 import type { SerialLine } from "./serial-line.ts";
 import type { ReadOutcome } from "./verdict.ts";
 import {
@@ -72,7 +72,7 @@ export interface BusClosed {
 type Reply = Exclude<Exchange, { readonly kind: "closed" }>;
 
 export class Bus {
-  readonly #client: Client;
+  readonly #client: InstanceType<typeof modbusSerial.default>;
   readonly #port: ModbusPort;
   readonly #clock: Clock;
   readonly #responseTimeoutMs: number;

@@ -1,15 +1,36 @@
 /** Puts a request on the wire, by modbus-serial's PDUs where it has them. */
-import type modbusSerial from "modbus-serial";
 import type { BusRequest } from "./bus-request.ts";
 import { CRC_BYTES, crc16 } from "./crc16.ts";
 import { MEI_IDENTIFICATION } from "./expectation.ts";
 import type { ModbusPort } from "./modbus-port.ts";
 import { functionCodeOf } from "./register-map.ts";
 
-export type Client = InstanceType<typeof modbusSerial.default>;
-
-/** What modbus-serial made of the frame. */
+/** Called with what was wrong with the frame, or nothing. */
 export type Done = (thrown: unknown) => void;
+
+type WriteRead = (unitId: number, address: number, quantity: number, done: Done) => void;
+
+/** What modbus-serial is to the bus. */
+export interface PduWriter {
+  readonly writeFC1: WriteRead;
+  readonly writeFC2: WriteRead;
+  readonly writeFC3: WriteRead;
+  readonly writeFC4: WriteRead;
+  writeFC5(unitId: number, address: number, value: boolean, done: Done): void;
+  writeFC6(unitId: number, address: number, value: number, done: Done): void;
+  writeFC15(unitId: number, address: number, values: boolean[], done: Done): void;
+  writeFC16(unitId: number, address: number, values: number[], done: Done): void;
+  writeFC22(unitId: number, address: number, andMask: number, orMask: number, done: Done): void;
+  writeFC23(
+    unitId: number,
+    readAddress: number,
+    quantity: number,
+    address: number,
+    count: number,
+    values: number[],
+    done: Done,
+  ): void;
+}
 
 const READ_METHODS = { 1: "writeFC1", 2: "writeFC2", 3: "writeFC3", 4: "writeFC4" } as const;
 
@@ -29,7 +50,7 @@ export function requestFunctionCode(request: BusRequest): number {
 }
 
 /** Writes the request to the port, once. `done` is told of an exception, and of a frame that modbus-serial refuses. */
-export function writeRequest(client: Client, port: ModbusPort, request: BusRequest, done: Done): void {
+export function writeRequest(client: PduWriter, port: ModbusPort, request: BusRequest, done: Done): void {
   const { unitId } = request;
   switch (request.kind) {
     case "read":
