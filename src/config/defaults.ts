@@ -67,6 +67,7 @@ export const LIMITS = {
   inputs: 64,
   unreadableRanges: 256,
   enumValues: 256,
+  sources: 8,
   authorizedKeys: 32,
 
   nameChars: 64,
