@@ -114,6 +114,21 @@ export function lineContract(name: string, makeRig: () => Promise<LineRig>): voi
     assert.deepEqual([...watch.heard], [1, 2]);
   });
 
+  promise("what arrives in a pause is heard after it, in order", async (rig, watch) => {
+    await rig.line.open();
+    rig.line.pause();
+    for (let at = 0; at < ALL_BYTES.length; at += PIECE_BYTES) rig.arrive(ALL_BYTES.subarray(at, at + PIECE_BYTES));
+    await rig.line.write(LONGEST_FRAME);
+    rig.line.resume();
+    rig.line.resume();
+    await watch.until("all is heard", () => watch.heard.length >= ALL_BYTES.length);
+    assert.deepEqual(watch.heard, ALL_BYTES);
+    rig.line.pause();
+    await rig.line.close();
+    await rig.line.open();
+    await watch.exchange(rig);
+  });
+
   promise("a closed line writes nothing, hears nothing, and closing it again does nothing", async (rig, watch) => {
     await assert.rejects(rig.line.write(LONGEST_FRAME));
     await rig.line.close();

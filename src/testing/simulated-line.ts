@@ -36,6 +36,9 @@ export class SimulatedLine implements SerialLine {
   readonly #arrivals = new Set<Timer>();
   #state: "closed" | "open" = "closed";
   #plugged = true;
+  #paused = false;
+  /** Arrived while paused. */
+  #held: Uint8Array[] = [];
   #freeAtMs = 0;
 
   constructor(options: SimulatedLineOptions) {
@@ -67,8 +70,20 @@ export class SimulatedLine implements SerialLine {
     });
   }
 
-  /** What arrives is delivered at once, so nothing is ever left to throw away. */
-  async discardInput(): Promise<void> {}
+  /** What arrives is delivered at once, so what is left to throw away came in a pause. */
+  async discardInput(): Promise<void> {
+    this.#held = [];
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    const held = this.#held.splice(0);
+    if (held.length > 0) this.onData(Uint8Array.from(Buffer.concat(held)));
+  }
 
   async close(): Promise<void> {
     this.#end("the port was closed");
@@ -83,7 +98,9 @@ export class SimulatedLine implements SerialLine {
       const atMs = beginMs + (from + chunk.length) * this.#characterMs;
       const timer = this.#clock.after(atMs - this.#clock.monotonicMs(), () => {
         this.#arrivals.delete(timer);
-        if (this.#state === "open") this.onData(chunk);
+        if (this.#state === "closed") return;
+        if (this.#paused) this.#held.push(chunk);
+        else this.onData(chunk);
       });
       this.#arrivals.add(timer);
     }
@@ -110,6 +127,8 @@ export class SimulatedLine implements SerialLine {
     this.#writes.clear();
     for (const timer of this.#arrivals) timer.cancel();
     this.#arrivals.clear();
+    this.#held = [];
+    this.#paused = false;
   }
 
   /** One talks at a time: bytes go when the wire is free. Returns when the last one has gone. */

@@ -27,7 +27,7 @@ interface Rig {
   readonly port: ModbusPort;
   readonly frames: Uint8Array[];
   /** Sends the request and gives what came of it within the time. */
-  readonly ask: (withinMs?: number) => Promise<Exchange | undefined>;
+  readonly ask: (withinMs?: number, request?: Uint8Array) => Promise<Exchange | undefined>;
 }
 
 async function rig(more: Partial<LineConfig> = {}, chunkBytes?: number): Promise<Rig> {
@@ -41,10 +41,10 @@ async function rig(more: Partial<LineConfig> = {}, chunkBytes?: number): Promise
   const frames: Uint8Array[] = [];
   port.on("data", (frame: Uint8Array) => frames.push(frame));
   await new Promise<void>((resolve) => port.open(() => resolve()));
-  const ask = async (withinMs = 1_000) => {
+  const ask = async (withinMs = 1_000, request = REQUEST) => {
     let exchange: Exchange | undefined;
     void port
-      .exchange(() => port.write(REQUEST))
+      .exchange(() => port.write(request))
       .then((got) => {
         exchange = got;
       });
@@ -112,6 +112,23 @@ test("what looks like a frame's head before the reply costs a silence, not the r
   const { ask, device } = await rig();
   device.faults = { noise: Uint8Array.of(9, 3, 200) };
   assert.equal((await ask())?.kind, "frame");
+});
+
+test("the middle of a long reply is not looked at, and its end not a moment later for it", async () => {
+  const { ask, line, device } = await rig({}, 1);
+  const registers = 100;
+  device.set("holdingRegister", 0, ...new Array(registers).fill(7));
+  let looks = 0;
+  const { onData } = line;
+  line.onData = (bytes) => {
+    looks += 1;
+    onData(bytes);
+  };
+  const exchange = await ask(1_000, rtuFrame(UNIT, Uint8Array.of(3, 0, 0, 0, registers)));
+  const { serial } = lineConfig("", []);
+  const replyMs = wireTimeMs(serial, registers * 2 + 5);
+  assert.ok(exchange?.kind === "frame" && Math.abs(exchange.tookMs - replyMs) < 1e-6, JSON.stringify(exchange));
+  assert.ok(looks < 12, `${looks} looks`);
 });
 
 test("t3.5 passes in silence before each request", async () => {

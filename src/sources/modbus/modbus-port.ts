@@ -7,16 +7,23 @@ import { EventEmitter } from "node:events";
 import type { LineConfig } from "../../config/config.ts";
 import { type Clock, reach, type Timer } from "../../core/clock.ts";
 import { assert, messageOf } from "../../core/errors.ts";
-import { type Expectation, expectationOf, FRAME_MAX_BYTES, replyBytesMax } from "./expectation.ts";
+import { answerBytes, type Expectation, expectationOf, FRAME_MAX_BYTES, replyBytesMax } from "./expectation.ts";
 import { type Skipped, scanFrames } from "./frame-scanner.ts";
 import type { SerialLine } from "./serial-line.ts";
-import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
+import { silentIntervalMs, transferMs, wireTimeMs } from "./wire-time.ts";
 
 /** USB adapters hand over what they received up to this much later (FTDI's latency timer is 16 ms). */
 const ADAPTER_LATENCY_MS = 20;
 
 /** A busy board or adapter may hold a request up for so long; one that holds it longer is frozen. */
 const WRITE_STALL_MAX_MS = 1_000;
+
+/**
+ * While the rest of a reply passes on the wire the line need not be looked at: until so much before its end, and only
+ * where that spares more than a look or two.
+ */
+const REST_ENDS_EARLY_MS = 2;
+const REST_MIN_MS = 2;
 
 /** Input kept while a frame is looked for; a line that babbles more is noise. */
 const INPUT_MAX_BYTES = 4 * FRAME_MAX_BYTES;
@@ -42,6 +49,7 @@ interface Running {
   noiseBytes: number;
   timeout: Timer | undefined;
   quiet: Timer | undefined;
+  rest: Timer | undefined;
 }
 
 export class ModbusPort extends EventEmitter {
@@ -116,6 +124,7 @@ export class ModbusPort extends EventEmitter {
       noiseBytes: 0,
       timeout: undefined,
       quiet: undefined,
+      rest: undefined,
     };
     this.#settle = undefined;
     this.#running = running;
@@ -206,7 +215,17 @@ export class ModbusPort extends EventEmitter {
     running.quiet = undefined;
     if (this.#search(running, false) || this.#input.length === 0) return;
     const quietMs = Math.max(silentIntervalMs(this.#config.serial), ADAPTER_LATENCY_MS);
-    running.quiet = this.#clock.after(quietMs, () => this.#search(running, true));
+    running.quiet = this.#clock.after(this.#rest(running) + quietMs, () => this.#search(running, true));
+  }
+
+  /** Looks away while what is missing of a reply that has begun cannot have come. Returns for how long. */
+  #rest(running: Running): number {
+    const missingBytes = (answerBytes(this.#input, running.expected, false) ?? 0) - this.#input.length;
+    const restMs = transferMs(this.#config.serial, missingBytes) - REST_ENDS_EARLY_MS;
+    if (running.rest !== undefined || restMs < REST_MIN_MS || !Number.isFinite(restMs)) return 0;
+    this.#line.pause();
+    running.rest = this.#clock.after(restMs, () => this.#line.resume());
+    return restMs;
   }
 
   /** Looks for the answer and settles with it. */
@@ -268,7 +287,9 @@ export class ModbusPort extends EventEmitter {
   #finish(running: Running): void {
     running.timeout?.cancel();
     running.quiet?.cancel();
+    running.rest?.cancel();
     this.#running = undefined;
+    this.#line.resume();
   }
 
   /** Throws away what is left, but counts what it was. */

@@ -9,6 +9,9 @@ export interface SerialLine {
   write(bytes: Uint8Array): Promise<void>;
   /** What was received before is not delivered after this: it is handed over now, or thrown away. */
   discardInput(): Promise<void>;
+  /** What arrives may wait in the host until `resume`: a reply that takes its time need not be looked at all the while. */
+  pause(): void;
+  resume(): void;
   /** Closes the file. Closing a closed line does nothing. */
   close(): Promise<void>;
   /** The one listener; set before open. Chunks have no meaning, only their order. */

@@ -30,6 +30,8 @@ class SerialportLine implements SerialLine {
   readonly #config: PortConfig;
   readonly #buffer = Buffer.alloc(READ_BUFFER_BYTES);
   #port: Port | undefined;
+  #watches = false;
+  #paused = false;
   /** The last write; the binding would let two overtake each other. */
   #written: Promise<void> = Promise.resolve();
   /** Writes that have not come back, of a port closed meanwhile, too: they hold its file and its lock. */
@@ -64,6 +66,8 @@ class SerialportLine implements SerialLine {
     }
     this.#port = port;
     this.#written = Promise.resolve();
+    this.#watches = false;
+    this.#paused = false;
     this.#watch(port);
   }
 
@@ -82,6 +86,15 @@ class SerialportLine implements SerialLine {
       await this.#lose(port, messageOf(thrown));
       throw new Error(messageOf(thrown));
     }
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (this.#port !== undefined) this.#watch(this.#port);
   }
 
   async close(): Promise<void> {
@@ -109,8 +122,11 @@ class SerialportLine implements SerialLine {
   }
 
   #watch(port: Port): void {
+    if (this.#watches || this.#paused) return;
+    this.#watches = true;
     port.poller.once("readable", (failure) => {
       if (this.#port !== port) return;
+      this.#watches = false;
       try {
         if (failure) throw failure;
         this.#take(port);

@@ -145,6 +145,8 @@ export class Life {
       open: () => (isOver() ? never() : line.open()),
       write: (bytes) => (isOver() ? never() : line.write(bytes)),
       discardInput: () => line.discardInput(),
+      pause: () => line.pause(),
+      resume: () => line.resume(),
       close: () => (isOver() ? never() : line.close()),
     };
     line.onData = (bytes) => isOver() || mortal.onData(bytes);
