@@ -7,7 +7,8 @@ import { build } from "esbuild";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const src = resolve(root, "src");
-const dist = resolve(root, "dist");
+/** Where it goes; tests bundle into a folder of their own. */
+const dist = resolve(root, process.argv[2] ?? "dist");
 
 const WITH_MACHINE_CODE = ["better-sqlite3", "serialport", "@serialport/*", "onoff", "epoll"];
 

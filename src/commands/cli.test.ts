@@ -55,7 +55,7 @@ describe("the command line", () => {
     assert.match(later.err, /planned, not in this version/);
   });
 
-  for (const name of ["run", "check", "demo", "simulate"]) {
+  for (const name of ["run", "check", "demo", "simulate", "models"]) {
     test(`${name} --help teaches and fits 80 columns`, async () => {
       const { code, out } = await run(name, "--help");
       assert.equal(code, 0);

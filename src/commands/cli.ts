@@ -37,7 +37,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./export.ts")).exportSamples,
   },
   init: { summary: "write a first gateway.yaml" },
-  models: { summary: "list and show device models" },
+  models: {
+    summary: "list and show device models",
+    load: async () => (await import("./models.ts")).models,
+  },
   keygen: { summary: "make a key for remote commands" },
   command: { summary: "sign a remote command" },
 };

@@ -1,0 +1,169 @@
+/** `sallyport models [NAME]`: which devices are known by name, and what is read from one. */
+import { parseArgs } from "node:util";
+import type { RegisterTag } from "../config/config.ts";
+import { modelNames, type ShownModel, showModel } from "../config/model.ts";
+import { registerNumber, wireAddress } from "../config/register-number.ts";
+import { serialText } from "../config/values.ts";
+import { nearest } from "../config/wording.ts";
+import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
+import type { CommandIo } from "./io.ts";
+import { wrapped } from "./listing.ts";
+import { tagListing } from "./tag-listing.ts";
+
+const USAGE = "usage: sallyport models [NAME | FILE] [--json]";
+
+const HELP = `${USAGE}
+
+Lists the device models that come with Sallyport: what each device is, how many
+tags it has, and from which public document its registers are taken.
+
+  NAME    shows one: every tag with its register as manuals print it (30001) and
+          as it goes over the wire (inputRegister:0), and all its sources
+  FILE    the same for a model file of your own, as ./my-device.yaml; tells
+          all its mistakes, each as file:line:column key: what is wrong
+  --json  the same for machines
+
+exit code   0 shown, 78 mistakes in FILE, 64 wrong usage or no such model
+
+A device of a model needs no tags of its own in gateway.yaml:
+
+  meter-1: { unitId: 1, model: eastron-sdm630 }
+
+It may read only some of them, and change what is reported:
+
+  meter-1:
+    unitId: 1
+    model: eastron-sdm630
+    tags: [ power-total, energy-import ]
+    change: { power-total: { deadband: 50, scanRate: 5s } }
+`;
+
+const COLUMNS_MAX = 80;
+const COLUMNS_MIN = 40;
+
+interface Arguments {
+  readonly name: string | undefined;
+  readonly json: boolean;
+}
+
+export async function models(args: string[], io: CommandIo): Promise<number> {
+  const given = readArguments(args);
+  if (given === "help") {
+    io.out(HELP);
+    return EXIT.ok;
+  }
+  if (typeof given === "string") {
+    io.err(`sallyport models: ${given}\n${USAGE}\n`);
+    return EXIT.usage;
+  }
+  const columns = Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns));
+  const { name, json } = given;
+  if (name === undefined) {
+    const all = modelNames().map((each) => showModel(each));
+    io.out(json ? machineText(all.map(summary)) : listText(all, columns));
+    return EXIT.ok;
+  }
+  return showOne(name, json, columns, io);
+}
+
+function showOne(name: string, json: boolean, columns: number, io: CommandIo): number {
+  const isFile = name.includes("/") || name.includes(".");
+  if (!isFile && !modelNames().includes(name)) {
+    const meant = nearest(name, modelNames());
+    const remedy = meant === undefined ? "sallyport models lists them" : `did you mean ${meant}?`;
+    io.err(`sallyport models: there is no model ${name}; ${remedy}\n`);
+    return EXIT.usage;
+  }
+  try {
+    const model = showModel(name);
+    io.out(json ? machineText(details(model)) : modelText(model, columns));
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const count = error.problems.length;
+    if (json) io.out(machineText({ problems: error.problems }));
+    else io.err(`${error.message}\n${count === 1 ? "1 mistake" : `${count} mistakes`}\n`);
+    return error.exitCode;
+  }
+}
+
+/** What to do, or why that cannot be told. */
+function readArguments(args: string[]): Arguments | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
+    });
+    if (values.help) return "help";
+    return positionals.length > 1 ? "name one model only" : { name: positionals[0], json: values.json };
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function listText(all: readonly ShownModel[], columns: number): string {
+  const texts = all.map(({ id, maker, name, kind, tags, sources }) => {
+    const what = wrapped(`${maker} ${name}: ${kind}`, columns, 2);
+    return `${id}, ${tagCount(tags)}\n${what}${wrapped(`from ${sources[0]}`, columns, 4)}`;
+  });
+  return `${texts.join("\n")}\n${all.length} models. sallyport models NAME shows the registers of one.\n`;
+}
+
+function modelText({ id, maker, name, kind, factory, tags, sources }: ShownModel, columns: number): string {
+  const settings = [
+    ...(factory.serial === undefined ? [] : [serialText(factory.serial)]),
+    ...(factory.unitId === undefined ? [] : [`unit ${factory.unitId}`]),
+  ];
+  return [
+    `${id}: ${maker} ${name}\n`,
+    ...(kind === "" ? [] : [wrapped(kind, columns, 2)]),
+    ...(settings.length === 0 ? [] : [`  leaves the factory with ${settings.join(", ")}\n`]),
+    `\n${tagCount(tags)}\n${tagListing(tags, columns, 2)}`,
+    `\nfrom\n${sources.map((source) => wrapped(source, columns, 2)).join("")}`,
+  ].join("");
+}
+
+function tagCount(tags: readonly RegisterTag[]): string {
+  return `${tags.length} tag${tags.length === 1 ? "" : "s"}`;
+}
+
+function summary({ id, name, maker, kind, sources, factory, tags }: ShownModel): object {
+  const { serial, unitId } = factory;
+  const settings = { ...(serial !== undefined && { serial: serialText(serial) }), ...(unitId && { unitId }) };
+  return { id, name, maker, kind, sources, factory: settings, tags: tags.length };
+}
+
+function details(model: ShownModel): object {
+  return { ...summary(model), tags: model.tags.map(tagDetails) };
+}
+
+function tagDetails({ name, register, type, ...tag }: RegisterTag): object {
+  const { byteOrder, bit, lengthBytes } = register;
+  const { units, min, max, scale, offset, scaleFrom, notAvailable, notAvailableTo, enum: names } = tag;
+  return {
+    name,
+    register: registerNumber(register),
+    address: wireAddress(register),
+    held: register.type,
+    lengthBytes,
+    byteOrder,
+    bit,
+    type,
+    units,
+    min,
+    max,
+    scale,
+    offset,
+    scaleFrom: scaleFrom && wireAddress(scaleFrom),
+    notAvailable,
+    notAvailableTo,
+    enum: names,
+  };
+}
+
+/** JSON has no whole numbers beyond 2^53: they go out as text. */
+function machineText(content: object): string {
+  const plain = (_key: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
+  return `${JSON.stringify(content, plain, 2)}\n`;
+}
