@@ -1,13 +1,15 @@
 /**
  * The composition root: builds the stages and joins them. It reads like the way of the data and decides nothing.
  */
+
+import { changeOf } from "./config/change.ts";
 import type { Config, LineConfig, UplinkConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
 import type { Random } from "./core/random.ts";
 import type { HostFigures } from "./diagnostics/host-figures.ts";
 import { RequestDesk, type RequestHandler } from "./diagnostics/request-desk.ts";
-import { createSelfReport, type Reports, selfDevice } from "./diagnostics/self-tags.ts";
+import { createSelfReport, type Reports, type SelfReport, selfDevice } from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
 import type {
   CurrentValues,
@@ -17,20 +19,18 @@ import type {
   Outbox,
   OutboxReport,
   Source,
-  StateStore,
-  TagSink,
   Transport,
   UplinkReport,
 } from "./pipeline.ts";
 import { createGpioSource } from "./sources/gpio/gpio-source.ts";
 import type { PinDriver } from "./sources/gpio/pin-driver.ts";
-import { createModbusSource } from "./sources/modbus/modbus-source.ts";
+import { createModbusSource, type ModbusSource } from "./sources/modbus/modbus-source.ts";
 import type { SerialLine } from "./sources/modbus/serial-line.ts";
-import { openStore } from "./store/open-store.ts";
+import { openStore, type Store } from "./store/open-store.ts";
 import type { OutboxLimits } from "./store/outbox-limits.ts";
 import type { Storage } from "./store/storage-client.ts";
-import { createTagTable } from "./tags/tag-table.ts";
-import { createUplink, type UplinkOptions } from "./uplinks/uplink.ts";
+import { createTagTable, type TagTable } from "./tags/tag-table.ts";
+import { createUplink, type Uplink } from "./uplinks/uplink.ts";
 
 /** Everything outside the gateway: the world it reads and sends to, time and chance. */
 export interface Surroundings {
@@ -56,6 +56,13 @@ export interface Surroundings {
 export interface Gateway {
   readonly values: CurrentValues;
   start(): void;
+  /**
+   * Goes on under another configuration. The outbox stays as it is; lines and inputs that are the same are read on
+   * without a pause; each broker gets a new session where anything that it is told of has changed.
+   *
+   * @returns the sections whose change needs a restart and was left out
+   */
+  reload(config: Config): Promise<readonly string[]>;
   /** Stops reading, says goodbye to the brokers, commits what is not acknowledged. */
   stop(): Promise<void>;
   outbox(): OutboxReport;
@@ -69,70 +76,160 @@ const SLOW_STOP_MS = 2_000;
 /** Opens the stores and builds every stage; nothing moves before start(). Rejects where the state directory is unusable. */
 export async function createGateway(config: Config, around: Surroundings): Promise<Gateway> {
   const { clock, log } = around;
-  const gatewayDevice = selfDevice(config);
-  const devices = [...fieldDevices(config), gatewayDevice];
-
-  const { outbox, state } = await openStore({
+  const store = await openStore({
     config: config.outbox,
     stateDir: around.stateDir,
     uplinks: config.uplinks,
-    tags: devices.flatMap((device) => device.tags),
+    tags: devicesOf(config).flatMap((device) => device.tags),
     clock,
     log: log.scope("outbox"),
     worker: around.storage,
     ...(around.outboxLimits && { limits: around.outboxLimits }),
   });
-  const tags = createTagTable({
-    devices,
-    intake: around.witness === undefined ? outbox : both(around.witness, outbox),
-    clock,
-    epochs: state,
-    log: log.scope("tags"),
-  });
-  const lines = config.lines.map((line) =>
-    createModbusSource({ ...around, line, sink: tags, log: log.scope(line.name) }),
-  );
-  const sources: readonly Source[] = [...lines, ...inputSources(config, tags, around)];
-  const uplinks = config.uplinks.map((uplink) => createUplink(uplinkParts(uplink, tags, outbox, state, around)));
+  return new JoinedStages(config, around, store);
+}
 
-  const reports = {
-    outbox: () => outbox.report(),
-    uplinks: () => uplinks.map((uplink) => uplink.report()),
-    lines: () => lines.map((line) => line.report()),
-  };
-  const self = createSelfReport({
-    device: gatewayDevice,
-    sink: tags,
-    clock,
-    reports,
-    clockState: () => "host",
-    ...(around.host && { host: around.host }),
-  });
-  const forTools = runtimeParts(tags, outbox, reports, around);
-  const inOrder = [tags, ...uplinks, ...sources, self, ...forTools];
+class JoinedStages implements Gateway {
+  readonly values: TagTable;
+  readonly #around: Surroundings;
+  readonly #store: Store;
+  readonly #self: SelfReport;
+  readonly #forTools: readonly Source[];
+  #config: Config;
+  #lines: readonly ModbusSource[];
+  #inputs: Source;
+  #uplinks: readonly Uplink[];
+  /** A reload under way. */
+  #reloading: Promise<unknown> = Promise.resolve();
 
-  const stopped = async (what: string, stopping: Promise<unknown>): Promise<void> => {
+  constructor(config: Config, around: Surroundings, store: Store) {
+    const { clock, log, host, witness } = around;
+    const { outbox, state } = store;
+    this.#config = config;
+    this.#around = around;
+    this.#store = store;
+    this.values = createTagTable({
+      devices: devicesOf(config),
+      intake: witness === undefined ? outbox : both(witness, outbox),
+      clock,
+      epochs: state,
+      log: log.scope("tags"),
+    });
+    this.#lines = config.lines.map((line) => this.#line(line));
+    this.#inputs = this.#inputSource(config);
+    this.#uplinks = config.uplinks.map((uplink) => this.#uplink(uplink));
+    this.#self = createSelfReport({
+      device: selfDevice(config),
+      sink: this.values,
+      clock,
+      reports: this,
+      clockState: () => "host",
+      ...(host && { host }),
+    });
+    this.#forTools = runtimeParts(this.values, outbox, this, around);
+  }
+
+  start(): void {
+    const { values } = this;
+    for (const part of [values, ...this.#uplinks, ...this.#sources(), this.#self, ...this.#forTools]) part.start();
+  }
+
+  reload(config: Config): Promise<readonly string[]> {
+    const reloading = this.#reloading.then(() => this.#reload(config));
+    this.#reloading = reloading;
+    return reloading;
+  }
+
+  async stop(): Promise<void> {
+    await this.#reloading;
+    await this.#self.stop();
+    await this.#stopped("lines and inputs", this.#sources());
+    this.values.stop();
+    await this.#stopped("brokers", this.#uplinks);
+    // After them nobody asks the outbox anything.
+    await this.#stopped("the runtime directory", this.#forTools);
+    await this.#stopped("the card", [{ stop: () => this.#store.outbox.close() }]);
+  }
+
+  outbox(): OutboxReport {
+    return this.#store.outbox.report();
+  }
+
+  uplinks(): readonly UplinkReport[] {
+    return this.#uplinks.map((uplink) => uplink.report());
+  }
+
+  lines(): readonly LineReport[] {
+    return this.#lines.map((line) => line.report());
+  }
+
+  async #reload(next: Config): Promise<readonly string[]> {
+    const change = changeOf(this.#config, next);
+    const oldLines = this.#lines;
+    const keptLine = (line: LineConfig) => oldLines[change.keptLines.get(line.name) ?? -1];
+    const kept = new Set(next.lines.map(keptLine));
+    const ended = [...oldLines.filter((line) => !kept.has(line)), ...(change.keepsInputs ? [] : [this.#inputs])];
+    await Promise.all([
+      this.#stopped("lines and inputs", ended),
+      this.#stopped("brokers", change.keepsUplinks ? [] : this.#uplinks),
+    ]);
+
+    const devices = devicesOf(next);
+    this.#config = next;
+    this.values.reconfigure(devices, change.keptDevices);
+    this.#self.reconfigure(selfDevice(next));
+    this.#store.outbox.reconfigure(
+      next.uplinks,
+      devices.flatMap((device) => device.tags),
+    );
+
+    this.#lines = next.lines.map((line) => keptLine(line) ?? this.#line(line));
+    if (!change.keepsInputs) this.#inputs = this.#inputSource(next);
+    if (!change.keepsUplinks) this.#uplinks = next.uplinks.map((uplink) => this.#uplink(uplink));
+    const begun = [
+      ...(change.keepsUplinks ? [] : this.#uplinks),
+      ...this.#lines.filter((line) => !kept.has(line)),
+      ...(change.keepsInputs ? [] : [this.#inputs]),
+    ];
+    for (const part of begun) part.start();
+    return change.needsRestart;
+  }
+
+  #sources(): readonly Source[] {
+    return [...this.#lines, this.#inputs];
+  }
+
+  #line(line: LineConfig): ModbusSource {
+    const { log } = this.#around;
+    return createModbusSource({ ...this.#around, line, sink: this.values, log: log.scope(line.name) });
+  }
+
+  #inputSource({ inputs }: Config): Source {
+    const { clock, log, pins } = this.#around;
+    return createGpioSource({ inputs, sink: this.values, clock, log: log.scope("inputs"), driver: pins });
+  }
+
+  #uplink(config: UplinkConfig): Uplink {
+    const { clock, random, log, transport } = this.#around;
+    const { outbox, state } = this.#store;
+    return createUplink({
+      config,
+      values: this.values,
+      queue: outbox.uplink(config.name, config.startAt),
+      transport: transport(config),
+      state,
+      clock,
+      random,
+      log: log.scope(config.name),
+    });
+  }
+
+  async #stopped(what: string, parts: readonly { stop(): Promise<void> }[]): Promise<void> {
+    const { clock, log } = this.#around;
     const late = clock.after(SLOW_STOP_MS, () => log.warning(`stopping: still waiting for ${what}`));
-    await stopping;
+    await Promise.all(parts.map((part) => part.stop()));
     late.cancel();
-  };
-
-  return {
-    values: tags,
-    ...reports,
-    start() {
-      for (const part of inOrder) part.start();
-    },
-    async stop() {
-      await self.stop();
-      await stopped("lines and inputs", Promise.all(sources.map((source) => source.stop())));
-      tags.stop();
-      await stopped("brokers", Promise.all(uplinks.map((uplink) => uplink.stop())));
-      // After them nobody asks the outbox anything.
-      await Promise.all(forTools.map((part) => part.stop()));
-      await stopped("the card", outbox.close());
-    },
-  };
+  }
 }
 
 /** What tools on this machine find in the runtime directory: the picture of the gateway, and a desk for requests. */
@@ -158,29 +255,9 @@ function answerer(outbox: Outbox): RequestHandler {
   };
 }
 
-function uplinkParts(
-  config: UplinkConfig,
-  values: CurrentValues,
-  outbox: Outbox,
-  state: StateStore,
-  { clock, random, log, transport }: Surroundings,
-): UplinkOptions {
-  return {
-    config,
-    values,
-    queue: outbox.uplink(config.name, config.startAt),
-    transport: transport(config),
-    state,
-    clock,
-    random,
-    log: log.scope(config.name),
-  };
-}
-
-function inputSources(config: Config, sink: TagSink, around: Surroundings): readonly Source[] {
-  if (config.inputs.length === 0) return [];
-  const { clock, log, pins } = around;
-  return [createGpioSource({ inputs: config.inputs, sink, clock, log: log.scope("inputs"), driver: pins })];
+/** All that has tags: the site's devices, and the gateway itself. */
+function devicesOf(config: Config): readonly Device[] {
+  return [...fieldDevices(config), selfDevice(config)];
 }
 
 /** What the site has: the devices of every line, then the inputs as one device. */

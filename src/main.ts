@@ -10,7 +10,9 @@ const ROWS_DEFAULT = 24;
 const CTRL_C = "\x03";
 
 const stopping = new AbortController();
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => stopping.abort());
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
+let onHangup = () => stopping.abort();
+process.on("SIGHUP", () => onHangup());
 
 // A log line that cannot be written must cost no data: the gateway goes on without it.
 process.stderr.on("error", () => undefined);
@@ -73,6 +75,9 @@ const io: CommandIo = {
   },
   env: process.env,
   signal: stopping.signal,
+  onHangup(listener) {
+    onHangup = listener;
+  },
   onKey,
 };
 

@@ -160,10 +160,22 @@ export interface OutboxReport {
   readonly healthReason: string;
 }
 
+/** An uplink as the outbox knows it: its name owns its progress. */
+export interface ConfiguredUplink {
+  readonly name: string;
+  /** Where a new name begins. */
+  readonly startAt: "now" | "oldest";
+}
+
 /** `samples`: how many waited. */
 export type Forgotten = { readonly samples: number } | { readonly refused: string };
 
 export interface Outbox extends Intake {
+  /**
+   * These are the configured uplinks and tags from now on. A new name starts as it says; what others left is parked,
+   * as after a start without them.
+   */
+  reconfigure(uplinks: readonly ConfiguredUplink[], tags: readonly TagRef[]): void;
   /** The queue of one uplink; a new name starts now, or with the oldest sample held. */
   uplink(name: string, startAt: "now" | "oldest"): UplinkQueue;
   report(): OutboxReport;

@@ -13,6 +13,8 @@ export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGTERM and SIGINT: end cleanly and soon. */
   readonly signal: AbortSignal;
+  /** Calls back at each SIGHUP, which else ends the command like SIGTERM; absent where none can come. */
+  onHangup?(listener: () => void): void;
   /** Calls back for each key pressed, unechoed, until the returned function is called. Nothing comes without a terminal. */
   onKey(listener: (key: string) => void): () => void;
 }

@@ -15,6 +15,7 @@ import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import type { CommandIo } from "./io.ts";
+import { ReloadWatch } from "./reload.ts";
 
 /** SIGTERM must end the service within 10 s whatever a card or a broker does; what is left is the exit itself. */
 const STOP_LIMIT_MS = 9_000;
@@ -22,6 +23,9 @@ const STOP_LIMIT_MS = 9_000;
 const HELP = `usage: sallyport run --config gateway.yaml [--state-dir DIR] [--board NAME]
 
 Runs the gateway until SIGTERM or SIGINT, then ends with 0 within 10 s.
+SIGHUP, or a change of the file, loads the configuration anew: what has not
+changed is read on, no backlog is touched, and a file with mistakes is refused
+while the old configuration goes on.
 
   --config FILE     the configuration; \`sallyport check FILE\` explains it
   --state-dir DIR   for outbox.db and state.db; default: $STATE_DIRECTORY,
@@ -46,7 +50,8 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   const log = serviceLog(io, options.level, options.json);
-  const config = configuration(options.config, options.board ?? io.env.SALLYPORT_BOARD, log);
+  const load = () => configuration(options.config, options.board ?? io.env.SALLYPORT_BOARD, log);
+  const config = load();
   const stateDir = resolve(options.stateDir ?? firstDirectory(io.env.STATE_DIRECTORY) ?? "state");
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
   makeDirectories([stateDir, runtimeDir]);
@@ -58,10 +63,35 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   gateway.start();
-  log.notice(`started: ${config.lines.length} lines, ${config.inputs.length} inputs, ${config.uplinks.length} uplinks`);
+  log.notice(`started: ${contentText(config)}`);
+  const watch = new ReloadWatch({ file: options.config, reload: () => reload(gateway, load, log), clock: hostClock });
+  watch.start();
+  // A terminal that is closed ends what runs in it.
+  if (!io.isTerminal) io.onHangup?.(() => watch.ask());
   await aborted(io.signal);
+  watch.stop();
   log.notice("stopping");
   return stopWithin(gateway.stop(), log);
+}
+
+/** A bad file changes nothing. */
+async function reload(gateway: Gateway, load: () => Config, log: Log): Promise<void> {
+  let config: Config;
+  try {
+    config = load();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    for (const line of error.message.split("\n")) log.error(line);
+    log.error("the new configuration is refused, the old one goes on");
+    return;
+  }
+  const left = await gateway.reload(config);
+  for (const key of left) log.warning(`${key}: this change takes effect at the next start`);
+  log.notice(`configuration loaded: ${contentText(config)}`);
+}
+
+function contentText({ lines, inputs, uplinks }: Config): string {
+  return `${lines.length} lines, ${inputs.length} inputs, ${uplinks.length} uplinks`;
 }
 
 /** Warns of what this version does not act on, and refuses what it must not do otherwise. */

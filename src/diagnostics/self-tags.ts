@@ -66,14 +66,19 @@ export interface SelfReportOptions {
   readonly host?: HostFigures;
 }
 
-/** Reads the gateway itself, each tag at its scanRate. */
-export function createSelfReport(options: SelfReportOptions): Source {
-  return new SelfReport(options);
+export interface SelfReport extends Source {
+  /** Goes on with the tags of another configuration. @param device as made by selfDevice */
+  reconfigure(device: Device): void;
 }
 
-class SelfReport implements Source {
+/** Reads the gateway itself, each tag at its scanRate. */
+export function createSelfReport(options: SelfReportOptions): SelfReport {
+  return new Reporter(options);
+}
+
+class Reporter implements SelfReport {
   readonly #o: SelfReportOptions;
-  readonly #tags: ReadonlyMap<string, Tag>;
+  #tags: ReadonlyMap<string, Tag>;
   readonly #written = new DailyVolume();
   #startedMs = 0;
   #ticks = 0;
@@ -81,7 +86,11 @@ class SelfReport implements Source {
 
   constructor(options: SelfReportOptions) {
     this.#o = options;
-    this.#tags = new Map(options.device.tags.map((tag) => [tag.name, tag]));
+    this.#tags = byName(options.device);
+  }
+
+  reconfigure(device: Device): void {
+    this.#tags = byName(device);
   }
 
   start(): void {
@@ -133,4 +142,8 @@ class SelfReport implements Source {
       else readings.push({ tag, value, status: "Good" });
     }
   }
+}
+
+function byName({ tags }: Device): ReadonlyMap<string, Tag> {
+  return new Map(tags.map((tag) => [tag.name, tag]));
 }

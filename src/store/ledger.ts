@@ -34,7 +34,7 @@ export class Ledger implements QueueHost {
   readonly doomed = new Set<number>();
   readonly #clock: Clock;
   readonly #limits: OutboxLimits;
-  readonly #tags: readonly TagRef[];
+  #tags: readonly TagRef[];
   readonly #commitFirst: boolean;
   readonly #runStartMs: number;
   #newest: number;
@@ -86,6 +86,11 @@ export class Ledger implements QueueHost {
   /** Losses changed, or stored samples were acknowledged: worth a commit of its own, though not at once. */
   get hasProgress(): boolean {
     return this.#hasProgress;
+  }
+
+  /** The configured tags from now on. */
+  tellOf(tags: readonly TagRef[]): void {
+    this.#tags = tags;
   }
 
   append(samples: readonly Sample[]): void {

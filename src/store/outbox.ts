@@ -11,7 +11,15 @@ import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { Forgotten, LossReason, Outbox, OutboxReport, Sample, UplinkQueue } from "../pipeline.ts";
+import type {
+  ConfiguredUplink,
+  Forgotten,
+  LossReason,
+  Outbox,
+  OutboxReport,
+  Sample,
+  UplinkQueue,
+} from "../pipeline.ts";
 import { type BlockContent, contentOf } from "./block-content.ts";
 import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
@@ -32,13 +40,6 @@ export interface LastKnown {
   readonly safe: SafeTime | undefined;
   /** Source time of the oldest sample it held; undefined when it held none, or it is not known. */
   readonly oldestMs: number | undefined;
-}
-
-/** An uplink as the outbox knows it: its name owns its progress. */
-export interface ConfiguredUplink {
-  readonly name: string;
-  /** Where a new name begins. */
-  readonly startAt: "now" | "oldest";
 }
 
 export interface OutboxOptions {
@@ -146,6 +147,15 @@ class StoredOutbox implements Outbox {
     queue.claim();
     this.#ledger.progressChanged();
     return queue;
+  }
+
+  reconfigure(uplinks: readonly ConfiguredUplink[], tags: readonly TagRef[]): void {
+    this.#ledger.tellOf(tags);
+    const names = new Set(uplinks.map(({ name }) => name));
+    for (const [name, queue] of this.#ledger.queues) if (!names.has(name)) queue.disclaim();
+    for (const { name, startAt } of uplinks) this.uplink(name, startAt);
+    this.#parkOthers();
+    this.#ledger.lossesChanged();
   }
 
   report(): OutboxReport {

@@ -182,6 +182,11 @@ export class Queue implements UplinkQueue {
     this.#pending = bound(add(this.#pending, { from: this.#host.visible() + 1, to: Infinity }));
   }
 
+  /** No configured uplink has this name any more. */
+  disclaim(): void {
+    this.#isClaimed = false;
+  }
+
   /** The uplink is configured no more: it waits for nothing new. */
   park(newest: number, runMs: number): void {
     if (this.#isClaimed || this.#parkedRunMs !== undefined) return;

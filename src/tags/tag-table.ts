@@ -29,6 +29,11 @@ export interface TagTableOptions {
 }
 
 export interface TagTable extends TagSink, CurrentValues {
+  /**
+   * These are the devices from now on. Those in `kept` go on with the values of the tags they had; all others begin
+   * anew, BadWaitingForInitialData: what was read under another configuration proves nothing.
+   */
+  reconfigure(devices: readonly Device[], kept: ReadonlySet<string>): void;
   /** Stamps the first status of every tag and begins to watch for age. */
   start(): void;
   stop(): void;
@@ -65,7 +70,7 @@ class Table implements TagTable {
   readonly #intake: Intake;
   readonly #clock: Clock;
   readonly #stamps: Stamps;
-  readonly #deviceList: readonly Device[];
+  #deviceList: readonly Device[] = [];
   readonly #devices = new Map<string, DeviceState>();
   readonly #tags = new Map<string, TagState>();
   /** What the running call has found to report; it goes out in one piece at its end. */
@@ -76,17 +81,14 @@ class Table implements TagTable {
     this.#intake = options.intake;
     this.#clock = options.clock;
     this.#stamps = new Stamps(options.clock, options.epochs, options.log);
-    this.#deviceList = options.devices;
-    const stampMs = options.clock.wallMs();
-    for (const device of options.devices) {
-      const deviceState: DeviceState = { tags: [], lost: false, revision: 0 };
-      this.#devices.set(device.name, deviceState);
-      for (const tag of device.tags) {
-        const state = unread(tag, deviceState, stampMs, this.#stamps.epoch);
-        deviceState.tags.push(state);
-        this.#tags.set(tag.id, state);
-      }
-    }
+    this.#adopt(options.devices, new Set(), options.clock.wallMs());
+  }
+
+  reconfigure(devices: readonly Device[], kept: ReadonlySet<string>): void {
+    this.#stamps.observe();
+    // Within an epoch the stamps of a tag rise, also over a removal and a return.
+    const lastMs = [...this.#tags.values()].reduce((latest, { stampMs }) => Math.max(latest, stampMs), 0);
+    this.#adopt(devices, kept, Math.max(this.#stamps.at(this.#clock.monotonicMs()), lastMs + 1));
   }
 
   /**
@@ -148,6 +150,27 @@ class Table implements TagTable {
 
   revision(name: string): number {
     return this.#devices.get(name)?.revision ?? 0;
+  }
+
+  #adopt(devices: readonly Device[], kept: ReadonlySet<string>, stampMs: number): void {
+    const oldDevices = new Map(this.#devices);
+    const oldTags = new Map(this.#tags);
+    this.#deviceList = devices;
+    this.#devices.clear();
+    this.#tags.clear();
+    for (const { name, tags } of devices) {
+      const old = oldDevices.get(name);
+      const isKept = kept.has(name);
+      const device: DeviceState = { tags: [], lost: isKept && old?.lost === true, revision: (old?.revision ?? -1) + 1 };
+      this.#devices.set(name, device);
+      for (const tag of tags) {
+        const known = isKept ? oldTags.get(tag.id) : undefined;
+        const state =
+          known === undefined ? unread(tag, device, stampMs, this.#stamps.epoch) : { ...known, tag, device };
+        device.tags.push(state);
+        this.#tags.set(tag.id, state);
+      }
+    }
   }
 
   #scheduleSweep(): void {

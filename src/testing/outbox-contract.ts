@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Sample } from "../pipeline.ts";
-import type { ConfiguredUplink } from "../store/outbox.ts";
+import type { ConfiguredUplink, Sample } from "../pipeline.ts";
 import { OUTBOX_LIMITS_CASES } from "./outbox-limits-cases.ts";
 import { STATE_CASES } from "./state-cases.ts";
 import {
