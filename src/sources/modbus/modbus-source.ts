@@ -126,7 +126,7 @@ class LineSource implements ModbusSource {
       path: this.#line.path,
       fault: this.#open ? "" : this.#fault,
       utilisation: this.#busy.percent(this.#clock.monotonicMs()),
-      missedPeriods: this.#schedule.missedPeriods,
+      missedPeriods: Math.floor(this.#schedule.missedPeriods),
       devices: this.#line.devices.map(({ name }) => {
         const device = this.#devices.get(name);
         const lost = device !== undefined && device.state.phase !== "serving";

@@ -28,8 +28,11 @@ interface Run {
   readonly lateMs: number;
 }
 
-/** Serves jobs for a while, each read taking `costMs`, a probe `probeCostMs`. */
-function serve(start: Schedule, fromMs: number, untilMs: number, costMs: number, probeCostMs = 0): Run {
+type Cost = number | ((key: number) => number);
+
+/** Serves jobs for a while, each read taking `cost`, a probe `probeCostMs`. */
+function serve(start: Schedule, fromMs: number, untilMs: number, cost: Cost, probeCostMs = 0): Run {
+  const costOf = typeof cost === "number" ? () => cost : cost;
   let schedule = start;
   const readsMs = new Map<number, number[]>();
   let probesMs = 0;
@@ -46,7 +49,7 @@ function serve(start: Schedule, fromMs: number, untilMs: number, costMs: number,
       readsMs.set(job.key, [...(readsMs.get(job.key) ?? []), nowMs]);
       const dueMs = schedule.slots.find((s) => s.key === job.key)?.dueMs ?? nowMs;
       lateMs = Math.max(lateMs, nowMs - dueMs);
-      nowMs += costMs;
+      nowMs += costOf(job.key);
       schedule = finished(schedule, job.key, nowMs);
     }
   }
@@ -88,12 +91,64 @@ test("the earliest deadline goes first: a slow read never makes a fast one wait 
   for (const [i, ms] of times.entries()) assert.ok(i === 0 || ms - (times[i - 1] ?? 0) <= 140);
 });
 
-test("an overloaded line serves everyone and counts what it misses", () => {
-  const reads = [read(0, 100), read(1, 100), read(2, 10_000)];
-  const { readsMs, schedule } = serve(startSchedule(reads, 0), 0, 60_000, 90);
-  assert.ok((readsMs.get(0)?.length ?? 0) > 250 && (readsMs.get(1)?.length ?? 0) > 250);
-  assert.ok((readsMs.get(2)?.length ?? 0) >= 5);
-  assert.ok(schedule.missedPeriods > 300);
+/** Reads made of those that were asked for, a number each. */
+function servedShares(run: Run, reads: readonly { readonly key: number; readonly periodMs: number }[], ms: number) {
+  return reads.map(({ key, periodMs }) => ((run.readsMs.get(key)?.length ?? 0) * periodMs) / ms);
+}
+
+test("P6: a line at twice its load gives each read half its rate, whatever its period", () => {
+  const reads = [read(0, 100, "a"), read(1, 200, "b"), read(2, 1_000, "c")];
+  const run = serve(startSchedule(reads, 0), 0, 100_000, 125);
+  const shares = servedShares(run, reads, 100_000);
+  for (const share of shares) assert.ok(share > 0.48 && share < 0.52, shares.join());
+  const asked = 1_000 + 500 + 100;
+  assert.ok(run.schedule.missedPeriods > 0.46 * asked && run.schedule.missedPeriods < 0.54 * asked);
+});
+
+test("P6: whatever an overloaded line is asked, no read gets a tenth more of its rate than another", () => {
+  const loads = fc.array(
+    fc.record({
+      periodMs: fc.constantFrom(100, 200, 250, 500, 1_000),
+      costMs: fc.integer({ min: 5, max: 60 }),
+    }),
+    { minLength: 2, maxLength: 8 },
+  );
+  fc.assert(
+    fc.property(loads, fc.double({ min: 1.1, max: 5, noNaN: true }), (drawn, load) => {
+      const whole = drawn.reduce((sum, { periodMs, costMs }) => sum + costMs / periodMs, 0);
+      const reads = drawn.map(({ periodMs }, key) => read(key, periodMs));
+      const costOf = (key: number) => ((drawn[key]?.costMs ?? 0) * load) / whole;
+      const durationMs = 40 * 1_000 * load;
+      const run = serve(startSchedule(reads, 0), 0, durationMs, costOf);
+      const shares = servedShares(run, reads, durationMs);
+      assert.ok(Math.max(...shares) <= 1.1 * Math.min(...shares), shares.join());
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("what an overload has cost is not made up for", () => {
+  const reads = [read(0, 100), read(1, 200), read(2, 1_000)];
+  const overloaded = serve(startSchedule(reads, 0), 0, 60_000, 125);
+  const relieved = serve(overloaded.schedule, 60_000, 70_000, 5);
+  for (const share of servedShares(relieved, reads, 10_000)) assert.ok(share <= 1.2, `${share}`);
+});
+
+test("a read that is held misses its periods alone", () => {
+  const start = startSchedule([read(0, 100), read(1, 200)], 0);
+  const waiting = held(serve(start, 0, 1_000, 5).schedule, 0, 2_000);
+  const run = serve(waiting, 1_000, 3_000, 5);
+  const times = run.readsMs.get(1) ?? [];
+  assert.equal(times.length, 10);
+  for (const [i, ms] of times.entries()) assert.ok(i === 0 || Math.abs(ms - (times[i - 1] ?? 0) - 200) <= 10);
+  assert.equal(run.readsMs.get(0)?.length, 10);
+  assert.ok(run.schedule.missedPeriods >= 9 && run.schedule.missedPeriods <= 10);
+});
+
+test("P6: a probe goes when its time has come, on an overloaded line too", () => {
+  const start = deviceLost(startSchedule([read(0, 100), read(1, 100), read(2, 100, "dead")], 0), "dead", 2, 0);
+  const run = serve(start, 0, 100_000, 90, 300);
+  assert.equal(run.probesMs, 9 * 300);
 });
 
 test("a retry counts and waits, a hold only waits", () => {

@@ -1,7 +1,7 @@
 /**
- * Who is read next. Pure. The earliest deadline goes first; reads keep to a grid of their period, spread over it, and a
- * period that could not be kept is counted, not made up for. Lost devices are probed, all of a line together for at
- * most a twentieth of it.
+ * Who is read next. Pure. The earliest deadline goes first; reads keep to a grid of their period, spread over it. What a
+ * line cannot carry makes it fall behind: then its whole timetable is put off, so every read loses in proportion and
+ * none is made up for. Lost devices are probed, all of a line together for at most a twentieth of it.
  */
 import { assert } from "../../core/errors.ts";
 
@@ -39,6 +39,7 @@ export interface Schedule {
   readonly lost: readonly LostDevice[];
   /** No probe before, so that probes keep to their share. */
   readonly probesFromMs: number;
+  /** Periods without a read, added up over all reads, with fractions. */
   readonly missedPeriods: number;
 }
 
@@ -82,26 +83,39 @@ export function nextJob(schedule: Schedule, nowMs: number): Job {
   }
   for (const { device, key, dueMs } of schedule.lost) {
     const readyMs = Math.max(dueMs, schedule.probesFromMs);
-    const deadlineMs = readyMs + PROBE_INTERVAL_MIN_MS;
     if (readyMs > nowMs) untilMs = Math.min(untilMs, readyMs);
-    else if (best === undefined || deadlineMs < best.deadlineMs)
-      best = { job: { kind: "probe", key, device }, deadlineMs };
+    // Probes keep to their share by themselves, so they need not wait for it as well.
+    else if (best === undefined || readyMs < best.deadlineMs)
+      best = { job: { kind: "probe", key, device }, deadlineMs: readyMs };
   }
   return best?.job ?? { kind: "idle", untilMs };
 }
 
-/** The read has its result for this period, good or not. A period that has passed unread meanwhile is missed. */
+/**
+ * The read has its result for this period, good or not. Periods that passed while it was held, or tried again, it has
+ * missed alone. What comes later than a whole period after its deadline shows that the line is behind.
+ */
 export function finished(schedule: Schedule, key: number, nowMs: number): Schedule {
   let missed = 0;
+  let behindMs = 0;
   const next = change(schedule, key, (slot) => {
-    let dueMs = gridAfter(slot, slot.dueMs + slot.periodMs / 2);
-    if (dueMs + slot.periodMs <= nowMs) {
-      missed = Math.floor((nowMs - dueMs) / slot.periodMs);
-      dueMs += missed * slot.periodMs;
-    }
+    const { periodMs } = slot;
+    const readyMs = Math.max(slot.dueMs, slot.notBeforeMs);
+    behindMs = nowMs - (readyMs + 2 * periodMs);
+    const dueMs = gridAfter(slot, readyMs + periodMs / 2);
+    missed = Math.round((dueMs - gridAfter(slot, slot.dueMs + periodMs / 2)) / periodMs);
     return { ...slot, dueMs, notBeforeMs: dueMs, attempts: 0 };
   });
-  return { ...next, missedPeriods: next.missedPeriods + missed };
+  const counted = { ...next, missedPeriods: next.missedPeriods + missed };
+  return behindMs > 0 ? putOff(counted, behindMs) : counted;
+}
+
+/** The timetable as a whole, later: the order of deadlines stays, and each read misses its share. */
+function putOff(schedule: Schedule, byMs: number): Schedule {
+  const lost = new Set(schedule.lost.map((l) => l.device));
+  const missed = schedule.slots.reduce((sum, s) => sum + (lost.has(s.device) ? 0 : byMs / s.periodMs), 0);
+  const slots = schedule.slots.map((s) => ({ ...s, gridMs: s.gridMs + byMs, dueMs: s.dueMs + byMs }));
+  return { ...schedule, slots, missedPeriods: schedule.missedPeriods + missed };
 }
 
 /** The read failed and is tried again within its period. */
