@@ -165,6 +165,14 @@ export interface ConfiguredUplink {
   readonly name: string;
   /** Where a new name begins. */
   readonly startAt: "now" | "oldest";
+  /** Of what waits for it in the file. Absent: the limits of the outbox alone. */
+  readonly history?: HistoryLimits;
+}
+
+/** Ages are running time of the gateway. */
+export interface HistoryLimits {
+  readonly maxAgeMs: number;
+  readonly maxSizeBytes: number;
 }
 
 /** `samples`: how many waited. */

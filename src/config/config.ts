@@ -172,4 +172,6 @@ export interface OutboxConfig {
   readonly commitIntervalMs: number;
   /** Holds while stored samples wait for a configured uplink. 0: committed as they come. */
   readonly outageCommitIntervalMs: number;
+  /** Kept free on the partition; absent: a default that depends on its size. */
+  readonly reserveBytes?: number;
 }

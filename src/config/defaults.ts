@@ -102,6 +102,7 @@ export const LIMITS = {
   rateBytesPerS: { min: 1_000, max: 1_000_000_000 },
 
   storedSizeBytes: { min: 1_000_000, max: 1_000_000_000_000 },
+  reserveBytes: { min: 1_000_000, max: 1_000_000_000_000 },
   storedAgeMs: { min: MINUTE_MS, max: 3_650 * DAY_MS },
   /** Or 0. It is looked for every quarter of it, and a timer is not worth less than 50 ms. */
   commitIntervalMs: { min: 200, max: HOUR_MS },

@@ -12,6 +12,7 @@ const outboxSchema = section("the outbox", {
   path: v.exactOptional(pathSchema),
   maxSize: v.exactOptional(size(LIMITS.storedSizeBytes)),
   maxAge: v.exactOptional(duration(LIMITS.storedAgeMs)),
+  reserve: v.exactOptional(size(LIMITS.reserveBytes)),
   commitInterval: v.exactOptional(durationOrZero(LIMITS.commitIntervalMs)),
   outageCommitInterval: v.exactOptional(durationOrZero(LIMITS.commitIntervalMs)),
 });

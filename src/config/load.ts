@@ -91,6 +91,7 @@ function buildConfig(inspection: Inspection<GatewayFile>, around: LineSurroundin
       maxAgeMs: outbox.maxAge ?? DEFAULTS.outboxMaxAgeMs,
       commitIntervalMs,
       outageCommitIntervalMs: outbox.outageCommitInterval ?? commitIntervalMs,
+      ...(outbox.reserve !== undefined && { reserveBytes: outbox.reserve }),
     },
     clock: {
       source: clock.source ?? DEFAULTS.clockSource,

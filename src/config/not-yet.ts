@@ -23,8 +23,6 @@ const NOT_YET: readonly NotYet[] = [
   { key: "uplinks.*.primaryHost", instead: "the uplink waits for no host" },
   { key: "uplinks.*.node", instead: "it is for Sparkplug" },
   { key: "uplinks.*.sparkplug", instead: "it is for Sparkplug" },
-  { key: "uplinks.*.history.maxAge", instead: "history is kept within the outbox's limits" },
-  { key: "uplinks.*.history.maxSize", instead: "history is kept within the outbox's limits" },
   { key: "lines.*.devices.*.tags.*.writable", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.change.*.writable", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.tags.*.unsigned", instead: "nothing remote can write" },

@@ -54,6 +54,8 @@ export interface Change {
   readonly released: readonly Range[];
   /** The `first` of each block to delete. */
   readonly dropped: readonly number[];
+  /** The `key` of each tag that nothing refers to any more. */
+  readonly forgotten: readonly number[];
   /** Numbers whose oldest block's source time is asked for: see Usage.oldestMs. */
   readonly ages: readonly number[];
 }
@@ -61,8 +63,12 @@ export interface Change {
 export interface Usage {
   /** The file and its write-ahead log on the card. */
   readonly fileBytes: number;
+  /** The file alone. */
+  readonly pagesBytes: number;
   /** The part of the file that is not free for new blocks. */
   readonly usedBytes: number;
+  /** The partition it lies on; undefined where the system does not tell. */
+  readonly partition: Partition | undefined;
   /** Handed to the card since the file was opened, as far as the system tells. */
   readonly writtenBytes: number;
   /** The lowest number in any block. */
@@ -71,6 +77,12 @@ export interface Usage {
   readonly moreReleased: boolean;
   /** For each of Change.ages: fromMs of the first block that reaches that number. */
   readonly oldestMs: readonly (number | undefined)[];
+}
+
+/** As an ordinary user finds it. */
+export interface Partition {
+  readonly sizeBytes: number;
+  readonly freeBytes: number;
 }
 
 /** What is in the file at its opening. */
@@ -113,8 +125,15 @@ export interface ReadBlocks {
 export interface OldestRequest {
   readonly priority: number;
   readonly maxBlocks: number;
+  /** Only blocks that reach this number. */
+  readonly from: number;
   /** Only blocks that lie wholly below this number. */
   readonly below: number;
+}
+
+/** Blocks of one priority with a number in the range. */
+export interface PriorityRange extends Range {
+  readonly priority: number;
 }
 
 /** Every call may reject with a StorageFailure. */
@@ -126,6 +145,8 @@ export interface BlockStore {
   commit(change: Change): Promise<Usage>;
   read(request: ReadRequest): Promise<ReadBlocks>;
   oldest(request: OldestRequest): Promise<readonly OldBlock[]>;
+  /** The bytes of the blocks of these ranges, which ascend and do not overlap within a priority. */
+  sizeOf(ranges: readonly PriorityRange[]): Promise<number>;
   /** Of each priority the last block that begins at or below the number: it may reach it, whatever its row says. */
   reaching(number: number): Promise<readonly Block[]>;
   /** Those of these blocks that are there. @param firsts of each its `first` */

@@ -1,26 +1,28 @@
-/** Carries from memory to the file what has come of age, and drops from the file what its limits demand. */
+/** Carries from memory to the file what has come of age. */
 import type { OutboxConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import { PRIORITIES } from "../core/tag.ts";
-import type { LossReason, NumberedSample, Range } from "../pipeline.ts";
-import { blockOf, contentOf } from "./block-content.ts";
+import type { NumberedSample, Range } from "../pipeline.ts";
+import { blockOf } from "./block-content.ts";
 import { type OpenBlocks, type PackedBlock, pack } from "./block-packer.ts";
-import { type Block, type BlockStore, type Change, type Facts, StorageFailure, type Usage } from "./block-store.ts";
+import { type BlockStore, type Change, type Facts, StorageFailure, type Usage } from "./block-store.ts";
 import type { CommitTask } from "./commit-loop.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { containsAll, gaps } from "./ranges.ts";
-import { type CandidateGroup, decideDrops, isOverfull, type RetentionLimits } from "./retention.ts";
+import { Retainer } from "./retainer.ts";
+import { commitBytesOf } from "./retention.ts";
 import { FACT, safeText } from "./saved-facts.ts";
 import type { TailEntry } from "./tail.ts";
 
-/** How often, at a commit, the file is looked through for what is too old. */
-const RETENTION_INTERVAL_MS = 60_000;
-/** The same where nothing is committed, but something old is kept. */
-const IDLE_RETENTION_INTERVAL_MS = 3_600_000;
-/** Rounds of dropping after one commit; the next commit goes on. */
+/** Rounds of dropping before and after a commit; the next one goes on. */
 const MAX_DROP_ROUNDS = 16;
+/** More than a sample takes in a block, its text left out. */
+const STORED_SAMPLE_BYTES = 16;
+/** Of a character of text. */
+const STORED_CHARACTER_BYTES = 3;
+/** Tags in the dictionary of the file that nothing refers to, before they are removed. */
+const MAX_UNUSED_TAGS = 1_000;
 
 export interface CommitterOptions {
   readonly store: BlockStore;
@@ -40,10 +42,10 @@ export interface CommitterOptions {
 
 export class Committer implements CommitTask {
   readonly #options: CommitterOptions;
+  readonly #retainer: Retainer;
   #open: OpenBlocks = new Map();
   #usage: Usage;
   #committed: number;
-  #retainedRunMs: number;
   #obsolete: Facts;
   /** The file still says that the last stop was clean. */
   #saysClean = true;
@@ -55,7 +57,7 @@ export class Committer implements CommitTask {
     this.#usage = options.usage;
     this.#committed = options.committed;
     this.#obsolete = options.obsolete;
-    this.#retainedRunMs = options.ledger.runMs();
+    this.#retainer = new Retainer(options);
   }
 
   get usage(): Usage {
@@ -75,10 +77,7 @@ export class Committer implements CommitTask {
       oldestMs: oldest?.sample.takenInMs,
       intervalMs: isOutage ? config.outageCommitIntervalMs : config.commitIntervalMs,
       isUrgent: this.#damage !== undefined || ledger.hasNewNames(),
-      hasProgress:
-        ledger.hasProgress ||
-        this.#usage.moreReleased ||
-        (this.#usage.lowest !== undefined && this.#sinceRetentionMs() >= IDLE_RETENTION_INTERVAL_MS),
+      hasProgress: ledger.hasProgress || this.#usage.moreReleased || this.#retainer.isWaiting(this.#usage),
     };
   }
 
@@ -95,8 +94,10 @@ export class Committer implements CommitTask {
   async commit(): Promise<void> {
     try {
       if (this.#damage !== undefined) throw this.#damage;
+      // Room first: the file never grows beyond its limit to shrink again.
+      await this.#makeRoom(commitBytesOf(this.#options.config.maxSizeBytes));
       await this.#commitSamples([]);
-      await this.#retain();
+      await this.#makeRoom(0);
     } catch (thrown) {
       if (!(thrown instanceof StorageFailure) || thrown.kind !== "damaged") throw thrown;
       // Kept until the file is renewed: a card that refuses the renaming is asked again.
@@ -108,7 +109,15 @@ export class Committer implements CommitTask {
 
   /** The last commit of all, after everything else is stored. */
   async markClean(): Promise<void> {
-    await this.#commitSamples([[FACT.clean, "true"]], Infinity);
+    await this.#commitSamples([[FACT.clean, "true"]], { releaseBelow: Infinity });
+  }
+
+  /** @param toComeBytes what the next commit may add */
+  async #makeRoom(toComeBytes: number): Promise<void> {
+    for (let round = 1; round <= MAX_DROP_ROUNDS; round++) {
+      if (!(await this.#retainer.round(this.#usage, toComeBytes))) return;
+      await this.#commitSamples([], { maxSamples: 0 });
+    }
   }
 
   /** Sets a damaged file aside; what memory still holds goes into a new one. */
@@ -130,17 +139,19 @@ export class Committer implements CommitTask {
     this.#damage = undefined;
   }
 
-  async #commitSamples(more: Facts, releaseBelow = this.#options.ledger.tail.base): Promise<void> {
+  async #commitSamples(more: Facts, options: { maxSamples?: number; releaseBelow?: number } = {}): Promise<void> {
     const { ledger, limits } = this.#options;
-    const found = ledger.unsettled(limits.commitSamples + 1);
-    const entries = found.slice(0, limits.commitSamples);
-    const beyond = found[limits.commitSamples];
-    const newest = beyond === undefined ? ledger.newest : (entries.at(-1)?.sample.number ?? 0);
+    const { maxSamples = limits.commitSamples, releaseBelow = ledger.tail.base } = options;
+    const { entries, beyond } = this.#ofAge(maxSamples);
+    const newest = beyond === undefined ? ledger.newest : (entries.at(-1)?.sample.number ?? ledger.visible());
     const owed = ledger.owed();
-    const mayGrow = ({ samples }: PackedBlock) => containsAll(owed, rangeOf(samples));
+    // One that goes must not come back with its next sample.
+    const mayGrow = ({ samples }: PackedBlock) =>
+      containsAll(owed, rangeOf(samples)) && !ledger.doomed.has(rangeOf(samples).from);
     const samples = entries.map((entry) => entry.sample);
     const packed = pack(this.#open, samples, mayGrow, ledger.runMs(), limits);
     const dropped = [...ledger.doomed];
+    const forgotten = packed.blocks.length === 0 ? this.#unusedTags() : [];
     const queues = [...ledger.queues.values()];
     const ages = queues.map((queue) => queue.firstPending() ?? Infinity).map((n) => Math.min(n, ledger.newest + 1));
     const progress = this.#progress(beyond, more);
@@ -150,6 +161,7 @@ export class Committer implements CommitTask {
       facts: progress.facts,
       released: gaps(owed, { from: 0, to: Math.min(releaseBelow - 1, ledger.newest) }),
       dropped,
+      forgotten,
       ages,
     };
     this.#usage = await this.#store(change, entries);
@@ -157,11 +169,34 @@ export class Committer implements CommitTask {
     this.#committed = Math.max(this.#committed, samples.at(-1)?.number ?? 0);
     progress.stored();
     for (const first of dropped) ledger.doomed.delete(first);
+    ledger.dictionary.forget(forgotten);
     queues.forEach((queue, i) => {
       queue.noteOldest(ages[i] ?? 0, this.#usage.oldestMs[i]);
     });
     this.#giveUpGone();
     if (ledger.committedUpTo(newest)) for (const queue of queues) queue.notify();
+  }
+
+  /** What the next commit takes, so that it stays within its part of the log. */
+  #ofAge(maxSamples: number): { readonly entries: readonly TailEntry[]; readonly beyond: TailEntry | undefined } {
+    const { ledger, config } = this.#options;
+    const found = ledger.unsettled(maxSamples + 1);
+    let leftBytes = commitBytesOf(config.maxSizeBytes);
+    const tooMany = found.findIndex(({ sample }, i) => {
+      const text = typeof sample.value === "string" ? sample.value.length : 0;
+      leftBytes -= STORED_SAMPLE_BYTES + STORED_CHARACTER_BYTES * text;
+      return i > 0 && leftBytes < 0;
+    });
+    const end = Math.min(maxSamples, tooMany < 0 ? Number.POSITIVE_INFINITY : tooMany);
+    return { entries: found.slice(0, end), beyond: found[end] };
+  }
+
+  /** Only while the file holds no block: none can refer to them. */
+  #unusedTags(): readonly number[] {
+    const { dictionary, tags, queues } = this.#options.ledger;
+    if (this.#usage.lowest !== undefined || dictionary.storedCount <= tags.length + MAX_UNUSED_TAGS) return [];
+    const lost = [...queues.values()].flatMap((queue) => queue.losses()).flatMap((loss) => loss.tags);
+    return dictionary.unusedBy([...tags, ...lost.map(({ tag }) => tag)]);
   }
 
   async #store(change: Change, entries: readonly TailEntry[]): Promise<Usage> {
@@ -215,50 +250,6 @@ export class Committer implements CommitTask {
     const floor = Math.min(this.#usage.lowest ?? Infinity, ledger.tail.base);
     for (const queue of ledger.queues.values()) queue.giveUpBelow(floor);
     ledger.progressChanged();
-  }
-
-  async #retain(): Promise<void> {
-    const { ledger, config } = this.#options;
-    if (this.#sinceRetentionMs() < RETENTION_INTERVAL_MS && !isOverfull(this.#usage.usedBytes, config)) return;
-    this.#retainedRunMs = ledger.runMs();
-    for (let round = 0; round < MAX_DROP_ROUNDS; round++) {
-      if ((await this.#dropOnce(config)) === 0) return;
-    }
-  }
-
-  #sinceRetentionMs(): number {
-    return this.#options.ledger.runMs() - this.#retainedRunMs;
-  }
-
-  /** Only blocks below the tail: what memory shows as stored stays stored. @returns blocks dropped */
-  async #dropOnce(retention: RetentionLimits): Promise<number> {
-    const { store, ledger, limits } = this.#options;
-    const groups: CandidateGroup[] = [];
-    for (const priority of PRIORITIES.keys()) {
-      const request = { priority, maxBlocks: limits.retentionBlocks, below: ledger.tail.base };
-      const found = await store.oldest(request);
-      const free = found.filter((block) => !ledger.doomed.has(block.first));
-      groups.push({ oldest: free, isAll: found.length < request.maxBlocks });
-    }
-    const drops = decideDrops(groups, this.#usage.usedBytes, ledger.runMs(), retention);
-    if (drops.length === 0) return 0;
-    const blocks = await store.load(drops.map((drop) => drop.first));
-    for (const { first, reason } of drops) {
-      const block = blocks.find((candidate) => candidate.first === first && !ledger.doomed.has(first));
-      if (block !== undefined) this.#declare(block, reason);
-    }
-    const gone = new Set(drops.map((drop) => drop.first));
-    for (const first of gone) ledger.doomed.add(first);
-    this.#open = new Map([...this.#open].filter(([, { samples }]) => !gone.has(rangeOf(samples).from)));
-    await this.#commitSamples([]);
-    return drops.length;
-  }
-
-  #declare(block: Block, reason: LossReason): void {
-    const { ledger } = this.#options;
-    const { samples } = contentOf(block, ledger.dictionary);
-    if (samples.length > 0) ledger.lose(reason, samples);
-    else ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
   }
 }
 

@@ -8,7 +8,7 @@ export class Dictionary {
   /** Tags as read back, shared by all samples of a key and priority. */
   readonly #refs = new Map<string, TagRef>();
   /** Most samples bring the very same object again. */
-  readonly #known = new WeakMap<TagRef, number>();
+  #known = new WeakMap<TagRef, number>();
   #unstored: TagEntry[] = [];
   #nextKey = 1;
 
@@ -57,6 +57,30 @@ export class Dictionary {
   stored(entries: readonly TagEntry[]): void {
     const keys = new Set(entries.map((entry) => entry.key));
     this.#unstored = this.#unstored.filter((entry) => !keys.has(entry.key));
+  }
+
+  /** Entries that are in the file. */
+  get storedCount(): number {
+    return this.#entries.size - this.#unstored.length;
+  }
+
+  /** Keys of stored entries that none of these tags has. */
+  unusedBy(tags: Iterable<TagRef>): readonly number[] {
+    const used = new Set([...tags].map((tag) => this.#keys.get(textOf(tag))));
+    const unstored = new Set(this.#unstored.map((entry) => entry.key));
+    return [...this.#entries.keys()].filter((key) => !used.has(key) && !unstored.has(key));
+  }
+
+  /** The file has these no more; their keys are not given again in this life. */
+  forget(keys: readonly number[]): void {
+    if (keys.length === 0) return;
+    for (const key of keys) {
+      const entry = this.#entries.get(key);
+      if (entry !== undefined) this.#keys.delete(textOf(entry));
+      this.#entries.delete(key);
+    }
+    this.#refs.clear();
+    this.#known = new WeakMap();
   }
 
   /** The file was replaced by an empty one. */

@@ -93,6 +93,11 @@ export class Ledger implements QueueHost {
     this.#tags = tags;
   }
 
+  /** The configured tags. */
+  get tags(): readonly TagRef[] {
+    return this.#tags;
+  }
+
   append(samples: readonly Sample[]): void {
     const takenInMs = this.#clock.monotonicMs();
     for (const sample of samples) {
@@ -222,12 +227,18 @@ export class Ledger implements QueueHost {
   lose(reason: LossReason, samples: readonly NumberedSample[]): void {
     const lost = new Set<number>();
     for (const queue of this.queues.values()) {
-      const pending = queue.pending();
-      const waited = samples.filter((sample) => contains(pending, sample.number));
+      const waited = samples.filter((sample) => queue.waitsFor(sample));
       for (const draft of draftsOf(reason, waited)) queue.lose(draft);
       for (const { number } of waited) lost.add(number);
     }
     this.#dropped += lost.size;
+  }
+
+  /** Tells one uplink, whose own limit it is. The others go on waiting. */
+  loseFor(queue: Queue, reason: LossReason, samples: readonly NumberedSample[]): void {
+    const waited = samples.filter((sample) => queue.waitsFor(sample));
+    for (const draft of draftsOf(reason, waited)) queue.lose(draft);
+    this.#dropped += waited.length;
   }
 
   /** Tells each uplink that waits for some of these numbers; which tags they held is not known. */

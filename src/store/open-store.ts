@@ -6,7 +6,7 @@ import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { ConfiguredUplink, Outbox, StateStore } from "../pipeline.ts";
 import { createOutbox } from "./outbox.ts";
-import { OUTBOX_LIMITS, type OutboxLimits } from "./outbox-limits.ts";
+import { limitsFor, type OutboxLimits } from "./outbox-limits.ts";
 import { walBytesOf } from "./retention.ts";
 import { State } from "./state.ts";
 import { inProcessStorage, type Storage, threadStorage } from "./storage-client.ts";
@@ -71,7 +71,7 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
     {
       store: storage.blocks,
       config,
-      limits: { ...OUTBOX_LIMITS, ...options.limits },
+      limits: { ...limitsFor(config.maxSizeBytes), ...options.limits },
       uplinks,
       tags,
       epoch: state.epoch(),

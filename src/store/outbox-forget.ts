@@ -25,7 +25,7 @@ export function forgetUplink(path: string, name: string, nowMs: number): string 
       [FACT.uplink(name), null],
       ...(losses.get(name) ?? []).map(({ id }): [string, null] => [FACT.loss(name, id), null]),
     ];
-    store.commit({ blocks: [], tags: [], facts: gone, released: [], dropped: [], ages: [] });
+    store.commit({ blocks: [], tags: [], facts: gone, released: [], dropped: [], forgotten: [], ages: [] });
     return undefined;
   } finally {
     store.close();

@@ -51,6 +51,8 @@ interface Heir {
   readonly owed: Ranges;
   /** What it waited for here before, by ours. */
   readonly before: Ranges;
+  /** What it had given up here before. */
+  readonly floors: readonly number[];
   readonly parkedRunMs: number | undefined;
   /** What it takes over, by our numbers. */
   wanted: Ranges;
@@ -120,15 +122,15 @@ class Import {
       ...losses,
     ];
     const tags = this.#dictionary.unstored();
-    this.#store.commit({ blocks: packed, tags, facts, released: [], dropped: [], ages: [] });
+    this.#store.commit({ blocks: packed, tags, facts, released: [], dropped: [], forgotten: [], ages: [] });
     this.#dictionary.stored(tags);
     this.#batch = [];
   }
 
   /** An open range reaches over all numbers to come, also over those of the samples that others took over. */
-  #progressOf({ before, wanted, parkedRunMs }: Heir): string {
+  #progressOf({ before, floors, wanted, parkedRunMs }: Heir): string {
     const others = subtract(before, { from: this.#before + 1, to: this.#number });
-    return progressText({ pending: bound(union([others, wanted])), parkedRunMs });
+    return progressText({ pending: bound(union([others, wanted])), floors, parkedRunMs });
   }
 
   /** What the source had not told, what of it cannot be read, and what its last moments may have cost. */
@@ -166,6 +168,7 @@ function heirsOf(source: SavedOutbox, target: SavedOutbox): readonly Heir[] {
       // Progress that cannot be read counts as none: twice rather than never.
       owed: source.uplinks.has(name) ? (source.uplinks.get(name)?.pending ?? [ALL]) : [],
       before: target.uplinks.has(name) ? (known?.pending ?? [ALL]) : [],
+      floors: known?.floors ?? [],
       parkedRunMs: target.uplinks.has(name) ? known?.parkedRunMs : target.runMs,
       wanted: [],
       waiting: 0,

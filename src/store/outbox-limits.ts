@@ -18,6 +18,14 @@ export interface OutboxLimits extends PackLimits {
   readonly retentionBlocks: number;
 }
 
+/** What memory shows of the file stays in it, so with a small file it must not be much. */
+const MIN_RECENT_BYTES = 1_048_576;
+
+export function limitsFor(maxSizeBytes: number): OutboxLimits {
+  const recentBytes = Math.min(OUTBOX_LIMITS.recentBytes, Math.max(MIN_RECENT_BYTES, maxSizeBytes / 2));
+  return { ...OUTBOX_LIMITS, recentBytes };
+}
+
 export const OUTBOX_LIMITS: OutboxLimits = {
   ...PACK_LIMITS,
   recentSamples: 10_000,

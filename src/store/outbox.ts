@@ -117,7 +117,7 @@ class StoredOutbox implements Outbox {
     this.#loop = new CommitLoop(this.#committer, clock, log, intervalsMs);
     this.#damage = opened.setAside !== undefined || this.#isGone(saved) ? this.#damageLoss() : undefined;
     this.#restore(saved);
-    for (const { name, startAt } of options.uplinks) this.uplink(name, startAt);
+    for (const uplink of options.uplinks) this.#configure(uplink);
     this.#parkOthers();
   }
 
@@ -153,7 +153,7 @@ class StoredOutbox implements Outbox {
     this.#ledger.tellOf(tags);
     const names = new Set(uplinks.map(({ name }) => name));
     for (const [name, queue] of this.#ledger.queues) if (!names.has(name)) queue.disclaim();
-    for (const { name, startAt } of uplinks) this.uplink(name, startAt);
+    for (const uplink of uplinks) this.#configure(uplink);
     this.#parkOthers();
     this.#ledger.lossesChanged();
   }
@@ -217,6 +217,12 @@ class StoredOutbox implements Outbox {
     } catch (thrown) {
       this.#options.log.error(`the stop could not be marked as clean: ${messageOf(thrown)}`);
     }
+  }
+
+  #configure({ name, startAt, history }: ConfiguredUplink): void {
+    this.uplink(name, startAt);
+    const queue = this.#ledger.queues.get(name);
+    if (queue !== undefined) queue.limits = history;
   }
 
   #restore({ uplinks, losses, wasClean, safe, bad }: SavedOutbox): void {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Candidate, type CandidateGroup, decideDrops, isOverfull, walBytesOf } from "./retention.ts";
+import { type Candidate, type CandidateGroup, decideDrops, isOverfull, roomOf, walBytesOf } from "./retention.ts";
 
-const LIMITS = { maxSizeBytes: 1_000_000, maxAgeMs: 1_000 };
-/** Where blocks begin to go, and where it stops. */
-const FULL = LIMITS.maxSizeBytes - walBytesOf(LIMITS.maxSizeBytes);
+/** Where blocks begin to go. */
+const FULL = 875_000;
+const LIMITS = { roomBytes: FULL, maxAgeMs: 1_000 };
 
 function block(first: number, runMs = 0, sizeBytes = 1_000): Candidate {
   return { first, runMs, sizeBytes };
@@ -49,4 +49,28 @@ test("P7: enough goes to leave headroom, and no block more", () => {
       assert.ok(FULL + overBytes - freed + last > FULL * 0.95);
     }),
   );
+});
+
+const MB = 1_000_000;
+const SIZES = { maxSizeBytes: 2_000 * MB };
+/** Of a file without a log. */
+const space = (pagesMb: number, freeMb: number, sizeMb = 16_000) => ({
+  pagesBytes: pagesMb * MB,
+  fileBytes: pagesMb * MB,
+  partition: { sizeBytes: sizeMb * MB, freeBytes: freeMb * MB },
+});
+
+test("P7: the outbox grows up to its limit, or until the partition comes to its reserve", () => {
+  const walBytes = walBytesOf(SIZES.maxSizeBytes);
+  const unlimited = SIZES.maxSizeBytes - walBytes;
+  assert.equal(roomOf(SIZES, { ...space(10, 0), partition: undefined }), unlimited);
+  assert.equal(roomOf(SIZES, space(10, 10_000)), unlimited);
+  const reserveBytes = 100 * MB;
+  assert.equal(roomOf({ ...SIZES, reserveBytes }, space(10, 300)), 210 * MB - walBytes);
+  assert.equal(roomOf(SIZES, space(10, 300, 1_000)), 260 * MB - walBytes, "5 % of a small partition");
+});
+
+test("P8: a partition that others fill takes nothing from what the outbox holds, and leaves it a little", () => {
+  assert.equal(roomOf(SIZES, space(500, 0)), 500 * MB);
+  assert.equal(roomOf(SIZES, space(0, 0)), MB);
 });

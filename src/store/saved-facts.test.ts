@@ -17,9 +17,9 @@ test("P8: progress and losses come back as they were stored", () => {
       union([pairs.map(([from, length]) => ({ from, to: from + length })), [{ from: 2 ** 40, to: Infinity }]]),
     );
   fc.assert(
-    fc.property(ranges, fc.option(fc.nat(), { nil: undefined }), (pending, parkedRunMs) => {
-      const facts = [[FACT.uplink("cloud"), progressText({ pending, parkedRunMs })] as const];
-      assert.deepEqual(savedOutbox(facts, empty).uplinks.get("cloud"), { pending, parkedRunMs });
+    fc.property(ranges, fc.array(fc.nat()), fc.option(fc.nat(), { nil: undefined }), (pending, floors, parkedRunMs) => {
+      const facts = [[FACT.uplink("cloud"), progressText({ pending, floors, parkedRunMs })] as const];
+      assert.deepEqual(savedOutbox(facts, empty).uplinks.get("cloud"), { pending, floors, parkedRunMs });
     }),
   );
   const dictionary = new Dictionary([]);
@@ -42,7 +42,7 @@ test("P8: progress and losses come back as they were stored", () => {
 
 test("P8: a fact that is not ours costs itself: it is named, and the others are read; ranges stay bounded", () => {
   const name = fc.constantFrom(FACT.uplink("a"), FACT.loss("a", 1), FACT.safe, FACT.runMs);
-  const other = progressText({ pending: [{ from: 7, to: Infinity }], parkedRunMs: undefined });
+  const other = progressText({ pending: [{ from: 7, to: Infinity }], floors: [], parkedRunMs: undefined });
   fc.assert(
     fc.property(name, fc.oneof(fc.string(), fc.json()), (fact, text) => {
       const facts = [[fact, text] as const, [FACT.uplink("other"), other] as const];
@@ -61,7 +61,10 @@ test("P8: a fact that is not ours costs itself: it is named, and the others are 
     "what cannot be read says nothing good",
   );
   const many = Array.from({ length: 5_000 }, (_, i) => ({ from: i * 10, to: i * 10 + 1 }));
-  const saved = savedOutbox([[FACT.uplink("a"), progressText({ pending: many, parkedRunMs: undefined })]], empty);
+  const saved = savedOutbox(
+    [[FACT.uplink("a"), progressText({ pending: many, floors: [], parkedRunMs: undefined })]],
+    empty,
+  );
   assert.equal(saved.uplinks.get("a")?.pending.length, MAX_RANGES);
 });
 

@@ -24,6 +24,8 @@ export interface SafeTime {
 
 export interface SavedProgress {
   readonly pending: Ranges;
+  /** By rank of priority: samples below were given up for this uplink's own limits. Absent ranks: none. */
+  readonly floors: readonly number[];
   /** When the uplink was found to be configured no more, in running time. */
   readonly parkedRunMs: number | undefined;
 }
@@ -107,19 +109,24 @@ export function savedOutbox(facts: Facts, dictionary: Dictionary): SavedOutbox {
   };
 }
 
-export function progressText({ pending, parkedRunMs }: SavedProgress): string {
+export function progressText({ pending, floors, parkedRunMs }: SavedProgress): string {
   const ranges = pending.map(({ from, to }) => [from, to === Infinity ? null : to]);
-  return JSON.stringify({ pending: ranges, ...(parkedRunMs !== undefined && { parkedRunMs }) });
+  return JSON.stringify({
+    pending: ranges,
+    ...(floors.length > 0 && { floors }),
+    ...(parkedRunMs !== undefined && { parkedRunMs }),
+  });
 }
 
 function progressOf(text: string): SavedProgress {
-  const { pending, parkedRunMs } = recordOf(parse(text));
+  const { pending, floors, parkedRunMs } = recordOf(parse(text));
   const ranges = arrayOf(pending).map((pair) => {
     const [from, to] = arrayOf(pair);
     return { from: numberOf(from), to: to === null ? Infinity : numberOf(to) };
   });
   return {
     pending: bound(union([ranges.filter(({ from, to }) => from <= to)])),
+    floors: floors === undefined ? [] : arrayOf(floors).map(numberOf),
     parkedRunMs: parkedRunMs === undefined ? undefined : numberOf(parkedRunMs),
   };
 }

@@ -11,6 +11,7 @@ import {
   type OldestRequest,
   type OpenedBlocks,
   type OpenRequest,
+  type PriorityRange,
   type ReadBlocks,
   type ReadRequest,
   type SetAside,
@@ -23,6 +24,7 @@ import {
   fileSize,
   OUTBOX_FILE_ID,
   openDatabase,
+  partitionOf,
   type SqliteWatch,
   type Statement,
   setAsideFile,
@@ -38,6 +40,8 @@ const MIGRATIONS: readonly string[] = [
     epoch INTEGER NOT NULL, fromMs INTEGER NOT NULL, toMs INTEGER NOT NULL, runMs INTEGER NOT NULL, data BLOB NOT NULL
   );
   CREATE INDEX block_by_priority ON block (priority, first);`,
+  // Bytes of all blocks of this priority up to this one: how much lies in a range is then two looks, not a scan.
+  "ALTER TABLE block ADD COLUMN total INTEGER NOT NULL DEFAULT 0;",
 ];
 
 /** The newest form of the file. */
@@ -51,23 +55,35 @@ const SHRINK_FREE_BYTES = 262_144;
 const SHRINK_STEP_PAGES = 256;
 
 const HEAD_COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs";
+const MEASURED = "SELECT first, last, length(data) AS sizeBytes, total FROM block INDEXED BY block_by_priority";
 const RANKS = [...PRIORITIES.keys()].join(", ");
 const COLUMNS = `${HEAD_COLUMNS}, data`;
 
 interface Statements {
-  readonly putBlock: Statement<[Block]>;
+  readonly putBlock: Statement<[Block & { readonly total: number }]>;
   readonly putTag: Statement<[TagEntry]>;
   readonly putFacts: (facts: Facts) => void;
   readonly drop: Statement<[number]>;
   readonly release: Statement<[number, number, number, number]>;
   readonly read: Statement<[number, number, number, number], Block>;
-  readonly oldest: Statement<[number, number, number, number], OldBlock>;
+  readonly oldest: Statement<[number, number, number, number, number, number], OldBlock>;
+  readonly totalBelow: Statement<[number, number], number>;
+  readonly firstReaching: Statement<[number, number, number, number], Measured>;
+  readonly lastReached: Statement<[number, number], Measured>;
+  readonly forget: Statement<[number]>;
   readonly load: Statement<[number], Block>;
   readonly lastBelow: Statement<[number, number], Block>;
   readonly oldestMs: Statement<[number, number], number>;
   readonly lowest: Statement<[], number | null>;
   readonly held: Statement<[number, number], number>;
   readonly listed: Statement<[number, number], number>;
+}
+
+interface Measured {
+  readonly first: number;
+  readonly last: number;
+  readonly sizeBytes: number;
+  readonly total: number;
 }
 
 export class SqliteBlockStore {
@@ -133,8 +149,13 @@ export class SqliteBlockStore {
     });
   }
 
-  oldest({ priority, maxBlocks, below }: OldestRequest): readonly OldBlock[] {
-    return this.#measured((_, { oldest }) => oldest.all(priority, below, below, maxBlocks));
+  oldest({ priority, maxBlocks, from, below }: OldestRequest): readonly OldBlock[] {
+    const lowest = from - MAX_BLOCK_SPAN;
+    return this.#measured((_, { oldest }) => oldest.all(priority, lowest, from, below, below, maxBlocks));
+  }
+
+  sizeOf(ranges: readonly PriorityRange[]): number {
+    return this.#measured((_, statements) => sizeOf(statements, ranges));
   }
 
   reaching(number: number): readonly Block[] {
@@ -169,10 +190,10 @@ export class SqliteBlockStore {
   }
 
   #usage(ages: readonly number[], moreReleased: boolean): Usage {
-    const { fileBytes, usedBytes } = this.#database === undefined ? NO_FILE : fileSize(this.#database);
+    const size = this.#database === undefined ? NO_FILE : fileSize(this.#database);
     return {
-      fileBytes,
-      usedBytes,
+      ...size,
+      partition: this.#request && partitionOf(this.#request.path),
       writtenBytes: this.#writtenBytes,
       lowest: this.#statements?.lowest.get() ?? undefined,
       moreReleased,
@@ -181,16 +202,17 @@ export class SqliteBlockStore {
   }
 }
 
-const NO_FILE = { fileBytes: 0, usedBytes: 0 };
+const NO_FILE = { fileBytes: 0, pagesBytes: 0, usedBytes: 0 };
 
 function prepare(database: Database): Statements {
   return {
     // An update leaves the index by priority alone, so that a growing block costs one page.
     putBlock: database.prepare(
-      `INSERT INTO block (${COLUMNS})
-       VALUES (@first, @last, @samples, @priority, @epoch, @fromMs, @toMs, @runMs, @data)
+      `INSERT INTO block (${COLUMNS}, total)
+       VALUES (@first, @last, @samples, @priority, @epoch, @fromMs, @toMs, @runMs, @data, @total)
        ON CONFLICT (first) DO UPDATE SET last = excluded.last, samples = excluded.samples, epoch = excluded.epoch,
-         fromMs = excluded.fromMs, toMs = excluded.toMs, runMs = excluded.runMs, data = excluded.data`,
+         fromMs = excluded.fromMs, toMs = excluded.toMs, runMs = excluded.runMs, data = excluded.data,
+         total = excluded.total`,
     ),
     putTag: database.prepare("INSERT INTO tag (key, device, name, type) VALUES (@key, @device, @name, @type)"),
     putFacts: factWriter(database),
@@ -202,8 +224,18 @@ function prepare(database: Database): Statements {
     // The length stands in the row's header: asking for it reads nothing of the data.
     oldest: database.prepare(
       `SELECT ${HEAD_COLUMNS}, length(data) AS sizeBytes
-       FROM block WHERE priority = ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
+       FROM block WHERE priority = ? AND first > ? AND last >= ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
     ),
+    totalBelow: database
+      .prepare<[number, number], number>(
+        "SELECT total FROM block WHERE priority = ? AND first < ? ORDER BY first DESC LIMIT 1",
+      )
+      .pluck(),
+    firstReaching: database.prepare(
+      `${MEASURED} WHERE priority = ? AND first > ? AND first <= ? AND last >= ? ORDER BY first LIMIT 1`,
+    ),
+    lastReached: database.prepare(`${MEASURED} WHERE priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`),
+    forget: database.prepare("DELETE FROM tag WHERE key = ?"),
     load: database.prepare(`SELECT ${COLUMNS} FROM block WHERE first = ?`),
     lastBelow: database.prepare(
       `SELECT ${COLUMNS} FROM block INDEXED BY block_by_priority
@@ -264,11 +296,30 @@ function highestNumber(database: Database): number | undefined {
   return highest.pluck().get(MAX_BLOCK_SPAN, MAX_BLOCK_SPAN) ?? undefined;
 }
 
+function sizeOf({ firstReaching, lastReached }: Statements, ranges: readonly PriorityRange[]): number {
+  let bytes = 0;
+  /** A block that lies in two ranges counts once. */
+  const counted = new Map<number, number>();
+  for (const { priority, from, to } of ranges) {
+    const start = Math.max(from, counted.get(priority) ?? from);
+    const first = firstReaching.get(priority, start - MAX_BLOCK_SPAN, to, start);
+    const last = lastReached.get(priority, to);
+    if (first === undefined || last === undefined || last.first < first.first) continue;
+    bytes += Math.max(first.sizeBytes, last.total - first.total + first.sizeBytes);
+    counted.set(priority, last.last + 1);
+  }
+  return bytes;
+}
+
 /** @returns whether released blocks are left */
 function apply(statements: Statements, change: Change): boolean {
   for (const tag of change.tags) statements.putTag.run(tag);
   for (const first of change.dropped) statements.drop.run(first);
-  for (const block of change.blocks) statements.putBlock.run(block);
+  for (const block of change.blocks) {
+    const below = statements.totalBelow.get(block.priority, block.first) ?? 0;
+    statements.putBlock.run({ ...block, total: below + block.data.length });
+  }
+  for (const key of change.forgotten) statements.forget.run(key);
   statements.putFacts(change.facts);
   let room = MAX_RELEASED_BLOCKS;
   for (const { from, to } of change.released) {

@@ -1,10 +1,10 @@
 /** The adapter of better-sqlite3, and the settings of every file we keep. */
-import { existsSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
 import { makeDirectory } from "../core/directory.ts";
 import { messageOf } from "../core/errors.ts";
-import { type SetAside, StorageFailure } from "./block-store.ts";
+import { type Partition, type SetAside, StorageFailure } from "./block-store.ts";
 
 export type Database = Sqlite.Database;
 export type Statement<Parameters extends unknown[], Row = unknown> = Sqlite.Statement<Parameters, Row>;
@@ -151,7 +151,8 @@ function configure(database: Database, { walBytes, exclusive }: DatabaseOptions)
   }
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = FULL");
-  database.pragma(`wal_autocheckpoint = ${walPages}`);
+  // Half of it: what one commit adds comes on top.
+  database.pragma(`wal_autocheckpoint = ${Math.max(MIN_WAL_PAGES, walPages >> 1)}`);
   database.pragma(`journal_size_limit = ${walPages * PAGE_BYTES}`);
   database.pragma(`cache_size = -${CACHE_KIB}`);
   database.pragma("temp_store = MEMORY");
@@ -210,6 +211,16 @@ export function fileSize(database: Database): FileSize {
     usedBytes: (pages - freePages) * PAGE_BYTES,
     pagesBytes: pages * PAGE_BYTES,
   };
+}
+
+/** The partition of a file. Undefined where the system does not tell. */
+export function partitionOf(path: string): Partition | undefined {
+  try {
+    const { bsize, blocks, bavail } = statfsSync(path);
+    return { sizeBytes: blocks * bsize, freeBytes: bavail * bsize };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Anything thrown by a call to SQLite or to the file system, sorted and in words. */

@@ -184,7 +184,7 @@ export class State implements StateStore {
   }
 }
 
-const NO_CHANGE = { blocks: [], tags: [], facts: [], released: [], dropped: [], ages: [] } as const;
+const NO_CHANGE = { blocks: [], tags: [], facts: [], released: [], dropped: [], forgotten: [], ages: [] } as const;
 
 /** An uplink's name has no slash; a server's URL has. */
 function retainedName(uplink: string, server: string): string {

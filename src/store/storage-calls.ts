@@ -11,6 +11,7 @@ import type {
   OldestRequest,
   OpenedBlocks,
   OpenRequest,
+  PriorityRange,
   ReadBlocks,
   ReadRequest,
   Usage,
@@ -26,6 +27,7 @@ interface CallTypes {
   commitBlocks: { argument: Change; result: Usage };
   readBlocks: { argument: ReadRequest; result: ReadBlocks };
   oldestBlocks: { argument: OldestRequest; result: readonly OldBlock[] };
+  sizeOfBlocks: { argument: readonly PriorityRange[]; result: number };
   reachingBlocks: { argument: number; result: readonly Block[] };
   loadBlocks: { argument: readonly number[]; result: readonly Block[] };
   closeBlocks: { argument: undefined; result: undefined };
@@ -59,6 +61,7 @@ export function createStorageCalls(watch?: SqliteWatch): StorageCalls {
     commitBlocks: (change) => blocks.commit(change),
     readBlocks: (request) => blocks.read(request),
     oldestBlocks: (request) => blocks.oldest(request),
+    sizeOfBlocks: (ranges) => blocks.sizeOf(ranges),
     reachingBlocks: (number) => blocks.reaching(number),
     loadBlocks: (firsts) => blocks.load(firsts),
     closeBlocks: () => {

@@ -71,6 +71,7 @@ export function storageOver(call: StorageCall, end: () => Promise<void>): Storag
       commit: (change) => call("commitBlocks", change),
       read: (request) => call("readBlocks", request),
       oldest: (request) => call("oldestBlocks", request),
+      sizeOf: (ranges) => call("sizeOfBlocks", ranges),
       reaching: (number) => call("reachingBlocks", number),
       load: (firsts) => call("loadBlocks", firsts),
       close: () => call("closeBlocks", undefined),

@@ -1,7 +1,8 @@
 /** One uplink's view of the outbox: what it has not acknowledged, and what it was told it lost. */
-import type { Batch, Loss, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
-import type { Facts } from "./block-store.ts";
-import type { Dictionary } from "./dictionary.ts";
+import { PRIORITIES } from "../core/tag.ts";
+import type { Batch, HistoryLimits, Loss, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
+import type { BlockHead, Facts, PriorityRange } from "./block-store.ts";
+import { type Dictionary, rankOf } from "./dictionary.ts";
 import type { HistoryReader } from "./history-reader.ts";
 import { addLoss, type LossDraft, type LossRecord, lostSamples } from "./losses.ts";
 import { add, bound, clip, contains, countUpTo, firstFrom, type Ranges, subtract } from "./ranges.ts";
@@ -32,10 +33,14 @@ export interface Unstored {
 
 export class Queue implements UplinkQueue {
   readonly name: string;
+  /** Its own, where it has any. */
+  limits: HistoryLimits | undefined;
   readonly #host: QueueHost;
   readonly #history: HistoryReader;
   readonly #listeners = new Set<() => void>();
   #pending: Ranges = [];
+  /** By rank of priority: what lies below was given up for this uplink alone. Never above the tail. */
+  #floors: readonly number[] = [];
   #parkedRunMs: number | undefined;
   #losses: readonly LossRecord[] = [];
   #isClaimed = false;
@@ -56,10 +61,11 @@ export class Queue implements UplinkQueue {
   }
 
   /** A known name goes on as the file says. */
-  restore({ pending, parkedRunMs }: SavedProgress): void {
-    this.#pending = pending;
-    this.#parkedRunMs = parkedRunMs;
-    this.#storedText = progressText({ pending, parkedRunMs });
+  restore(saved: SavedProgress): void {
+    this.#pending = saved.pending;
+    this.#floors = saved.floors;
+    this.#parkedRunMs = saved.parkedRunMs;
+    this.#storedText = progressText(saved);
   }
 
   restoreLosses(losses: readonly LossRecord[]): void {
@@ -159,6 +165,32 @@ export class Queue implements UplinkQueue {
     return lostSamples(draft);
   }
 
+  /** Whether it has neither acknowledged the sample nor given it up. */
+  waitsFor({ number, tag }: NumberedSample): boolean {
+    return contains(this.#pending, number) && number >= (this.#floors[rankOf(tag.priority)] ?? 0);
+  }
+
+  waitsForBlock({ first, last, priority }: BlockHead): boolean {
+    const from = Math.max(first, this.#floors[priority] ?? 0);
+    return from <= last && clip(this.#pending, { from, to: last }).length > 0;
+  }
+
+  /** Below which number each priority was given up. @param floors by rank */
+  raiseFloors(floors: readonly number[]): void {
+    this.#floors = floors.map((floor, rank) => Math.max(floor, this.#floors[rank] ?? 0));
+    this.giveUpBelow(Math.min(...this.#floors));
+  }
+
+  /** What it waits for below a number, by priority. */
+  waiting(below: number): PriorityRange[] {
+    return [...PRIORITIES.keys()].flatMap((priority) =>
+      clip(this.#pending, { from: this.#floors[priority] ?? 0, to: below - 1 }).map((range) => ({
+        ...range,
+        priority,
+      })),
+    );
+  }
+
   /** Nothing below this number is held any more. */
   giveUpBelow(number: number): void {
     if ((this.#pending[0]?.from ?? Infinity) >= number) return;
@@ -222,7 +254,7 @@ export class Queue implements UplinkQueue {
 
   /** What the file does not know yet. */
   unstored(): Unstored {
-    const text = progressText({ pending: this.#pending, parkedRunMs: this.#parkedRunMs });
+    const text = progressText({ pending: this.#pending, floors: this.#openFloors(), parkedRunMs: this.#parkedRunMs });
     const losses = this.#losses;
     const ids = new Set(losses.map((loss) => loss.id));
     const facts: (readonly [string, string | null])[] = [];
@@ -264,6 +296,12 @@ export class Queue implements UplinkQueue {
     this.#history.forget();
   }
 
+  /** Those that still say more than the progress does. */
+  #openFloors(): readonly number[] {
+    const first = this.#pending[0]?.from ?? Infinity;
+    return this.#floors.some((floor) => floor > first) ? this.#floors : [];
+  }
+
   /** Takes the pending ones of `from`. @returns the number up to which the batch is complete */
   #take(
     source: Iterable<NumberedSample>,
@@ -274,7 +312,7 @@ export class Queue implements UplinkQueue {
   ): number {
     for (const sample of source) {
       if (sample.number > to) break;
-      if (sample.number < from || !contains(this.#pending, sample.number)) continue;
+      if (sample.number < from || !this.waitsFor(sample)) continue;
       batch.push(sample);
       if (batch.length >= maxSamples) return sample.number;
     }

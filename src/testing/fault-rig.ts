@@ -116,7 +116,7 @@ export class FaultRig {
   async writeFacts(facts: Facts): Promise<void> {
     const { blocks } = inProcessStorage();
     await blocks.open({ path: join(this.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
-    await blocks.commit({ blocks: [], tags: [], facts, released: [], dropped: [], ages: [] });
+    await blocks.commit({ blocks: [], tags: [], facts, released: [], dropped: [], forgotten: [], ages: [] });
     await blocks.close();
   }
 

@@ -2,12 +2,15 @@
 import assert from "node:assert/strict";
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { OUTBOX_HISTORY_CASES } from "./outbox-history-cases.ts";
 import { plain, readAll, type StoreCase, tagRef } from "./store-rig.ts";
 
 /** Small enough to reach the limits of the file with few samples; what is in memory is never dropped. */
 const SMALL = { recentSamples: 50, maxBlockSamples: 50, commitSamples: 500 };
 
 export const OUTBOX_LIMITS_CASES: Record<string, StoreCase> = {
+  ...OUTBOX_HISTORY_CASES,
+
   "P4 P7: at the size limit the oldest of the lowest priority go, and each uplink is told": async (rig) => {
     const maxSizeBytes = 400_000;
     await rig.open({ maxSizeBytes }, { limits: SMALL });

@@ -99,9 +99,9 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     needs: ["small outbox"],
     edits: [
       {
-        file: "store/committer.ts",
-        find: "if (block !== undefined) this.#declare(block, reason);",
-        replace: "if (block === undefined) this.#declare(block, reason);",
+        file: "store/retainer.ts",
+        find: "if (samples.length > 0) ledger.lose(reason, samples);",
+        replace: "if (samples.length < 0) ledger.lose(reason, samples);",
       },
     ],
   },
