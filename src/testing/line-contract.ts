@@ -19,6 +19,7 @@ export interface LineRig {
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 const LONGEST_FRAME = ALL_BYTES;
 const PIECE_BYTES = 16;
+const ENDLESS_BYTES = 4_000_000;
 
 /** What was seen of a line, to wait on. */
 class Watch {
@@ -175,4 +176,27 @@ export function lineContract(name: string, makeRig: () => Promise<LineRig>): voi
     await watch.until("the loss is told", () => watch.lost.length > 0);
     assert.ok(["written", "rejected"].includes(await write));
   });
+
+  promise("an open line is not opened again, and a closed one has no input to throw away", async (rig, watch) => {
+    await assert.rejects(rig.line.discardInput());
+    await rig.line.open();
+    await assert.rejects(rig.line.open(), (thrown) => thrown instanceof Error && thrown.message !== "");
+    await watch.exchange(rig);
+  });
+
+  promise(
+    "P7: a write that never ends keeps no port from being closed, opened again and written to",
+    async (rig, watch) => {
+      await rig.line.open();
+      // More than every buffer on the way to a far end that does not read. It may fail, or never settle.
+      rig.line.write(new Uint8Array(ENDLESS_BYTES)).catch(() => undefined);
+      await rig.line.close();
+      await rig.line.open();
+      const before = watch.written.length;
+      const written = rig.line.write(Uint8Array.of(1, 2, 3));
+      await watch.until("what is written next is out", () => watch.written.length > before);
+      await written;
+      assert.deepEqual(watch.lost, []);
+    },
+  );
 }

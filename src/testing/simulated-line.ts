@@ -72,6 +72,7 @@ export class SimulatedLine implements SerialLine {
 
   /** What arrives is delivered at once, so what is left to throw away came in a pause. */
   async discardInput(): Promise<void> {
+    if (this.#state === "closed") throw new Error("the port is closed");
     this.#held = [];
   }
 
@@ -127,6 +128,8 @@ export class SimulatedLine implements SerialLine {
     this.#writes.clear();
     for (const timer of this.#arrivals) timer.cancel();
     this.#arrivals.clear();
+    // What was on the wire is gone, and the wire is free.
+    this.#freeAtMs = 0;
     this.#held = [];
     this.#paused = false;
   }
