@@ -17,12 +17,16 @@ export interface Way {
   readonly wellSinceMs: number;
   /** From being taken in to the broker. */
   readonly liveMaxMs: number;
+  /** Bytes of history that may come before a live value that took so long. */
+  readonly historyMaxBytes: (lagMs: number) => number;
 }
 
 /** Later than this after being taken in, with all that the slowest link adds, nothing is live. */
 const LIVE_LAG_MAX_MS = 30_000;
 /** After a connect or a trouble: what has piled up goes first. */
 const SETTLING_MS = 15_000;
+/** Messages of history that are remembered: more than pass while a live value is on its way. */
+const REMEMBERED_HISTORY = 500;
 
 export class DeliveryBook {
   readonly #uplink: string;
@@ -39,6 +43,7 @@ export class DeliveryBook {
   readonly #lastSeq = new Map<string, number>();
   readonly #lastStamp = new Map<string, Moment>();
   #orderBreaches = 0;
+  #history: { readonly atMs: number; readonly bytes: number }[] = [];
 
   constructor(uplink: string, takenIn: TakenInBook, story: Story) {
     this.#uplink = uplink;
@@ -65,6 +70,7 @@ export class DeliveryBook {
     const stage = message.topic.slice(topicOf(this.#uplink).length + 1);
     if (stage === "status") this.#status(parseWire(message.payload), nowMs);
     if (stage !== "data" && stage !== "history") return;
+    if (stage === "history") this.#noteHistory(message.payload.length, nowMs);
     const values: ValuesOnWire = parseWire(message.payload);
     this.#checkSeq(stage, values);
     for (const value of values.values) {
@@ -126,8 +132,30 @@ export class DeliveryBook {
     const lagMs = nowMs - taken.atMs;
     if (lagMs > LIVE_LAG_MAX_MS) this.#story.breach("P6 history is no burden", `${what} is live after ${lagMs} ms`);
     const wellFromMs = SETTLING_MS + Math.max(way.wellSinceMs, this.#onlineSinceMs);
-    if (taken.jump !== undefined || taken.atMs < wellFromMs || lagMs <= way.liveMaxMs) return;
+    if (taken.jump !== undefined || taken.atMs < wellFromMs) return;
+    const maxBytes = way.historyMaxBytes(lagMs);
+    const bytes = this.#historySince(taken.atMs);
+    if (bytes > maxBytes) {
+      const told = `${bytes} bytes of history came before it in ${lagMs} ms, at most ${maxBytes} are right`;
+      this.#story.breach("P6 history is no burden", `${what}: ${told}`);
+    }
+    if (lagMs <= way.liveMaxMs) return;
     this.#story.breach("P6 history is no burden", `${what} took ${lagMs} ms, at most ${way.liveMaxMs} ms are right`);
+  }
+
+  #noteHistory(bytes: number, atMs: number): void {
+    this.#history.push({ atMs, bytes });
+    if (this.#history.length > 2 * REMEMBERED_HISTORY) this.#history = this.#history.slice(-REMEMBERED_HISTORY);
+  }
+
+  #historySince(sinceMs: number): number {
+    let bytes = 0;
+    for (let i = this.#history.length - 1; i >= 0; i--) {
+      const { atMs, bytes: more } = this.#history[i] ?? { atMs: 0, bytes: 0 };
+      if (atMs <= sinceMs) break;
+      bytes += more;
+    }
+    return bytes;
   }
 
   #loss(message: ValuesOnWire, loss: LossOnWire, nowMs: number): void {

@@ -79,7 +79,11 @@ const KINDS: readonly Draw[] = [
   (chance, _, brokers) => ({ trouble: { kind: "broker forgets", broker: chance.between(0, brokers - 1) } }),
   (chance, _, brokers) => ({ trouble: { kind: "connections cut", broker: chance.between(0, brokers - 1) } }),
   (chance, _, brokers) =>
-    aWhile({ kind: "slow to acknowledge", broker: chance.between(0, brokers - 1), delayMs: chance.spread(50, 6_000) }),
+    aWhile({
+      kind: "slow to acknowledge",
+      broker: chance.between(0, brokers - 1),
+      delayMs: chance.spread(50, 120_000),
+    }),
   (chance, _, brokers) =>
     aWhile({ kind: "slow link", broker: chance.between(0, brokers - 1), bytesPerS: chance.spread(2_500, 50_000) }),
   (chance, site) => ({ trouble: { kind: "taken over", uplink: chance.pick(site.uplinks)?.name ?? "" } }),

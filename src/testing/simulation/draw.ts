@@ -1,6 +1,7 @@
 /** One seed becomes a plan. Every concern has its own chance, so that changing how one is drawn leaves the others. */
 import type { OutboxLimits } from "../../store/outbox-limits.ts";
 import { Chance } from "./chance.ts";
+import { drawCompanions } from "./draw-companions.ts";
 import { drawFaults } from "./draw-faults.ts";
 import { drawUplink } from "./draw-uplink.ts";
 import type { BrokerPlan, DevicePlan, InputPlan, LinePlan, Plan, SitePlan, TagPlan } from "./plan.ts";
@@ -32,7 +33,9 @@ export function drawPlan(seed: number): Plan {
   const brokers = drawBrokers(new Chance(seed, "brokers"));
   const site = drawSite(seed, brokers.length);
   const calmFromMs = chance.spread(CALM_FROM_MIN_MS, CALM_FROM_MAX_MS);
-  const faults = drawFaults(new Chance(seed, "faults"), site, brokers.length, calmFromMs);
+  const first = drawFaults(new Chance(seed, "faults"), site, brokers.length, calmFromMs);
+  const more = drawCompanions(new Chance(seed, "companions"), site, brokers.length, first, calmFromMs);
+  const faults = [...first, ...more].sort((a, b) => a.atMs - b.atMs);
   return { seed, site, brokers, faults, calmFromMs };
 }
 
@@ -48,12 +51,15 @@ function drawSite(seed: number, brokers: number): SitePlan {
 
 function drawOutbox(chance: Chance): SitePlan["outbox"] {
   const commitIntervalMs = chance.happens(0.05) ? 0 : chance.pick([250, 1_000, 1_000, 1_000, 5_000]);
+  const outageFactor = chance.happens(0.2) ? chance.pick([4, 40]) : 1;
+  const isSmall = chance.happens(0.15);
   return {
     commitIntervalMs,
-    outageCommitIntervalMs: chance.happens(0.2) ? 4 * commitIntervalMs : commitIntervalMs,
-    maxSizeBytes: chance.happens(0.15) ? chance.between(40_000, 100_000) : PLENTY_BYTES,
+    outageCommitIntervalMs: outageFactor * commitIntervalMs,
+    maxSizeBytes: isSmall ? chance.between(30_000, 50_000) : PLENTY_BYTES,
     maxAgeMs: chance.happens(0.1) ? 120_000 : DAY_MS,
-    limits: chance.happens(0.5) ? SMALL_LIMITS : {},
+    // What memory holds is never dropped from the file: where that is to become full, memory must be small.
+    limits: chance.happens(0.5) || isSmall ? SMALL_LIMITS : {},
   };
 }
 

@@ -72,11 +72,16 @@ export class FarBroker {
 
   /** What may be expected of it now. */
   way(): Way {
-    const { latencyMs, ackDelayMs, bytesPerS } = this.#plan;
+    const { latencyMs, ackDelayMs } = this.#plan;
+    const { bytesPerS } = this.broker;
     const roundTripMs = 2 * latencyMs + ackDelayMs;
     const bytesMs = ((LIVE_BYTES + HISTORY_BYTES + UPKEEP_BYTES) * 1_000) / bytesPerS;
-    const wellSinceMs = this.#hindrances.size > 0 ? Number.POSITIVE_INFINITY : this.#troubledMs;
-    return { wellSinceMs, liveMaxMs: HISTORY_DELAY_MS + 2 * roundTripMs + bytesMs };
+    const hindrances = [...this.#hindrances.values()];
+    // A slow link is no fault of the way: there above all history must be no burden.
+    const isHindered = hindrances.some(({ kind }) => kind !== "slow link");
+    const wellSinceMs = isHindered ? Number.POSITIVE_INFINITY : this.#troubledMs;
+    const liveMaxMs = hindrances.length > 0 ? Number.POSITIVE_INFINITY : HISTORY_DELAY_MS + 2 * roundTripMs + bytesMs;
+    return { wellSinceMs, liveMaxMs, historyMaxBytes: (lagMs) => historyMaxBytes(bytesPerS, roundTripMs, lagMs) };
   }
 
   begin(id: number, hindrance: Hindrance): void {
@@ -247,4 +252,14 @@ export class FarEnd {
   }
 }
 
-const ANY_WAY: Way = { wellSinceMs: Number.POSITIVE_INFINITY, liveMaxMs: Number.POSITIVE_INFINITY };
+/** What passes in the time that history may take, a message more, and one a second while live values wait for themselves. */
+function historyMaxBytes(bytesPerS: number, roundTripMs: number, lagMs: number): number {
+  const queueBytes = (bytesPerS * (HISTORY_DELAY_MS + 2 * roundTripMs)) / 1_000;
+  return queueBytes + HISTORY_BYTES * (2 + lagMs / 1_000);
+}
+
+const ANY_WAY: Way = {
+  wellSinceMs: Number.POSITIVE_INFINITY,
+  liveMaxMs: Number.POSITIVE_INFINITY,
+  historyMaxBytes: () => Number.POSITIVE_INFINITY,
+};

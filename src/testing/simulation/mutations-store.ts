@@ -48,7 +48,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "the safe time runs ahead of what is stored",
     breaks: "P4",
-    needs: ["power cut"],
+    needs: ["power cut", "broker gone"],
     edits: [
       {
         file: "store/ledger.ts",
@@ -72,7 +72,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "a loss is not persisted",
     breaks: "P4",
-    needs: ["power cut"],
+    needs: ["power cut", "broker gone", "restart"],
     edits: [
       {
         file: "store/uplink-queue.ts",
@@ -84,7 +84,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "retention drops the highest priority first",
     breaks: "P4",
-    needs: ["small outbox"],
+    needs: ["small outbox", "broker gone"],
     edits: [
       {
         file: "store/retention.ts",
@@ -96,7 +96,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
   {
     name: "what is dropped at a limit is not told",
     breaks: "P4",
-    needs: ["small outbox"],
+    needs: ["small outbox", "broker gone"],
     edits: [
       {
         file: "store/retainer.ts",

@@ -31,7 +31,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "history acknowledges more than it sent",
     breaks: "P4",
-    needs: ["connections cut"],
+    needs: ["flapping"],
     edits: [
       {
         file: "uplinks/history-feed.ts",
@@ -43,7 +43,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a loss counts as told when it is sent",
     breaks: "P4",
-    needs: ["power cut"],
+    needs: ["power cut", "flapping"],
     edits: [
       {
         file: "uplinks/history-feed.ts",
@@ -128,7 +128,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "a frozen link is never noticed",
     breaks: "P3",
-    needs: ["broker frozen"],
+    needs: ["slow to acknowledge"],
     edits: [
       {
         file: "uplinks/sender.ts",
@@ -152,7 +152,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "history fills the link",
     breaks: "P6",
-    needs: ["slow link"],
+    needs: ["slow link", "broker gone"],
     edits: [
       { file: "uplinks/pace.ts", find: "const DELAY_TARGET_MS = 150;", replace: "const DELAY_TARGET_MS = 150_000;" },
       {
