@@ -33,7 +33,8 @@ export function modbusRig(
   const clock = new VirtualClock();
   const sink = new RecordingSink(clock);
   const chunks = options.chunkBytes === undefined ? {} : { chunkBytes: options.chunkBytes };
-  const line = new SimulatedLine({ clock, devices, ...chunks });
+  const serial = options.line?.serial === undefined ? {} : { serial: options.line.serial };
+  const line = new SimulatedLine({ clock, devices, ...chunks, ...serial });
   const source = createModbusSource({
     line: lineConfig("/dev/simulated", configs, options.line),
     sink: {

@@ -43,19 +43,26 @@ export class DeviceMeter {
   }
 }
 
-/** Share of the time in which the line is busy. */
+/** Share of the time in which the line is taken, the silence after each frame included. */
 export class BusyMeter {
+  readonly #pauseMs: number;
   #windowFromMs: number;
   #busyMs = 0;
+  #takenUntilMs = Number.NEGATIVE_INFINITY;
   #lastPercent: number | undefined;
 
-  constructor(nowMs: number) {
+  /** @param pauseMs the line belongs to a transaction for so long after its end */
+  constructor(pauseMs: number, nowMs: number) {
+    this.#pauseMs = pauseMs;
     this.#windowFromMs = nowMs;
   }
 
-  busy(durationMs: number, nowMs: number): void {
-    this.#roll(nowMs);
-    this.#busyMs += durationMs;
+  /** A transaction that was begun, with the wait for silence before it, and ended. */
+  busy(beginMs: number, endMs: number): void {
+    this.#roll(endMs);
+    const untilMs = endMs + this.#pauseMs;
+    this.#busyMs += untilMs - Math.max(beginMs, this.#takenUntilMs);
+    this.#takenUntilMs = untilMs;
   }
 
   /** Percent of the last whole window, or of the first one so far. */

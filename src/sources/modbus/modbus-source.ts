@@ -33,6 +33,7 @@ import {
 } from "./schedule.ts";
 import type { SerialLine } from "./serial-line.ts";
 import { judge, type ReadOutcome, type Verdict } from "./verdict.ts";
+import { pauseMs } from "./wire-time.ts";
 
 /** Pause before a port is opened again, after the first failure and at most. */
 const REOPEN_FIRST_MS = 500;
@@ -89,7 +90,7 @@ class LineSource implements ModbusSource {
     this.#clock = clock;
     this.#random = random;
     this.#log = log;
-    this.#busy = new BusyMeter(clock.monotonicMs());
+    this.#busy = new BusyMeter(pauseMs(line), clock.monotonicMs());
     const meters = new Map<number, DeviceMeter>();
     for (const config of line.devices.filter((d) => d.enabled)) {
       const meter = new DeviceMeter();
@@ -187,7 +188,7 @@ class LineSource implements ModbusSource {
     const beginMs = this.#clock.monotonicMs();
     const outcome = await this.#bus.read(entry.read, choice.quantity);
     const endMs = this.#clock.monotonicMs();
-    this.#busy.busy(endMs - beginMs, endMs);
+    this.#busy.busy(beginMs, endMs);
     if (outcome.kind === "closed") {
       this.#lineLost(outcome.reason);
       return;

@@ -1,4 +1,4 @@
-import type { SerialSettings } from "../../config/config.ts";
+import type { LineConfig, SerialSettings } from "../../config/config.ts";
 
 /** Start bit, eight data bits, parity or second stop bit, stop bit (Modbus over serial line V1.02, 2.5.1). */
 const BITS_PER_CHARACTER = 11;
@@ -26,4 +26,9 @@ export function silentIntervalMs(serial: SerialSettings): number {
   return serial.baudRate > SILENT_INTERVAL_FIXED_ABOVE_BAUD
     ? SILENT_INTERVAL_FIXED_MS
     : wireTimeMs(serial, SILENT_INTERVAL_CHARACTERS);
+}
+
+/** Between the end of a frame and the next request. */
+export function pauseMs(line: LineConfig): number {
+  return Math.max(silentIntervalMs(line.serial), line.turnaroundDelayMs);
 }
