@@ -2,60 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../core/log.ts";
 import type { Status } from "../core/quality.ts";
-import type { Tag, Value } from "../core/tag.ts";
+import type { Value } from "../core/tag.ts";
 import type { Sample } from "../pipeline.ts";
+import { tagRig as rig, tagOf } from "../testing/tag-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { createTagTable } from "./tag-table.ts";
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-
-function tagOf(name: string, more: Partial<Tag> = {}): Tag {
-  return {
-    id: `pump-1/${name}`,
-    device: "pump-1",
-    name,
-    type: "float64",
-    priority: "normal",
-    deadband: 0,
-    scanRateMs: SECOND,
-    staleMs: 5 * SECOND,
-    maxIntervalMs: 10 * MINUTE,
-    writable: false,
-    enabled: true,
-    ...more,
-  };
-}
-
-/** A table over one device, with everything it takes in, by call. */
-function rig(...tags: Tag[]) {
-  const clock = new VirtualClock();
-  const calls: (readonly Sample[])[] = [];
-  let epoch = 7;
-  const table = createTagTable({
-    devices: [{ name: "pump-1", tags }],
-    intake: { append: (samples) => void calls.push(samples) },
-    clock,
-    epochs: { epoch: () => epoch, raiseEpoch: () => ++epoch },
-    log: silentLog,
-  });
-  table.start();
-  return {
-    clock,
-    table,
-    calls,
-    read(tag: Tag, value: Value | undefined, status: Status = "Good") {
-      table.read([{ tag, value, status }], clock.monotonicMs());
-    },
-    /** Everything taken in since the last look. */
-    taken: () => calls.splice(0).flat(),
-    current(tag: Tag): Sample {
-      const sample = table.snapshot("pump-1").find((s) => s.tag.id === tag.id);
-      assert.ok(sample !== undefined);
-      return sample;
-    },
-  };
-}
 
 /** What matters of samples when time does not. */
 function brief(samples: readonly Sample[]): readonly unknown[] {

@@ -4,8 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ConfiguredUplink, Sample } from "../pipeline.ts";
+import type { Sample } from "../pipeline.ts";
 import { OUTBOX_LIMITS_CASES } from "./outbox-limits-cases.ts";
+import { OUTBOX_UPLINKS_CASES } from "./outbox-uplinks-cases.ts";
 import { STATE_CASES } from "./state-cases.ts";
 import {
   acknowledgeAll,
@@ -18,11 +19,14 @@ import {
   tagRef,
 } from "./store-rig.ts";
 
-/** All that is configured where another uplink was removed. */
-const A: ConfiguredUplink = { name: "a", startAt: "now" };
-
 export function outboxContract(how: StoreWorker): void {
-  for (const [name, body] of Object.entries({ ...READING, ...KEEPING, ...OUTBOX_LIMITS_CASES, ...STATE_CASES })) {
+  for (const [name, body] of Object.entries({
+    ...READING,
+    ...KEEPING,
+    ...OUTBOX_LIMITS_CASES,
+    ...OUTBOX_UPLINKS_CASES,
+    ...STATE_CASES,
+  })) {
     test(`${how.name}: ${name}`, (t) => body(new StoreRig(t, how)));
   }
 }
@@ -325,54 +329,6 @@ const KEEPING: Record<string, StoreCase> = {
     rig.cutPower();
     await rig.open({}, { limits });
     assert.deepEqual((await readAll(rig.queue(), 13)).map(plain), given, "the acknowledgement was not stored yet");
-  },
-
-  "a removed uplink is parked: what it had waits for it, nothing new does": async (rig) => {
-    await rig.open();
-    rig.queue("a");
-    rig.queue("b");
-    rig.append(3);
-    await rig.close();
-    await rig.open({}, { uplinks: [A] });
-    assert.match(rig.logged.join("\n"), /3 samples wait for b, which gateway\.yaml names no more/);
-    acknowledgeAll(rig.queue("a"));
-    rig.append(4);
-    await rig.close();
-    await rig.open();
-    const b = rig.queue("b");
-    rig.append(1);
-    assert.deepEqual(
-      (await readAll(b)).map(({ number }) => number),
-      [1, 2, 3, 8],
-    );
-  },
-
-  "P4: a configured uplink waits for what is taken in before anybody asks for its queue": async (rig) => {
-    await rig.open();
-    rig.queue("a");
-    rig.append(3);
-    await rig.close();
-    await rig.open({}, { uplinks: [A, { name: "new", startAt: "oldest" }] });
-    rig.append(4);
-    assert.equal((await readAll(rig.queue("a"))).length, 7);
-    assert.equal((await readAll(rig.queue("new"))).length, 7);
-  },
-
-  "a parked uplink is forgotten after maxAge": async (rig) => {
-    const config = { maxAgeMs: 60_000 };
-    await rig.open(config);
-    rig.queue("a");
-    rig.queue("gone");
-    rig.append(3);
-    await rig.close();
-    await rig.open(config, { uplinks: [A] });
-    const a = rig.queue("a");
-    rig.append(1);
-    await rig.clock.advance(120_000);
-    acknowledgeAll(a);
-    rig.append(1);
-    await rig.untilCommitted(5);
-    assert.equal(rig.store.outbox.report().released, 5);
   },
 
   "P8: a changed configuration reads old blocks as they were written": async (rig) => {
