@@ -96,6 +96,13 @@ describe("models", () => {
     assert.match(err, /^2 mistakes$/m);
   });
 
+  test("the example of a file in its help is one", async () => {
+    const [, example = ""] = (await run("--help")).out.split("model: ./flow-3.yaml):\n");
+    const file = join(dir, "flow-3.yaml");
+    writeFileSync(file, example.replace(/^ {2}/gm, ""));
+    assert.match((await run(file)).out, /^ {2}valve {2}40009 .*\n {4}0 closed, 1 open$/m);
+  });
+
   test("a model that there is not is wrong usage, with the one that was meant", async () => {
     const { code, err } = await run("eastron-sdm603");
     assert.equal(code, 64);

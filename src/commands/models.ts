@@ -36,6 +36,15 @@ It may read only some of them, and change what is reported:
     model: eastron-sdm630
     tags: [ power-total, energy-import ]
     change: { power-total: { deadband: 50, scanRate: 5s } }
+
+A model of your own is a file, named by its path (model: ./flow-3.yaml):
+
+  name: Flow 3
+  maker: Acme
+  source: Flow 3 manual, version 1.2, chapter 7
+  tags:
+    flow:  { inputRegister: 0, type: float32, units: l/s }
+    valve: { holdingRegister: 8, enum: { 0: closed, 1: open } }
 `;
 
 const COLUMNS_MAX = 80;
