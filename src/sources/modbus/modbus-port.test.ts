@@ -149,6 +149,25 @@ test("t3.5 passes in silence before each request", async () => {
   }
 });
 
+test("input that the host still held at the end of the silence begins it anew", async () => {
+  const { port, line, clock, ask } = await rig();
+  await ask();
+  const { serial } = lineConfig("", []);
+  let heardAtMs = 0;
+  line.discardInput = async () => {
+    if (heardAtMs > 0) return;
+    heardAtMs = clock.monotonicMs();
+    line.onData(Uint8Array.of(0xff));
+  };
+  let sentAtMs = 0;
+  line.onWritten = (sent) => {
+    sentAtMs = clock.monotonicMs() - wireTimeMs(serial, sent.length);
+  };
+  assert.equal((await ask())?.kind, "frame");
+  assert.ok(heardAtMs > 0 && sentAtMs - heardAtMs >= silentIntervalMs(serial) - 1e-6, `${sentAtMs - heardAtMs} ms`);
+  assert.equal(port.isOpen, true);
+});
+
 test("the silent interval is 3.5 characters of 11 bits, and 1.75 ms above 19200 baud", () => {
   const at = (baudRate: number) => silentIntervalMs({ ...lineConfig("", []).serial, baudRate });
   assert.equal(at(9_600), (3.5 * 11 * 1_000) / 9_600);
