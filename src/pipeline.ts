@@ -305,7 +305,10 @@ export interface DeviceReport {
   readonly foreignFrames: number;
   readonly lateFrames: number;
   readonly exceptions: number;
+  /** Running average; then what half, and what 99 of 100 of the last some hundred replies were not slower than. */
   readonly responseTimeMs: number;
+  readonly responseTimeP50Ms: number;
+  readonly responseTimeP99Ms: number;
   readonly lost: boolean;
 }
 
@@ -316,6 +319,10 @@ export interface LineReport {
   readonly fault: string;
   /** Share of the time the line is busy, percent. */
   readonly utilisation: number;
+  /** Reads that were due and not made, since the start. */
   readonly missedPeriods: number;
+  /** What belongs to none of its devices: frames of other units, and bytes of no frame. */
+  readonly foreignFrames: number;
+  readonly noiseBytes: number;
   readonly devices: readonly DeviceReport[];
 }

@@ -58,6 +58,8 @@ export const LINE_ROWS: readonly Row<LineReport>[] = [
   text("fault", (line) => line.fault),
   gauge("utilisation", "%", 2, (line) => line.utilisation),
   gauge("missedPeriods", "", 0, (line) => line.missedPeriods),
+  gauge("foreignFrames", "", 0, (line) => line.foreignFrames),
+  gauge("noiseBytes", "B", 0, (line) => line.noiseBytes),
 ];
 
 export const DEVICE_ROWS: readonly Row<DeviceReport>[] = [
@@ -70,6 +72,8 @@ export const DEVICE_ROWS: readonly Row<DeviceReport>[] = [
   gauge("lateFrames", "", 0, (device) => device.lateFrames),
   gauge("exceptions", "", 0, (device) => device.exceptions),
   gauge("responseTimeMs", "ms", 5, (device) => device.responseTimeMs),
+  gauge("responseTimeP50Ms", "ms", 5, (device) => device.responseTimeP50Ms),
+  gauge("responseTimeP99Ms", "ms", 20, (device) => device.responseTimeP99Ms),
 ];
 
 export const WHOLE_ROWS: readonly Row<Whole>[] = [

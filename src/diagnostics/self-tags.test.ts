@@ -84,6 +84,8 @@ const pumpReport: DeviceReport = {
   lateFrames: 5,
   exceptions: 6,
   responseTimeMs: 12.5,
+  responseTimeP50Ms: 11.5,
+  responseTimeP99Ms: 48.5,
   lost: false,
 };
 
@@ -93,6 +95,8 @@ const lineReport: LineReport = {
   fault: "",
   utilisation: 40,
   missedPeriods: 3,
+  foreignFrames: 8,
+  noiseBytes: 9,
   devices: [pumpReport],
 };
 
@@ -140,11 +144,14 @@ test("the device gateway has a tag for every part of the configuration that is s
     device.tags.map((tag) => tag.name),
     [
       ...["state", "depth", "oldest", "replayed", "dropped", "certificateDays"].map((name) => `uplinks/cloud/${name}`),
-      ...["fault", "utilisation", "missedPeriods"].map((name) => `lines/RS485-1/${name}`),
+      ...["fault", "utilisation", "missedPeriods", "foreignFrames", "noiseBytes"].map(
+        (name) => `lines/RS485-1/${name}`,
+      ),
       ...["requests", "replies", "timeouts", "crcErrors", "framingErrors", "foreignFrames"].map(
         (name) => `devices/pump-1/${name}`,
       ),
-      ...["lateFrames", "exceptions", "responseTimeMs"].map((name) => `devices/pump-1/${name}`),
+      ...["lateFrames", "exceptions"].map((name) => `devices/pump-1/${name}`),
+      ...["responseTimeMs", "responseTimeP50Ms", "responseTimeP99Ms"].map((name) => `devices/pump-1/${name}`),
       ...["outbox/health", "outbox/bytes", "outbox/writtenBytesPerDay", "clock/state"],
       ...["process/rssBytes", "process/loopDelayMs", "process/uptimeS", "board/temperatureC"],
     ],

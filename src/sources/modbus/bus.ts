@@ -14,7 +14,7 @@ import {
 import { CRC_BYTES } from "./crc16.ts";
 import { EXCEPTION_BIT, HEADER_BYTES } from "./expectation.ts";
 import type { Skipped, StrayFrame } from "./frame-scanner.ts";
-import type { DeviceMeter } from "./line-meter.ts";
+import type { DeviceMeter, StrayMeter } from "./line-meter.ts";
 import { type Exchange, ModbusPort } from "./modbus-port.ts";
 import type { PollRead } from "./poll-plan.ts";
 import type { Entry } from "./read-book.ts";
@@ -51,6 +51,8 @@ export interface BusOptions {
   readonly clock: Clock;
   /** By unit id: the devices of this line. */
   readonly meters: ReadonlyMap<number, DeviceMeter>;
+  /** Of the line: what belongs to none of them. */
+  readonly strayMeter?: StrayMeter;
   readonly onLost: (reason: string) => void;
   /** Replies of this unit come that no request explains: from now on it is asked with more care, and less often. */
   readonly onSuspect: (unitId: number) => void;
@@ -77,6 +79,7 @@ export class Bus {
   readonly #clock: Clock;
   readonly #responseTimeoutMs: number;
   readonly #meters: ReadonlyMap<number, DeviceMeter>;
+  readonly #strayMeter: StrayMeter | undefined;
   readonly #onSuspect: (unitId: number) => void;
   /** By unit and function code. */
   readonly #guards = new Map<string, Guard>();
@@ -85,11 +88,12 @@ export class Bus {
   readonly #maxLateMs: ReadonlyMap<number, number>;
   #askedUnitId: number | undefined;
 
-  constructor({ line, config, clock, meters, onLost, onSuspect }: BusOptions) {
+  constructor({ line, config, clock, meters, strayMeter, onLost, onSuspect }: BusOptions) {
     this.#clock = clock;
     this.#responseTimeoutMs = config.responseTimeoutMs;
     this.#maxLateMs = new Map(config.devices.map(({ unitId, maxLateMs }) => [unitId, maxLateMs]));
     this.#meters = meters;
+    this.#strayMeter = strayMeter;
     this.#onSuspect = onSuspect;
     this.#port = new ModbusPort(line, config, clock);
     this.#port.onSkipped = (skipped) => this.#count(skipped);
@@ -255,7 +259,11 @@ export class Bus {
   }
 
   /** A frame of a device of this line that nobody waits for is late; any other one is foreign. */
-  #count({ strays }: Skipped): void {
+  #count({ strays, noiseBytes }: Skipped): void {
+    if (this.#strayMeter !== undefined) {
+      this.#strayMeter.noiseBytes += noiseBytes;
+      this.#strayMeter.foreignFrames += strays.filter(({ unitId }) => !this.#meters.has(unitId)).length;
+    }
     for (const stray of strays) {
       const own = this.#meters.get(stray.unitId);
       const asked = this.#meters.get(this.#askedUnitId ?? 0);

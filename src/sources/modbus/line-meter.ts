@@ -1,11 +1,20 @@
 /** Counters of a line and its devices, for the report. */
 import type { DeviceReport } from "../../pipeline.ts";
+import { ResponseTimes } from "./response-times.ts";
 
 /** Utilisation is that of the last whole window. */
 const WINDOW_MS = 10_000;
 
 /** Weight of the newest response time in the average. */
 const RESPONSE_TIME_WEIGHT = 1 / 8;
+
+/** What arrives on a line and belongs to none of its devices. */
+export class StrayMeter {
+  /** Frames of units that are not configured here. */
+  foreignFrames = 0;
+  /** Bytes of no frame at all. */
+  noiseBytes = 0;
+}
 
 export class DeviceMeter {
   requests = 0;
@@ -16,17 +25,18 @@ export class DeviceMeter {
   foreignFrames = 0;
   lateFrames = 0;
   exceptions = 0;
+  readonly #responseTimes = new ResponseTimes();
   #responseTimeMs: number | undefined;
 
   replied(responseTimeMs: number): void {
     this.replies += 1;
+    this.#responseTimes.add(responseTimeMs);
     const averageMs = this.#responseTimeMs ?? responseTimeMs;
     this.#responseTimeMs = averageMs + (responseTimeMs - averageMs) * RESPONSE_TIME_WEIGHT;
   }
 
   report(name: string, lost: boolean): DeviceReport {
     const { requests, replies, timeouts, crcErrors, framingErrors, foreignFrames, lateFrames, exceptions } = this;
-    const responseTimeMs = Math.round((this.#responseTimeMs ?? 0) * 10) / 10;
     return {
       name,
       requests,
@@ -37,7 +47,9 @@ export class DeviceMeter {
       foreignFrames,
       lateFrames,
       exceptions,
-      responseTimeMs,
+      responseTimeMs: tenths(this.#responseTimeMs ?? 0),
+      responseTimeP50Ms: tenths(this.#responseTimes.percentileMs(0.5)),
+      responseTimeP99Ms: tenths(this.#responseTimes.percentileMs(0.99)),
       lost,
     };
   }
@@ -78,6 +90,10 @@ export class BusyMeter {
     this.#windowFromMs = nowMs;
     this.#busyMs = 0;
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10;
 }
 
 function share(busyMs: number, elapsedMs: number): number {

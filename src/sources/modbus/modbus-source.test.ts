@@ -263,6 +263,7 @@ test("the counters add up: every request is a reply or a kind of silence", async
     { truncateBytes: 2 },
     { exceptionCode: 4 },
     { replyUnitId: 9 },
+    { noise: Uint8Array.of(0xff, 0xff, 0xff) },
   ];
   const device = deviceOfAddresses(1);
   let at = 0;
@@ -273,8 +274,10 @@ test("the counters add up: every request is a reply or a kind of silence", async
   );
   await clock.advance(60_000);
   await end();
-  const [report] = source.report().devices;
+  const line = source.report();
+  const [report] = line.devices;
   assert.ok(report !== undefined);
+  assert.ok(line.foreignFrames > 3 && line.noiseBytes > 3 * 3, "told of the line as well");
   const silences = report.timeouts + report.crcErrors + report.framingErrors;
   assert.ok(report.requests - report.replies - silences <= 1, "but for the one that was cut off by the stop");
   for (const count of [
@@ -286,7 +289,8 @@ test("the counters add up: every request is a reply or a kind of silence", async
   ]) {
     assert.ok(count > 3, JSON.stringify(report));
   }
-  assert.ok(report.responseTimeMs > 0);
+  assert.ok(report.responseTimeMs > 0 && report.responseTimeP50Ms > 0);
+  assert.ok(report.responseTimeP99Ms >= report.responseTimeP50Ms);
 });
 
 test("stop ends a running request, closes the port and leaves no timer", async () => {

@@ -9,7 +9,7 @@ import type { Random } from "../../core/random.ts";
 import type { LineReport, Reading, Source, TagSink } from "../../pipeline.ts";
 import { Bus } from "./bus.ts";
 import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./device-state.ts";
-import { BusyMeter, DeviceMeter } from "./line-meter.ts";
+import { BusyMeter, DeviceMeter, StrayMeter } from "./line-meter.ts";
 import { paddingRefused, paddingUnanswered, paddingWorked } from "./padding.ts";
 import { defaultMaxGap, planReads } from "./poll-plan.ts";
 import { type Entry, isTold, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
@@ -72,6 +72,7 @@ class LineSource implements ModbusSource {
   readonly #log: Log;
   readonly #bus: Bus;
   readonly #busy: BusyMeter;
+  readonly #strays = new StrayMeter();
   /** The enabled ones, by name. */
   readonly #devices = new Map<string, Device>();
   readonly #reads = new ReadBook();
@@ -105,6 +106,7 @@ class LineSource implements ModbusSource {
       config: line,
       clock,
       meters,
+      strayMeter: this.#strays,
       onLost: (reason) => this.#lineLost(reason),
       onSuspect: (unitId) => this.#suspect(unitId),
     });
@@ -128,6 +130,8 @@ class LineSource implements ModbusSource {
       fault: this.#open ? "" : this.#fault,
       utilisation: this.#busy.percent(this.#clock.monotonicMs()),
       missedPeriods: Math.floor(this.#schedule.missedPeriods),
+      foreignFrames: this.#strays.foreignFrames,
+      noiseBytes: this.#strays.noiseBytes,
       devices: this.#line.devices.map(({ name }) => {
         const device = this.#devices.get(name);
         const lost = device !== undefined && device.state.phase !== "serving";
