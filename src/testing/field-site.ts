@@ -68,24 +68,31 @@ export class FieldSite {
     return new FieldSite({ dir, certificates, broker, pair: await openPtyPair() });
   }
 
-  /** Writes gateway.yaml with this `uplinks:` section; absent: one that is in order. */
-  async configure(uplink: string = this.uplinkYaml()): Promise<string> {
+  /**
+   * Writes gateway.yaml with the uplink `cloud`, absent: one that is in order, and more of the section; with both
+   * devices, or those of these names.
+   */
+  async configure(
+    uplink: string = this.uplinkYaml(),
+    { moreUplinks = "", devices = ["pump", "meter"] }: { moreUplinks?: string; devices?: readonly string[] } = {},
+  ): Promise<string> {
     const file = join(this.#dir, "gateway.yaml");
-    const device = (name: string, unitId: number) =>
-      `      ${name}: { unitId: ${unitId}, scanRate: ${SCAN_RATE_MS}ms, tags: { value: { holdingRegister: 0 } } }\n`;
+    const device = (name: string) =>
+      `      ${name}: { unitId: ${name === "pump" ? 1 : 2}, scanRate: ${SCAN_RATE_MS}ms, tags: { value: { holdingRegister: 0 } } }\n`;
     await writeFile(
       file,
       `version: 1
 gateway: { group: site, name: gateway }
 uplinks:
   cloud: ${uplink}
+${moreUplinks}
 clock: { source: host }
 lines:
   line-1:
     path: ${this.pair.path}
     responseTimeout: ${RESPONSE_TIMEOUT_MS}ms
     devices:
-${device("pump", 1)}${device("meter", 2)}`,
+${devices.map(device).join("")}`,
     );
     return file;
   }

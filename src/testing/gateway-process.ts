@@ -21,6 +21,8 @@ export interface GatewayProcess {
   logged(what: RegExp, limitMs?: number): Promise<void>;
   /** Resolves once it says that it runs. */
   started(): Promise<void>;
+  /** SIGHUP: it loads its configuration anew. */
+  hangUp(): void;
   /** SIGTERM; resolves with the exit code, rejects when it takes longer than promised. */
   stop(): Promise<number | null>;
   /** SIGKILL, as a power cut for the process. */
@@ -66,6 +68,7 @@ export function runGateway(configFile: string, stateDir: string): GatewayProcess
     logged,
     started: () => logged(/started:/, START_LIMIT_MS),
     ended: awaitEnd,
+    hangUp: () => void child.kill("SIGHUP"),
     stop() {
       child.kill("SIGTERM");
       return awaitEnd();
