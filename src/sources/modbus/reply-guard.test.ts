@@ -16,7 +16,7 @@ import {
   unanswered,
 } from "./reply-guard.ts";
 
-const UNTRIED: Padding = { steps: 4, provenSteps: 0, doubted: false };
+const UNTRIED: Padding = { steps: 4, provenSteps: 0, doubted: false, stride: 1 };
 const ONE_KNOWN: Padding = { ...UNTRIED, provenSteps: 1 };
 const REFUSED: Padding = { ...UNTRIED, steps: 0 };
 

@@ -136,7 +136,9 @@ export function isClear(guard: Guard, nowMs: number): boolean {
 
 function candidatesOf(guard: Guard, read: GuardedRead, nowMs: number): readonly Candidate[] {
   const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
-  const all = Array.from({ length: read.padding.steps + 1 }, (_, step): Candidate => {
+  const { stride } = read.padding;
+  const all = Array.from({ length: Math.floor(read.padding.steps / stride) + 1 }, (_, index): Candidate => {
+    const step = index * stride;
     const quantity = read.quantity + step * paddingStep(read.table);
     const byteCount = replyByteCount(read.table, quantity);
     const isKnown = step <= read.padding.provenSteps;
