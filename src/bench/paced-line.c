@@ -62,6 +62,8 @@ static struct {
 static int master;
 /* When the last character on the wire ends. */
 static int64_t wire_ends_ns;
+/* The next request was written while the wire was taken by a reply. */
+static bool talked_over;
 
 static void die(const char *what) {
   perror(what);
@@ -145,7 +147,8 @@ static void obey(void) {
 }
 
 static void request_began(int64_t at_ns) {
-  int64_t gap_ns = at_ns - wire_ends_ns;
+  int64_t gap_ns = talked_over ? 0 : at_ns - wire_ends_ns;
+  talked_over = false;
   if (!seen.counts) return;
   if (seen.begun_ns == 0) {
     seen.begun_ns = seen.last_ns = at_ns;
@@ -209,7 +212,7 @@ static void send_reply(const uint8_t *reply, int length) {
     sleep_until(passed_ns);
     if (write(master, reply + sent, count) != count) die("write");
     wire_ends_ns = passed_ns;
-    if (sent + count < length && poll(&watched, 1, 0) > 0) seen.violations++;
+    if (sent + count < length && poll(&watched, 1, 0) > 0) talked_over = true;
   }
   seen.late_ns += now_ns() - wire_ends_ns;
 }

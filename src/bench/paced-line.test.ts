@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { hostClock, reach } from "../core/clock.ts";
+import type { SerialLine } from "../sources/modbus/serial-line.ts";
+import { serialportLine } from "../sources/modbus/serialport-line.ts";
+import { silentIntervalMs, wireTimeMs } from "../sources/modbus/wire-time.ts";
+import { Condition } from "../testing/condition.ts";
+import { rtuFrame } from "../testing/modbus-wire.ts";
+import { compilePrograms, openPacedLine, type PacedLine, type Programs } from "./paced-line.ts";
+
+const SERIAL = { baudRate: 19_200, dataBits: 8, parity: "even", stopBits: 1 } as const;
+const REGISTERS = 5;
+const TURNAROUND_MS = 1;
+const REPLY_BYTES = 5 + 2 * REGISTERS;
+
+let programs: Programs;
+before(async () => {
+  programs = await compilePrograms();
+});
+after(() => programs.remove());
+
+interface Rig {
+  readonly wire: PacedLine;
+  /** Reads from these units, not waiting between; resolves with the time from the first request to the last reply's end. */
+  ask(...unitIds: readonly number[]): Promise<number>;
+  end(): Promise<void>;
+}
+
+async function rig(): Promise<Rig> {
+  const wire = await openPacedLine(programs.pacedLine, { baudRate: 19_200, devices: 2, registers: REGISTERS, held: 9 });
+  const line: SerialLine = serialportLine({ path: wire.path, serial: SERIAL, rs485: "none" });
+  const arrived = new Condition(hostClock);
+  let bytes = 0;
+  line.onData = (chunk) => {
+    bytes += chunk.length;
+    arrived.changed();
+  };
+  await line.open();
+  return {
+    wire,
+    async ask(...unitIds) {
+      bytes = 0;
+      const askedAtMs = hostClock.monotonicMs();
+      for (const unitId of unitIds) await line.write(rtuFrame(unitId, Uint8Array.of(3, 0, 0, 0, REGISTERS)));
+      await arrived.until("the replies are there", () => bytes === unitIds.length * REPLY_BYTES);
+      return hostClock.monotonicMs() - askedAtMs;
+    },
+    async end() {
+      await line.close();
+      await wire.close();
+    },
+  };
+}
+
+test("a reply on the paced line is there when the wire has brought it, not before", async () => {
+  const { ask, end } = await rig();
+  try {
+    const wireMs = wireTimeMs(SERIAL, 8 + REPLY_BYTES) + silentIntervalMs(SERIAL) + TURNAROUND_MS;
+    for (const unitId of [1, 2, 1]) assert.ok((await ask(unitId)) >= wireMs);
+  } finally {
+    await end();
+  }
+});
+
+test("the paced line sees who does not keep t3.5, and counts the time of the wire", async () => {
+  const { wire, ask, end } = await rig();
+  try {
+    wire.begin();
+    await ask(1, 2);
+    await reach(hostClock, hostClock.monotonicMs() + 2 * silentIntervalMs(SERIAL));
+    await ask(1);
+    const count = await wire.end();
+    assert.equal(count.requests, 2);
+    assert.equal(count.violations, 1);
+    const cycleMs = wireTimeMs(SERIAL, 8 + REPLY_BYTES) + 2 * silentIntervalMs(SERIAL) + TURNAROUND_MS;
+    assert.ok(Math.abs(count.idealMs - 2 * cycleMs) < 0.01, `${count.idealMs} ms of ${2 * cycleMs}`);
+  } finally {
+    await end();
+  }
+});
