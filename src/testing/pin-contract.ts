@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Clock } from "../core/clock.ts";
 import type { PinAddress, PinDriver, PinEvents } from "../sources/gpio/pin-driver.ts";
+import { Condition } from "./condition.ts";
 
 /** Longer than any driver may take to tell of an edge. */
 const EDGE_LIMIT_MS = 2_000;
@@ -13,6 +14,8 @@ export interface PinRig {
   /** A pin that `drive` puts at a level. */
   readonly pin: PinAddress;
   readonly drive: (level: boolean) => Promise<void>;
+  /** Takes its chip away, or puts it back; or the reason in words why this rig cannot. */
+  readonly plug: ((there: boolean) => Promise<void>) | string;
 }
 
 /** @param rigOf the rig for one test, or the reason in words why this machine cannot have it */
@@ -73,6 +76,34 @@ export function pinContract(name: string, rigOf: (t: TestContext) => Promise<Pin
   promise("refuses a chip or a line that is not there, naming it", async ({ driver, pin }) => {
     await assert.rejects(driver.open({ chip: "no-such-chip", line: 0 }, ignored), /no-such-chip/);
     await assert.rejects(driver.open({ chip: pin.chip, line: 100_000 }, ignored), new RegExp(pin.chip));
+  });
+
+  takenAway(name, rigOf);
+}
+
+function takenAway(name: string, rigOf: (t: TestContext) => Promise<PinRig | string>): void {
+  test(`${name}: a pin that is taken away tells its holder once and refuses until it is put back`, async (t) => {
+    const rig = await rigOf(t);
+    if (typeof rig === "string") return t.skip(rig);
+    const { driver, pin, plug, clock } = rig;
+    if (typeof plug === "string") return t.skip(plug);
+    const reasons: string[] = [];
+    const told = new Condition(clock);
+    const lost = (reason: string) => {
+      reasons.push(reason);
+      told.changed();
+    };
+    const open = await driver.open(pin, { edge: () => undefined, lost });
+    await plug(false);
+    await told.until("the loss is told", () => reasons.length > 0);
+    await assert.rejects(open.read());
+    await assert.rejects(driver.open(pin, ignored), (thrown) => thrown instanceof Error && thrown.message !== "");
+    await open.close();
+    await plug(true);
+    const again = await driver.open(pin, ignored);
+    await again.close();
+    assert.equal(reasons.length, 1);
+    assert.notEqual(reasons[0], "");
   });
 }
 

@@ -17,6 +17,7 @@ function simulated(latencyMs: number): Promise<ContractBroker> {
     received: () => broker.received,
     settled: (promise, what) => passWhile(clock, what, promise),
     until: (holds, what) => passUntil(clock, what, holds),
+    freeze: () => broker.freeze(),
     async stop() {
       broker.refuse("nothing listens there");
       broker.drop();

@@ -33,6 +33,10 @@ const HEADER_BYTES = 8;
 /** A broker notices a silent client after one and a half times this, and a client the broker. */
 const SILENCE_KEEP_ALIVES = 1.5;
 const CLOSE_TIMEOUT_MS = 3_000;
+/** What waits for a frozen link. */
+const NEVER_MS = Number.POSITIVE_INFINITY;
+/** Beyond it nothing more is taken. */
+const UNSENT_MAX_BYTES = 16 * 1024 * 1024;
 
 /** One connection to a simulated broker. Its link carries one byte after the other, at the rate of the broker. */
 export class SimulatedConnection implements Connection {
@@ -77,8 +81,10 @@ export class SimulatedConnection implements Connection {
   }
 
   bufferedBytes(): number {
+    if (this.#reason !== undefined) return 0;
     const nowMs = this.#broker.clock.monotonicMs();
-    this.#unsent = this.#unsent.filter(({ onWireMs }) => onWireMs > nowMs);
+    const { frozen } = this.#broker;
+    this.#unsent = this.#unsent.filter(({ onWireMs }) => (onWireMs === NEVER_MS ? frozen : onWireMs > nowMs));
     const bytes = this.#unsent.reduce((sum, unsent) => sum + unsent.bytes, 0);
     return Math.max(0, bytes - this.#broker.kernelBufferBytes);
   }
@@ -140,6 +146,8 @@ export class SimulatedConnection implements Connection {
     if (bytes > maxPacketBytes)
       return `a message of ${bytes} bytes is larger than the broker's limit of ${maxPacketBytes}`;
     if (message.qos > maxQos) return `the broker does not offer QoS ${message.qos}`;
+    const unsentBytes = this.bufferedBytes();
+    if (unsentBytes > UNSENT_MAX_BYTES) return `the link is too slow: ${unsentBytes} bytes are waiting to be sent`;
     if (message.retain && !retainAvailable) return "the broker does not keep retained messages";
     return undefined;
   }
@@ -150,7 +158,8 @@ export class SimulatedConnection implements Connection {
     const nowMs = clock.monotonicMs();
     const onWireMs = Math.max(nowMs, this.#lineFreeMs) + (bytes / bytesPerS) * 1000;
     this.#lineFreeMs = onWireMs;
-    if (onWireMs > nowMs) this.#unsent.push({ onWireMs, bytes });
+    if (this.#broker.frozen) this.#unsent.push({ onWireMs: NEVER_MS, bytes });
+    else if (onWireMs > nowMs) this.#unsent.push({ onWireMs, bytes });
     return onWireMs - nowMs + latencyMs;
   }
 }

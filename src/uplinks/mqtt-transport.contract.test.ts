@@ -5,6 +5,7 @@ import { after, before } from "node:test";
 import { hostClock } from "../core/clock.ts";
 import { silentLog } from "../core/log.ts";
 import { type Certificates, writeCertificates } from "../testing/certificates.ts";
+import { startFrozenProxy } from "../testing/frozen-proxy.ts";
 import { startMosquitto } from "../testing/mosquitto.ts";
 import { subscribe } from "../testing/subscriber.ts";
 import { type ContractBroker, transportContract } from "../testing/transport-contract.ts";
@@ -29,7 +30,9 @@ async function mosquitto(webSocket: boolean): Promise<ContractBroker> {
     webSocket,
   });
   const observer = await subscribe(broker.url, { certificates, retainAsPublished: true });
-  const server = broker.webSocketUrl ?? broker.url;
+  const target = new URL(broker.webSocketUrl ?? broker.url);
+  const proxy = await startFrozenProxy({ host: "127.0.0.1", port: Number(target.port) }, hostClock);
+  const server = (broker.webSocketUrl ?? broker.url).replace(target.port, `${proxy.port}`);
   const config = uplinkConfig(certificates, [server]);
   return {
     transport: createMqttTransport({ config, clock: hostClock, log: silentLog }),
@@ -39,8 +42,14 @@ async function mosquitto(webSocket: boolean): Promise<ContractBroker> {
     received: () => observer.messages,
     settled: (promise, what) => within(hostClock, promise, what),
     until: (holds, what) => observer.until(what, holds),
-    stop: () => broker.kill(),
+    tellsTakeover: undefined,
+    freeze: () => proxy.freeze(),
+    stop: async () => {
+      await broker.kill();
+      proxy.refuse(true);
+    },
     async close() {
+      await proxy.close();
       await observer.close();
       await broker.close();
     },

@@ -74,6 +74,7 @@ async function gpioSim(): Promise<PinRig | string> {
     clock: hostClock,
     pin: { chip: chip.label, line: 0 },
     drive: (level) => writeFile(pull, level ? "pull-up" : "pull-down"),
+    plug: "a gpio-sim chip cannot be taken away while its lines are held",
   };
 }
 
