@@ -93,6 +93,61 @@ describe("check", () => {
     }
   });
 
+  test("shows what each line can carry, and what a lost device costs it", async () => {
+    const { out } = await run(file("good.yaml"));
+    for (const row of [
+      /^ {2}adapter at 9600 baud: \d\d % of it is asked for$/m,
+      /^ {4}meter-1 {2}1s {5}2 {5}2 +\d+(\.\d)?ms +\d+(\.\d)? % +1s$/m,
+      /^ {4}pump-1 {3}500ms {2}3 {5}3 +\d+(\.\d)?ms +\d+ % +500ms$/m,
+      /^ {4}1 of 3 {2}\d+ % +as asked +10\.3 s +\d+ % for [\d.]+ s$/m,
+      /^ {4}3 of 3 {2}/m,
+    ]) {
+      assert.match(out, row);
+    }
+  });
+
+  test("a line that cannot carry what is asked is a mistake, with the words for it; --force accepts it", async () => {
+    writeFileSync(file("busy.yaml"), GOOD.replace("500ms", "50ms").replace("scada-1", "s").replace("9600", "1200"));
+    const words = /^adapter at 1200 baud needs [\d.]+ s for what is asked in 1 s$/;
+    const refused = await run(file("busy.yaml"));
+    assert.equal(refused.code, 78);
+    const [told = "", mistakes] = refused.err.split("\n");
+    assert.equal(mistakes, "1 mistake");
+    const [place, ...rest] = told.split(": ");
+    assert.equal(place, "busy.yaml:6:3 lines.adapter");
+    const [wrong = "", remedy] = rest.join(": ").split("; ");
+    assert.match(wrong, words);
+    assert.match(remedy ?? "", /^at \d+ it fits$/);
+    assert.match(refused.out, /^ {4}pump-1 {3}50ms .* [\d.]+ s !$/m);
+
+    const forced = await run("--force", file("busy.yaml"));
+    assert.equal(forced.code, 0);
+    assert.match(forced.out, /^ACCEPTED, BUT ASKED LESS OFTEN THAN THE FILE SAYS\n {2}line 6 lines.adapter$/m);
+    for (const line of forced.out.split("\n").slice(1))
+      assert.ok(line.length <= 80 || line.startsWith("  line "), line);
+  });
+
+  test("--json has the budget, of a refused line too", async () => {
+    const good = JSON.parse((await run("--json", file("good.yaml"))).out);
+    assert.deepEqual(
+      good.budget[0].groups.map((g: { device: string; realMs: number }) => [g.device, g.realMs]),
+      [
+        ["meter-1", 1_000],
+        ["pump-1", 500],
+        ["drive-1", 1_000],
+      ],
+    );
+    assert.equal(good.budget[0].lost.length, 3);
+    assert.deepEqual(good.warnings, []);
+    const busy = await run("--json", file("busy.yaml"));
+    const told = JSON.parse(busy.out);
+    assert.deepEqual([busy.code, told.config, told.problems.length], [78, null, 1]);
+    assert.ok(told.budget[0].utilisation > 100);
+    const forced = JSON.parse((await run("--json", "--force", file("busy.yaml"))).out);
+    assert.deepEqual([forced.problems.length, forced.warnings.length], [0, 1]);
+    assert.equal(forced.warnings[0].key, "lines.adapter");
+  });
+
   test("names the keys that this version accepts, but does not act on", async () => {
     const { out } = await run(file("good.yaml"));
     const [, list = ""] = out.split("ACCEPTED, BUT NOT ACTED ON BY THIS VERSION\n");
@@ -154,7 +209,7 @@ describe("check", () => {
       const { code, out, err } = await run(...args);
       assert.equal(code, 64);
       assert.equal(out, "");
-      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE \[--board NAME\] \[--json\]\n$/);
+      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE \[--board NAME\] \[--force\] \[--json\]\n$/);
     }
   });
 });

@@ -2,15 +2,18 @@
 import { parseArgs } from "node:util";
 import { loadBoard } from "../config/board.ts";
 import type { Config, InputConfig, LineConfig, UplinkConfig } from "../config/config.ts";
-import { checkConfig } from "../config/load.ts";
+import { keyOf } from "../config/document.ts";
+import { type CheckedConfig, checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
 import { durationText, serialText, sizeText } from "../config/values.ts";
-import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
+import { ConfigurationError, EXIT, messageOf, type Problem } from "../core/errors.ts";
+import { type LineBudget, predictLine, shortfallOf } from "../sources/modbus/budget.ts";
+import { busBudgetText } from "./bus-budget.ts";
 import type { CommandIo } from "./io.ts";
 import { listing, wrapped } from "./listing.ts";
 import { tagListing } from "./tag-listing.ts";
 
-const HELP = `usage: sallyport check FILE [--board NAME] [--json]
+const HELP = `usage: sallyport check FILE [--board NAME] [--force] [--json]
 
 Checks a configuration without touching any hardware or broker. Tells all
 mistakes at once, each as file:line:column key: what is wrong; what to do.
@@ -18,9 +21,17 @@ Without mistakes it shows what the gateway would read, how often, and where it
 would send it; every register both as manuals print it (40101) and as it goes
 over the wire (holdingRegister:100).
 
+The bus budget tells how busy each line will be and the period each group of
+tags will really get, with all devices there and with some lost. What a line
+cannot carry is a mistake.
+
   --board NAME  lines and pins may be called by the labels of this board;
                 default: $SALLYPORT_BOARD, else none
-  --json        the same for machines: {"problems":[…],"notices":[…],"config":…}
+  --force       accept a line that cannot carry what is asked of it: run does,
+                and reads everything less often, in proportion
+  --json        the same for machines:
+                {"problems":[…],"warnings":[…],"notices":[…],"config":…,
+                 "budget":[…]}
 
 exit code   0 no mistakes, 78 mistakes, 64 wrong usage
 
@@ -44,6 +55,7 @@ const COLUMNS_MIN = 40;
 interface Arguments {
   readonly file: string;
   readonly board: string | undefined;
+  readonly force: boolean;
   readonly json: boolean;
 }
 
@@ -54,21 +66,52 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   if (typeof given === "string") {
-    io.err(`sallyport check: ${given}\nusage: sallyport check FILE [--board NAME] [--json]\n`);
+    io.err(`sallyport check: ${given}\nusage: sallyport check FILE [--board NAME] [--force] [--json]\n`);
     return EXIT.usage;
   }
   try {
-    const { config, notices } = checkConfig(given.file, { board: loadBoard(given.board ?? io.env.SALLYPORT_BOARD) });
-    if (given.json) io.out(machineText({ problems: [], notices, config }));
-    else io.out(report(config, notices, Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns))));
-    return EXIT.ok;
+    const checked = checkConfig(given.file, { board: loadBoard(given.board ?? io.env.SALLYPORT_BOARD) });
+    return tell(checked, given, io);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const { problems } = error;
-    if (given.json) io.out(machineText({ problems, notices: [], config: null }));
-    else io.err(`${error.message}\n${problems.length === 1 ? "1 mistake" : `${problems.length} mistakes`}\n`);
+    if (given.json)
+      io.out(machineText({ problems: error.problems, warnings: [], notices: [], config: null, budget: [] }));
+    else io.err(mistakesText(error));
     return error.exitCode;
   }
+}
+
+function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo): number {
+  const { config, notices } = checked;
+  const columns = Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns));
+  const budget = config.lines.map((line) => predictLine(line));
+  const overloads = overloadsOf(checked);
+  const refusal = force || overloads.length === 0 ? undefined : new ConfigurationError(overloads);
+  if (json) {
+    const told = refusal === undefined ? { problems: [], warnings: overloads } : { problems: overloads, warnings: [] };
+    io.out(machineText({ ...told, notices, config: refusal === undefined ? config : null, budget }));
+  } else if (refusal === undefined) {
+    io.out(report(checked, budget, overloads, columns));
+  } else {
+    io.out(busBudgetText(budget, columns));
+    io.err(mistakesText(refusal));
+  }
+  return refusal?.exitCode ?? EXIT.ok;
+}
+
+/** Lines that cannot carry what is asked of them. */
+function overloadsOf({ config, place }: CheckedConfig): readonly Problem[] {
+  return config.lines.flatMap((line) => {
+    const shortfall = shortfallOf(line);
+    if (shortfall === undefined) return [];
+    const path = ["lines", line.name];
+    const wrong = `${line.name} ${shortfall.needs}`;
+    return [{ file: config.file, ...place(path), key: keyOf(path), wrong, remedy: shortfall.remedy }];
+  });
+}
+
+function mistakesText({ message, problems }: ConfigurationError): string {
+  return `${message}\n${count(problems.length, "mistake")}\n`;
 }
 
 /** What to do, or why that cannot be told. */
@@ -79,6 +122,7 @@ function readArguments(args: string[]): Arguments | string {
       allowPositionals: true,
       options: {
         board: { type: "string" },
+        force: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -86,7 +130,9 @@ function readArguments(args: string[]): Arguments | string {
     if (values.help) return "help";
     const [file, ...more] = positionals;
     if (file === undefined) return "name the file to check";
-    return more.length > 0 ? "name one file only" : { file, board: values.board, json: values.json };
+    return more.length > 0
+      ? "name one file only"
+      : { file, board: values.board, force: values.force, json: values.json };
   } catch (error) {
     return messageOf(error);
   }
@@ -101,7 +147,12 @@ function machineText(content: object): string {
   return `${JSON.stringify(content, plain, 2)}\n`;
 }
 
-function report(config: Config, notices: readonly Notice[], columns: number): string {
+function report(
+  { config, notices }: CheckedConfig,
+  budget: readonly LineBudget[],
+  overloads: readonly Problem[],
+  columns: number,
+): string {
   const tags = config.lines.flatMap((line) => line.devices.flatMap((device) => device.tags)).length;
   const blocks = [
     `${config.file}: no mistakes\n`,
@@ -111,7 +162,9 @@ function report(config: Config, notices: readonly Notice[], columns: number): st
     ...(config.inputs.length === 0
       ? []
       : [`inputs\n${listing(config.inputs.map(inputRow), { columns, indent: 2, yielding: [0, 1, 3] })}`]),
+    ...(budget.length === 0 ? [] : [busBudgetText(budget, columns)]),
     keptText(config),
+    ...(overloads.length === 0 ? [] : [overloadsText(overloads, columns)]),
     ...(notices.length === 0 ? [] : [noticesText(notices, columns)]),
   ];
   return blocks.join("\n");
@@ -147,6 +200,13 @@ function inputRow({ name, pin, counter, activeLow, debounceMs, units = "" }: Inp
 function keptText({ outbox }: Config): string {
   const { path, maxSizeBytes, maxAgeMs, commitIntervalMs } = outbox;
   return `outbox ${path}: up to ${sizeText(maxSizeBytes)} or ${durationText(maxAgeMs)}, committed every ${durationText(commitIntervalMs)}\n`;
+}
+
+function overloadsText(overloads: readonly Problem[], columns: number): string {
+  const texts = overloads.map(({ line, key, wrong, remedy }) => {
+    return `  line ${line} ${key}\n${wrapped(`${wrong}; ${remedy}`, columns, 4)}`;
+  });
+  return `ACCEPTED, BUT ASKED LESS OFTEN THAN THE FILE SAYS\n${texts.join("")}`;
 }
 
 function noticesText(notices: readonly Notice[], columns: number): string {

@@ -3,7 +3,7 @@ import { assert, ConfigurationError, type Problem } from "../core/errors.ts";
 import { type Board, NO_BOARD } from "./board.ts";
 import type { Config } from "./config.ts";
 import { DEFAULTS, LIMITS } from "./defaults.ts";
-import { byPlace, parseSource } from "./document.ts";
+import { byPlace, type Path, type Place, parseSource } from "./document.ts";
 import { type Inspection, inspect } from "./draft.ts";
 import { besideFile, fileMistake, readText } from "./files.ts";
 import { type GatewayFile, gatewaySchema } from "./gateway-schema.ts";
@@ -24,6 +24,8 @@ export interface CheckedConfig {
   readonly config: Config;
   /** What is not wrong, but good to know. */
   readonly notices: readonly Notice[];
+  /** Where a key stands, or the nearest one above it that is written. */
+  readonly place: (path: Path) => Place;
 }
 
 /** @throws ConfigurationError with every mistake of the file */
@@ -55,6 +57,7 @@ export function parseConfig(file: string, text: string, options: LoadOptions = {
   return {
     config: deepFreeze(buildConfig(inspection, around)),
     notices: notYetNotices(inspection.document),
+    place: (path) => inspection.document.place(path, "key"),
   };
 }
 

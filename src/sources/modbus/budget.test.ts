@@ -113,7 +113,7 @@ test("P6: how long a device takes to be lost, and what that costs the others, is
 test("what the wire cannot carry is told in words, with what would fit", () => {
   const site = lineConfig("/dev/simulated", meters(10, 60, [1_000]), { serial: SLOW });
   const told = shortfallOf(site);
-  assert.match(told?.wrong ?? "", /^RS485-1 at 9600 baud needs 1\.\d+ s for what is asked every 1 s$/);
+  assert.match(told?.needs ?? "", /^at 9600 baud needs 1\.\d+ s for what is asked every 1 s$/);
   assert.match(
     told?.remedy ?? "",
     /^at (19200|38400) it fits; or ask for less, or 1\.\d times as seldom \(scanRate\)$/,

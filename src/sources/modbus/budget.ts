@@ -99,11 +99,14 @@ export function predictLine(line: LineConfig, latencyOf: LatencyOf = ASSUMED): L
   };
 }
 
+/** Words to follow the name of a line. */
+export interface Shortfall {
+  readonly needs: string;
+  readonly remedy: string;
+}
+
 /** What is wrong with a line that cannot carry what is asked, and what would fit; undefined: it can. */
-export function shortfallOf(
-  line: LineConfig,
-  latencyOf: LatencyOf = ASSUMED,
-): { readonly wrong: string; readonly remedy: string } | undefined {
+export function shortfallOf(line: LineConfig, latencyOf: LatencyOf = ASSUMED): Shortfall | undefined {
   const planned = planLine(line, latencyOf);
   const load = loadOf(planned);
   if (load <= 1) return undefined;
@@ -117,7 +120,7 @@ export function shortfallOf(
   });
   const less = `ask for less, or ${roundUp(load)} times as seldom (scanRate)`;
   return {
-    wrong: `${line.name} at ${line.serial.baudRate} baud needs ${seconds(load * everyMs)} for what ${asked}`,
+    needs: `at ${line.serial.baudRate} baud needs ${seconds(load * everyMs)} for what ${asked}`,
     remedy: fitting === undefined ? `no usual baud rate carries it: ${less}` : `at ${fitting} it fits; or ${less}`,
   };
 }
