@@ -96,16 +96,27 @@ export interface Batch {
 /** Why samples are missing; on the wire as the `reason` of BadDataLost. */
 export type LossReason = "unclean stop" | "outbox full" | "too old" | "damaged file" | "type changed" | "history off";
 
-/** Samples an uplink did not and will not get. Kept until that uplink's broker has acknowledged it. */
+/**
+ * Samples an uplink did not and will not get. Kept until that uplink's broker has acknowledged it. It reaches in the
+ * order of identities, from (epoch, fromMs) to (toEpoch, toMs), both inclusive.
+ */
 export interface Loss {
   readonly id: number;
   readonly reason: LossReason;
+  /** 0: the first is not known. */
   readonly epoch: number;
-  /** First and last possible sourceTimestampMs, both inclusive. */
+  readonly toEpoch: number;
+  /** First and last possible sourceTimestampMs, as long as no clock was stepped back between them. */
   readonly fromMs: number;
   readonly toMs: number;
   /** count null: not known, possibly none. */
   readonly tags: readonly { readonly tag: TagRef; readonly count: number | null }[];
+}
+
+/** A place in the order of identities: the greater epoch is later, whatever the clock said. */
+export interface Moment {
+  readonly epoch: number;
+  readonly ms: number;
 }
 
 /** What the tag table sees of the outbox. */
@@ -186,6 +197,8 @@ export interface Outbox extends Intake {
   reconfigure(uplinks: readonly ConfiguredUplink[], tags: readonly TagRef[]): void;
   /** The queue of one uplink; a new name starts now, or with the oldest sample held. */
   uplink(name: string, startAt: "now" | "oldest"): UplinkQueue;
+  /** Whoever takes in later what was stamped before tells the earliest such stamp: no gap that is told begins after it. */
+  minds(heldBack: () => Moment | undefined): void;
   report(): OutboxReport;
   /**
    * Drops what an uplink that is configured no more still waits for, and what it was not told. Stored when it resolves;

@@ -61,8 +61,3 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve);
   });
 }
-
-/** The wall time of a moment given in monotonic time, by today's relation of the two. */
-export function wallAt(clock: Clock, monotonicMs: number): number {
-  return Math.round(clock.wallMs() - (clock.monotonicMs() - monotonicMs));
-}

@@ -4,6 +4,7 @@ import { decodeBlock, encodeBlock } from "./block-codec.ts";
 import type { PackedBlock } from "./block-packer.ts";
 import type { Block } from "./block-store.ts";
 import { type Dictionary, priorityOf } from "./dictionary.ts";
+import type { LossSpan } from "./losses.ts";
 import { DamagedBytes } from "./varint.ts";
 
 /** As it is stored. @param runMs running time of the gateway now */
@@ -38,6 +39,11 @@ export function contentOf(block: Block, dictionary: Dictionary): BlockContent {
     if (!(thrown instanceof DamagedBytes)) throw thrown;
     return { samples: [], problem: thrown.message };
   }
+}
+
+/** Where a block lies that cannot be read. Its row has the epoch of its last sample only. */
+export function spanOf({ epoch, fromMs, toMs }: Block): LossSpan {
+  return { epoch: 0, toEpoch: epoch, fromMs, toMs };
 }
 
 /** The bytes have a checksum, the columns beside them have none; by these a block is found, released and dropped. */

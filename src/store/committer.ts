@@ -130,7 +130,7 @@ export class Committer implements CommitTask {
       const first = queue.firstPending();
       if (first === undefined || first >= ledger.tail.base) continue;
       const fromMs = Math.min(queue.oldestMs() ?? 0, nowMs);
-      queue.lose(ledger.unknownLoss("damaged file", { epoch: ledger.epoch, fromMs, toMs: nowMs }));
+      queue.lose(ledger.unknownLoss("damaged file", { epoch: 0, toEpoch: ledger.epoch, fromMs, toMs: nowMs }));
     }
     ledger.fileIsEmpty();
     this.#open = new Map();
@@ -143,7 +143,7 @@ export class Committer implements CommitTask {
     const { ledger, limits } = this.#options;
     const { maxSamples = limits.commitSamples, releaseBelow = ledger.tail.base } = options;
     const { entries, beyond } = this.#ofAge(maxSamples);
-    const newest = beyond === undefined ? ledger.newest : (entries.at(-1)?.sample.number ?? ledger.visible());
+    const newest = beyond.length === 0 ? ledger.newest : (entries.at(-1)?.sample.number ?? ledger.visible());
     const owed = ledger.owed();
     // One that goes must not come back with its next sample.
     const mayGrow = ({ samples }: PackedBlock) =>
@@ -178,9 +178,9 @@ export class Committer implements CommitTask {
   }
 
   /** What the next commit takes, so that it stays within its part of the log. */
-  #ofAge(maxSamples: number): { readonly entries: readonly TailEntry[]; readonly beyond: TailEntry | undefined } {
+  #ofAge(maxSamples: number): { readonly entries: readonly TailEntry[]; readonly beyond: readonly TailEntry[] } {
     const { ledger, config } = this.#options;
-    const found = ledger.unsettled(maxSamples + 1);
+    const found = ledger.unsettled(Number.POSITIVE_INFINITY);
     let leftBytes = commitBytesOf(config.maxSizeBytes);
     const tooMany = found.findIndex(({ sample }, i) => {
       const text = typeof sample.value === "string" ? sample.value.length : 0;
@@ -188,7 +188,7 @@ export class Committer implements CommitTask {
       return i > 0 && leftBytes < 0;
     });
     const end = Math.min(maxSamples, tooMany < 0 ? Number.POSITIVE_INFINITY : tooMany);
-    return { entries: found.slice(0, end), beyond: found[end] };
+    return { entries: found.slice(0, end), beyond: found.slice(end) };
   }
 
   /** Only while the file holds no block: none can refer to them. */
@@ -219,7 +219,7 @@ export class Committer implements CommitTask {
   }
 
   /** The facts of a commit, and what to do when they are stored. */
-  #progress(beyond: TailEntry | undefined, more: Facts): { facts: Facts; stored: () => void } {
+  #progress(beyond: readonly TailEntry[], more: Facts): { facts: Facts; stored: () => void } {
     const { ledger, config } = this.#options;
     const runMs = ledger.runMs();
     const over = [...ledger.queues.values()].filter((queue) => queue.isOver(runMs, config.maxAgeMs));
@@ -229,7 +229,7 @@ export class Committer implements CommitTask {
       // First, so that what is known better takes its place.
       ...this.#obsolete,
       ...(this.#saysClean ? [[FACT.clean, "false"] as const] : []),
-      [FACT.safe, safeText(ledger.safeBefore(beyond))],
+      [FACT.safe, safeText(ledger.safeBut(beyond))],
       [FACT.runMs, JSON.stringify(runMs)],
       ...parts.flatMap((part) => part.facts),
       ...more,

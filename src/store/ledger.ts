@@ -1,12 +1,12 @@
 /** What the outbox knows in memory: the tail, each uplink's queue, and who still waits for what. No I/O. */
-import { type Clock, wallAt } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { LossReason, NumberedSample, Range, Sample } from "../pipeline.ts";
+import type { LossReason, Moment, NumberedSample, Range, Sample } from "../pipeline.ts";
 import { type Dictionary, rankOf } from "./dictionary.ts";
-import { draftsOf, type LossDraft } from "./losses.ts";
+import { draftsOf, type LossDraft, type LossSpan } from "./losses.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { clip, contains, firstFrom, type Ranges, union } from "./ranges.ts";
-import type { SafeTime } from "./saved-facts.ts";
+import { isEarlier, type SafeTime } from "./saved-facts.ts";
 import { Tail, type TailEntry } from "./tail.ts";
 import type { Queue, QueueHost } from "./uplink-queue.ts";
 
@@ -16,6 +16,7 @@ export interface LedgerOptions {
   readonly dictionary: Dictionary;
   /** Told in losses of which nothing closer is known. */
   readonly tags: readonly TagRef[];
+  /** Of this start. */
   readonly epoch: number;
   /** The highest number ever given, as far as the file knows. */
   readonly newest: number;
@@ -44,6 +45,7 @@ export class Ledger implements QueueHost {
   #takenIn = 0;
   #dropped = 0;
   #owed: Ranges | undefined;
+  #heldBack: () => Moment | undefined = () => undefined;
   /** Below it every sample is committed, or acknowledged by all. */
   #settledBelow: number;
   #hasProgress = false;
@@ -88,12 +90,11 @@ export class Ledger implements QueueHost {
     return this.#hasProgress;
   }
 
-  /** The configured tags from now on. */
   tellOf(tags: readonly TagRef[]): void {
     this.#tags = tags;
   }
 
-  /** The configured tags. */
+  /** The configured tags, and others of which samples may be held. */
   get tags(): readonly TagRef[] {
     return this.#tags;
   }
@@ -199,23 +200,36 @@ export class Ledger implements QueueHost {
     return entries;
   }
 
-  /** What the safe time is once all samples before `firstBeyond`, and all losses, are stored. */
-  safeBefore(firstBeyond: TailEntry | undefined): SafeTime {
-    const takenInMs = firstBeyond?.sample.takenInMs;
-    const ms = takenInMs === undefined ? this.#clock.wallMs() : wallAt(this.#clock, takenInMs);
-    return { ms, epoch: this.#epoch };
+  minds(heldBack: () => Moment | undefined): void {
+    this.#heldBack = heldBack;
+  }
+
+  /** What the safe time is once all losses are stored, and all samples but these. */
+  safeBut(unstored: readonly TailEntry[]): SafeTime {
+    let earliest: Moment = { epoch: this.#epoch, ms: this.#clock.wallMs() };
+    const heldBack = this.#heldBack();
+    if (heldBack !== undefined && isEarlier(heldBack, earliest)) earliest = heldBack;
+    for (const { sample } of unstored) {
+      const stamp = { epoch: sample.epoch, ms: sample.sourceTimestampMs };
+      if (isEarlier(stamp, earliest)) earliest = stamp;
+    }
+    return earliest;
   }
 
   /** The safe time now; undefined while a loss is only in memory. */
   safeNow(): SafeTime | undefined {
     const hasUnstored = [...this.queues.values()].some((queue) => queue.hasUnstoredLosses());
-    return hasUnstored ? undefined : this.safeBefore(this.unsettled(1)[0]);
+    return hasUnstored ? undefined : this.safeBut(this.unsettled(Number.POSITIVE_INFINITY));
   }
 
-  /** Source time of the oldest sample that any uplink waits for, where it is known. */
+  /** Source time of the oldest that any uplink waits for, where it is known: of a sample, or of a loss to be told. */
   oldestMs(): number | undefined {
-    const times = [...this.queues.values()].map((queue) => queue.oldestMs()).filter((ms) => ms !== undefined);
-    return times.length === 0 ? undefined : Math.min(...times);
+    const times = [...this.queues.values()].flatMap((queue) => [
+      queue.oldestMs(),
+      ...queue.losses().map(({ fromMs }) => fromMs),
+    ]);
+    const known = times.filter((ms) => ms !== undefined);
+    return known.length === 0 ? undefined : Math.min(...known);
   }
 
   /** An uplink the file does not know would not be told of an unclean stop. */
@@ -242,13 +256,13 @@ export class Ledger implements QueueHost {
   }
 
   /** Tells each uplink that waits for some of these numbers; which tags they held is not known. */
-  loseUnknown(reason: LossReason, numbers: Range, span: Pick<LossDraft, "epoch" | "fromMs" | "toMs">): void {
+  loseUnknown(reason: LossReason, numbers: Range, span: LossSpan): void {
     for (const queue of this.queues.values()) {
       if (clip(queue.pending(), numbers).length > 0) queue.lose(this.unknownLoss(reason, span));
     }
   }
 
-  unknownLoss(reason: LossReason, span: Pick<LossDraft, "epoch" | "fromMs" | "toMs">): LossDraft {
+  unknownLoss(reason: LossReason, span: LossSpan): LossDraft {
     return { ...span, reason, priority: "mixed", tags: this.#tags.map((tag) => ({ tag, count: null })) };
   }
 

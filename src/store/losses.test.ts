@@ -10,8 +10,17 @@ function sampleOf(number: number, id: string, epoch = 1, priority: "low" | "high
 
 function draft(reason: LossReason, epoch: number, count: number | null = 1): LossDraft {
   const tags = [{ tag: tagRef("a/b"), count }];
-  return { reason, epoch, fromMs: epoch, toMs: epoch + 1, priority: "normal", tags };
+  return { reason, epoch, toEpoch: epoch, fromMs: epoch, toMs: epoch + 1, priority: "normal", tags };
 }
+
+test("P4: records of several epochs reach from the first to the last of them, by epoch and by time", () => {
+  let losses: readonly LossRecord[] = [];
+  const late = { epoch: 100, toEpoch: 101, fromMs: 5, toMs: 6 };
+  for (let epoch = 1; epoch <= MAX_LOSSES; epoch++) losses = addLoss(losses, draft("too old", epoch), epoch);
+  losses = addLoss(losses, { ...draft("too old", 1), ...late }, 999);
+  const merged = losses.find(({ id }) => id === 999);
+  assert.deepEqual([merged?.epoch, merged?.toEpoch, merged?.fromMs, merged?.toMs], [1, 101, 1, 6]);
+});
 
 test("lost samples are counted per tag, apart by priority and epoch", () => {
   const tag = sampleOf(1, "a/x").tag;

@@ -13,6 +13,8 @@ export interface LossDraft extends Omit<Loss, "id"> {
   readonly priority: Priority | "mixed";
 }
 
+export type LossSpan = Pick<Loss, "epoch" | "toEpoch" | "fromMs" | "toMs">;
+
 export interface LossRecord extends LossDraft {
   readonly id: number;
 }
@@ -24,7 +26,15 @@ export function draftsOf(reason: LossReason, samples: Iterable<NumberedSample>):
     const key = `${tag.priority} ${epoch}`;
     let entry = drafts.get(key);
     if (entry === undefined) {
-      const draft: LossDraft = { reason, epoch, fromMs: at, toMs: at, priority: tag.priority, tags: [] };
+      const draft: LossDraft = {
+        reason,
+        epoch,
+        toEpoch: epoch,
+        fromMs: at,
+        toMs: at,
+        priority: tag.priority,
+        tags: [],
+      };
       entry = { draft, fromMs: at, toMs: at, counts: new Map() };
       drafts.set(key, entry);
     }
@@ -45,7 +55,9 @@ export function draftsOf(reason: LossReason, samples: Iterable<NumberedSample>):
  * under way for the record as it was must not end the record as it is.
  */
 export function addLoss(losses: readonly LossRecord[], draft: LossDraft, id: number): readonly LossRecord[] {
-  const same = losses.find((loss) => isSameKind(loss, draft) && loss.epoch === draft.epoch);
+  const same = losses.find(
+    (loss) => isSameKind(loss, draft) && loss.epoch === draft.epoch && loss.toEpoch === draft.toEpoch,
+  );
   const partner = same ?? (losses.length >= MAX_LOSSES ? crowdedPartner(losses, draft) : undefined);
   if (partner === undefined) return [...losses, { ...draft, id }];
   return [...losses.filter((loss) => loss !== partner), { ...merge(partner, draft), id }];
@@ -71,7 +83,8 @@ function merge(a: LossDraft, b: LossDraft): LossDraft {
   return {
     reason: a.reason,
     priority: a.priority,
-    epoch: Math.max(a.epoch, b.epoch),
+    epoch: Math.min(a.epoch, b.epoch),
+    toEpoch: Math.max(a.toEpoch, b.toEpoch),
     fromMs: Math.min(a.fromMs, b.fromMs),
     toMs: Math.max(a.toMs, b.toMs),
     tags: [...tags.values()],

@@ -74,15 +74,17 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       limits: { ...limitsFor(config.maxSizeBytes), ...options.limits },
       uplinks,
       tags,
+      formerTags: state.formerTags,
+      keepTags: (all) => state.keepTags(all),
       epoch: state.epoch(),
       clock,
       log,
       lastKnown: state.lastKnown,
       // One that cannot be read tells as much.
       hadOutbox: state.knowsEarlierStart || stateFile.setAside !== undefined,
-      onSafe: (known) => state.note(known),
-      onClosed: async () => {
-        await state.close();
+      onTick: (known) => state.tick(known),
+      onClosed: async (known) => {
+        await state.close(known);
         await storage.end();
       },
     },

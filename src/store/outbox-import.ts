@@ -3,7 +3,7 @@
  * card it left. Times and epochs stay; the numbers are new, above all that were given here.
  */
 import type { NumberedSample } from "../pipeline.ts";
-import { blockOf } from "./block-content.ts";
+import { blockOf, spanOf } from "./block-content.ts";
 import { PACK_LIMITS, pack } from "./block-packer.ts";
 import type { Facts } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
@@ -142,13 +142,14 @@ class Import {
       const drafts: LossDraft[] = [...(saved.losses.get(name) ?? [])];
       for (const { block } of damaged) {
         if (clip(owed, { from: block.first, to: block.last }).length === 0) continue;
-        const { epoch, fromMs, toMs } = block;
-        drafts.push({ reason: "damaged file", priority: "mixed", epoch, fromMs, toMs, tags });
+        drafts.push({ reason: "damaged file", priority: "mixed", ...spanOf(block), tags });
       }
       if (!saved.wasClean && saved.safe !== undefined && saved.uplinks.get(name)?.parkedRunMs === undefined) {
         const { ms, epoch } = saved.safe;
         const toMs = Math.max(ms, this.#nowMs);
-        drafts.push({ reason: "unclean stop", priority: "mixed", epoch, fromMs: ms, toMs, tags });
+        // Its last moments may have seen the clock stepped back: all epochs are meant that it can have begun.
+        const toEpoch = Math.max(epoch, this.#counters.get(EPOCH) ?? 0);
+        drafts.push({ reason: "unclean stop", priority: "mixed", epoch, toEpoch, fromMs: ms, toMs, tags });
       }
       return drafts.map((draft): [string, string] => {
         const loss = { ...draft, id: ++id };

@@ -15,12 +15,13 @@ import type {
   ConfiguredUplink,
   Forgotten,
   LossReason,
+  Moment,
   Outbox,
   OutboxReport,
   Sample,
   UplinkQueue,
 } from "../pipeline.ts";
-import { type BlockContent, contentOf } from "./block-content.ts";
+import { type BlockContent, contentOf, spanOf } from "./block-content.ts";
 import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
@@ -32,6 +33,10 @@ import type { OutboxLimits } from "./outbox-limits.ts";
 import { laterSafe, type SafeTime, type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { Queue } from "./uplink-queue.ts";
 
+/** Within an epoch the clock may step back by so much: what is stamped then lies before what was stored already. */
+const STEP_WITHIN_EPOCH_MS = 1_000;
+/** Nothing is known of where a loss begins. */
+const BEGINNING: Moment = { epoch: 0, ms: 0 };
 /** A stop has seconds, and a card that refused twice refuses again. */
 const CLOSE_ATTEMPTS = 2;
 
@@ -50,16 +55,20 @@ export interface OutboxOptions {
   readonly uplinks: readonly ConfiguredUplink[];
   /** The configured tags: told in losses of which nothing closer is known. */
   readonly tags: readonly TagRef[];
+  /** What it may hold samples of besides; undefined: only the file knows. */
+  readonly formerTags: readonly TagRef[] | undefined;
+  /** Called with all tags that it may hold samples of: a file that is damaged does not tell them any more. */
+  readonly keepTags: (tags: readonly TagRef[]) => void;
   readonly epoch: number;
   readonly clock: Clock;
   readonly log: Log;
   readonly lastKnown: LastKnown;
   /** There was an outbox before: an empty file is not the one. */
   readonly hadOutbox: boolean;
-  /** Called before each check, with the safe time where there is one to tell. */
-  readonly onSafe: (known: LastKnown) => void;
+  /** Called before each check; `known` looks through what memory holds, and gives nothing while nothing is safe. */
+  readonly onTick: (known: () => LastKnown | undefined) => void;
   /** Ends what was opened beside the outbox. */
-  readonly onClosed: () => Promise<void>;
+  readonly onClosed: (known: LastKnown | undefined) => Promise<void>;
 }
 
 /** @param opened what the store found */
@@ -88,6 +97,7 @@ class StoredOutbox implements Outbox {
 
   constructor(options: OutboxOptions, opened: OpenedBlocks, dictionary: Dictionary, saved: SavedOutbox) {
     const { clock, config, limits, tags, epoch, store, log } = options;
+    const formerTags = options.formerTags ?? dictionary.all();
     const intervalsMs = [config.commitIntervalMs, config.outageCommitIntervalMs];
     this.#options = options;
     this.#mayBeDueAtOnce = intervalsMs.includes(0);
@@ -95,7 +105,7 @@ class StoredOutbox implements Outbox {
       clock,
       limits,
       dictionary,
-      tags,
+      tags: withFormer(tags, formerTags),
       epoch,
       newest: highestNumber(opened, saved, dictionary),
       nextLossId: 1 + Math.max(0, ...[...saved.losses.values()].flat().map((loss) => loss.id)),
@@ -112,13 +122,21 @@ class StoredOutbox implements Outbox {
       usage: opened.usage,
       committed: opened.highest ?? 0,
       obsolete: saved.bad.map(({ name }) => [name, null]),
-      onTick: () => this.#tellSafe(),
+      onTick: () => options.onTick(() => this.#known()),
     });
     this.#loop = new CommitLoop(this.#committer, clock, log, intervalsMs);
     this.#damage = opened.setAside !== undefined || this.#isGone(saved) ? this.#damageLoss() : undefined;
     this.#restore(saved);
     for (const uplink of options.uplinks) this.#configure(uplink);
     this.#parkOthers();
+    this.#tellOf(tags, formerTags);
+  }
+
+  /** No uplink waits for anything of before. */
+  #isEmpty(): boolean {
+    return [...this.#ledger.queues.values()].every(
+      (queue) => queue.firstPending() === undefined && queue.losses().length === 0,
+    );
   }
 
   /** Tells the file that it is in use. A card that refuses does not keep the gateway from starting. */
@@ -150,12 +168,16 @@ class StoredOutbox implements Outbox {
   }
 
   reconfigure(uplinks: readonly ConfiguredUplink[], tags: readonly TagRef[]): void {
-    this.#ledger.tellOf(tags);
+    this.#tellOf(tags, this.#ledger.tags);
     const names = new Set(uplinks.map(({ name }) => name));
     for (const [name, queue] of this.#ledger.queues) if (!names.has(name)) queue.disclaim();
     for (const uplink of uplinks) this.#configure(uplink);
     this.#parkOthers();
     this.#ledger.lossesChanged();
+  }
+
+  minds(heldBack: () => Moment | undefined): void {
+    this.#ledger.minds(heldBack);
   }
 
   report(): OutboxReport {
@@ -198,7 +220,7 @@ class StoredOutbox implements Outbox {
         break;
       }
     }
-    this.#tellSafe();
+    const known = this.#known();
     const given = this.#ledger.unsettled(Number.POSITIVE_INFINITY).length;
     if (given > 0) {
       this.#options.log.error(`${given} samples could not be stored and are given up; the next start tells of it`);
@@ -208,7 +230,7 @@ class StoredOutbox implements Outbox {
     } catch (thrown) {
       this.#options.log.error(`outbox.db could not be closed: ${messageOf(thrown)}`);
     }
-    await this.#options.onClosed();
+    await this.#options.onClosed(known);
   }
 
   async #markClean(): Promise<void> {
@@ -226,16 +248,16 @@ class StoredOutbox implements Outbox {
   }
 
   #restore({ uplinks, losses, wasClean, safe, bad }: SavedOutbox): void {
-    const { lastKnown, epoch } = this.#options;
+    const { lastKnown } = this.#options;
     for (const [name, progress] of uplinks) {
       const queue = this.#newQueue(name);
       if (progress === undefined) queue.begin(this.#oldestHeld());
       else queue.restore(progress);
       queue.restoreLosses(losses.get(name) ?? []);
-      if (bad.some(({ loser }) => loser === name)) queue.lose(this.#lossSince("damaged file", 0, epoch));
+      if (bad.some(({ loser }) => loser === name)) queue.lose(this.#lossSince("damaged file", BEGINNING));
       if (wasClean || progress?.parkedRunMs !== undefined) continue;
-      const from = laterSafe(safe, lastKnown.safe) ?? { ms: 0, epoch };
-      queue.lose(this.#lossSince("unclean stop", from.ms, from.epoch));
+      const { epoch, ms } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
+      queue.lose(this.#lossSince("unclean stop", { epoch, ms: Math.max(0, ms - STEP_WITHIN_EPOCH_MS) }));
     }
   }
 
@@ -247,14 +269,16 @@ class StoredOutbox implements Outbox {
   }
 
   #damageLoss(): LossDraft {
-    const { lastKnown, epoch } = this.#options;
-    const fromMs = lastKnown.oldestMs ?? lastKnown.safe?.ms ?? 0;
-    return this.#lossSince("damaged file", fromMs, lastKnown.safe?.epoch ?? epoch);
+    const { safe, oldestMs } = this.#options.lastKnown;
+    // Of the oldest sample only the time is known.
+    const oldest = oldestMs === undefined ? undefined : { epoch: 0, ms: oldestMs };
+    return this.#lossSince("damaged file", oldest ?? safe ?? BEGINNING);
   }
 
-  #lossSince(reason: LossReason, fromMs: number, epoch: number): LossDraft {
-    const toMs = Math.max(fromMs, this.#options.clock.wallMs());
-    return this.#ledger.unknownLoss(reason, { epoch, fromMs, toMs });
+  #lossSince(reason: LossReason, from: Moment): LossDraft {
+    const { clock, epoch } = this.#options;
+    const toMs = Math.max(from.ms, clock.wallMs());
+    return this.#ledger.unknownLoss(reason, { epoch: from.epoch, toEpoch: epoch, fromMs: from.ms, toMs });
   }
 
   /**
@@ -276,6 +300,12 @@ class StoredOutbox implements Outbox {
       if (!(thrown instanceof StorageFailure)) throw thrown;
       this.#committer.readFailed(thrown);
     }
+  }
+
+  #tellOf(tags: readonly TagRef[], former: readonly TagRef[]): void {
+    const all = this.#isEmpty() ? tags : withFormer(tags, former);
+    this.#ledger.tellOf(all);
+    this.#options.keepTags(all);
   }
 
   #newQueue(name: string): Queue {
@@ -313,12 +343,12 @@ class StoredOutbox implements Outbox {
     this.#options.log.error(`a block of ${block.samples} samples in outbox.db is damaged: ${problem}`);
     this.#ledger.doomed.add(block.first);
     if (samples.length > 0) this.#ledger.lose("damaged file", samples);
-    else this.#ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
+    else this.#ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, spanOf(block));
   }
 
-  #tellSafe(): void {
+  #known(): LastKnown | undefined {
     const safe = this.#ledger.safeNow();
-    if (safe !== undefined) this.#options.onSafe({ safe, oldestMs: this.#ledger.oldestMs() });
+    return safe && { safe, oldestMs: this.#ledger.oldestMs() };
   }
 }
 
@@ -333,4 +363,10 @@ export function highestNumber(
     .map(({ from, to }) => (to === Infinity ? from - 1 : to));
   for (const block of newest) known.push(contentOf(block, dictionary).samples.at(-1)?.number ?? 0);
   return Math.max(0, highest ?? 0, ...known);
+}
+
+/** Tags that are configured no more may still have samples here. */
+function withFormer(tags: readonly TagRef[], former: readonly TagRef[]): readonly TagRef[] {
+  const named = new Set(tags.map(({ id }) => id));
+  return [...tags, ...former.filter(({ id }) => !named.has(id))];
 }

@@ -2,7 +2,7 @@
 import type { OutboxConfig } from "../config/config.ts";
 import { PRIORITIES } from "../core/tag.ts";
 import type { HistoryLimits, LossReason, NumberedSample } from "../pipeline.ts";
-import { contentOf } from "./block-content.ts";
+import { contentOf, spanOf } from "./block-content.ts";
 import type { Block, BlockStore, OldBlock, Usage } from "./block-store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
@@ -157,14 +157,14 @@ export class Retainer {
     const { ledger } = this.#options;
     const samples = this.#samplesOf(block);
     if (samples.length > 0) ledger.lose(reason, samples);
-    else ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, block);
+    else ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, spanOf(block));
   }
 
   #declareTo(queue: Queue, block: Block, reason: LossReason): void {
     const { ledger } = this.#options;
     const samples = this.#samplesOf(block);
     if (samples.length > 0) ledger.loseFor(queue, reason, samples);
-    else queue.lose(ledger.unknownLoss("damaged file", block));
+    else queue.lose(ledger.unknownLoss("damaged file", spanOf(block)));
   }
 
   #samplesOf(block: Block): readonly NumberedSample[] {

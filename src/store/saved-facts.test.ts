@@ -27,6 +27,7 @@ test("P8: progress and losses come back as they were stored", () => {
     id: 12,
     reason: "outbox full",
     epoch: 3,
+    toEpoch: 5,
     priority: "low",
     fromMs: 1,
     toMs: 2,

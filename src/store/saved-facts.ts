@@ -9,18 +9,15 @@
  *     loss/NAME/ID  a loss it has not acknowledged
  */
 import { PRIORITIES } from "../core/tag.ts";
-import type { LossReason } from "../pipeline.ts";
+import type { LossReason, Moment } from "../pipeline.ts";
 import type { Facts } from "./block-store.ts";
 import { type Dictionary, priorityOf, rankOf } from "./dictionary.ts";
 import type { LossRecord } from "./losses.ts";
 import { bound, type Ranges, union } from "./ranges.ts";
 import { DamagedBytes } from "./varint.ts";
 
-export interface SafeTime {
-  readonly ms: number;
-  /** The greater epoch is the later time, whatever the clock said. */
-  readonly epoch: number;
-}
+/** Everything stamped before it was committed or acknowledged by all. */
+export type SafeTime = Moment;
 
 export interface SavedProgress {
   readonly pending: Ranges;
@@ -135,6 +132,7 @@ export function lossText(loss: LossRecord, dictionary: Dictionary): string {
   return JSON.stringify({
     reason: loss.reason,
     epoch: loss.epoch,
+    ...(loss.toEpoch !== loss.epoch && { toEpoch: loss.toEpoch }),
     priority: loss.priority === "mixed" ? MIXED : rankOf(loss.priority),
     fromMs: loss.fromMs,
     toMs: loss.toMs,
@@ -151,6 +149,7 @@ function lossOf(text: string, id: number, dictionary: Dictionary): LossRecord {
     id: numberOf(id),
     reason,
     epoch: numberOf(saved.epoch),
+    toEpoch: numberOf(saved.toEpoch ?? saved.epoch),
     priority: PRIORITIES[rank] ?? "mixed",
     fromMs: numberOf(saved.fromMs),
     toMs: numberOf(saved.toMs),
@@ -178,8 +177,11 @@ function safeOf(text: string): SafeTime {
 
 export function laterSafe(a: SafeTime | undefined, b: SafeTime | undefined): SafeTime | undefined {
   if (a === undefined || b === undefined) return a ?? b;
-  const isLater = a.epoch === b.epoch ? a.ms > b.ms : a.epoch > b.epoch;
-  return isLater ? a : b;
+  return isEarlier(b, a) ? a : b;
+}
+
+export function isEarlier(a: Moment, b: Moment): boolean {
+  return a.epoch === b.epoch ? a.ms < b.ms : a.epoch < b.epoch;
 }
 
 function parse(text: string): unknown {

@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { silentLog } from "../core/log.ts";
 import { seededRandom } from "../core/random.ts";
+import type { Sample } from "../pipeline.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
+import { tagRef } from "../testing/store-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
-import { openStore, type Store } from "./open-store.ts";
+import { openStore, type Store, type StoreOptions } from "./open-store.ts";
 
 const CONFIG = {
   path: "outbox.db",
@@ -29,7 +31,7 @@ function newDisk(t: TestContext, clock: VirtualClock): SimulatedDisk {
   return disk;
 }
 
-function open(disk: SimulatedDisk, clock: VirtualClock): Promise<Store> {
+function open(disk: SimulatedDisk, clock: VirtualClock, more: Partial<StoreOptions> = {}): Promise<Store> {
   return openStore({
     config: CONFIG,
     stateDir: disk.dir,
@@ -38,6 +40,7 @@ function open(disk: SimulatedDisk, clock: VirtualClock): Promise<Store> {
     clock,
     log: silentLog,
     worker: disk.open(),
+    ...more,
   });
 }
 
@@ -58,5 +61,91 @@ test("P8: an epoch begun on a full card is not given again after a power cut, wh
     // What is on the card outlives a clock that was set back; without it only the time can tell.
     if (roomAgain) clock.stepWall(-3_600_000);
     assert.ok((await open(disk, clock)).state.epoch() > state.epoch(), `room again: ${roomAgain}`);
+  }
+});
+
+const UPLINKS = [{ name: "cloud", startAt: "now" }] as const;
+const OLD = tagRef("pump/old");
+const NEW = tagRef("pump/new");
+
+function sampleAt(clock: VirtualClock, epoch: number): Sample {
+  return { tag: OLD, value: 1, status: "Good", sourceTimestampMs: clock.wallMs(), epoch };
+}
+
+test("P4: a gap that is told reaches in the order of identities, from what was held back over every step of the clock", async (t) => {
+  const clock = new VirtualClock();
+  const disk = newDisk(t, clock);
+  const { outbox, state } = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  const heldBack = { epoch: state.epoch(), ms: clock.wallMs() + 2_000 };
+  outbox.minds(() => heldBack);
+  await clock.advance(10_000);
+  outbox.append([sampleAt(clock, heldBack.epoch)]);
+  await clock.advance(5_000);
+  clock.stepWall(-3_600_000);
+  const raised = state.raiseEpoch();
+  outbox.append([sampleAt(clock, raised)]);
+  disk.cutPower();
+  clock.stepWall(-3_600_000);
+  const next = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  const [loss] = next.outbox.uplink("cloud", "now").losses();
+  assert.equal(loss?.epoch, heldBack.epoch);
+  assert.ok(loss.fromMs <= heldBack.ms && loss.fromMs > heldBack.ms - 2_000, "not later than it, and not much earlier");
+  assert.ok(raised < loss.toEpoch && loss.toEpoch === next.state.epoch());
+});
+
+test("P4: what a file held of tags that are configured no more is told as well, until no uplink waits for it", async (t) => {
+  const clock = new VirtualClock();
+  const disk = newDisk(t, clock);
+  const namesOf = ({ outbox }: Store) =>
+    outbox
+      .uplink("cloud", "now")
+      .losses()
+      .flatMap(({ tags }) => tags.map(({ tag }) => tag.id));
+  const first = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  first.outbox.append([sampleAt(clock, first.state.epoch())]);
+  await clock.advance(90_000);
+  await first.outbox.close();
+  const second = await open(disk, clock, { uplinks: UPLINKS, tags: [NEW] });
+  await second.outbox.close();
+  disk.damage("outbox.db", "emptied");
+  const third = await open(disk, clock, { uplinks: UPLINKS, tags: [NEW] });
+  assert.deepEqual(namesOf(third), [NEW.id, OLD.id]);
+  const queue = third.outbox.uplink("cloud", "now");
+  for (const { id } of queue.losses()) queue.acknowledgeLoss(id);
+  await third.outbox.close();
+  await (await open(disk, clock, { uplinks: UPLINKS, tags: [NEW] })).outbox.close();
+  disk.damage("outbox.db", "emptied");
+  assert.deepEqual(namesOf(await open(disk, clock, { uplinks: UPLINKS, tags: [NEW] })), [NEW.id]);
+});
+
+test("P4: a loss that was not told yet is not forgotten with the file that has it", async (t) => {
+  const clock = new VirtualClock();
+  const disk = newDisk(t, clock);
+  const first = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  first.outbox.append([sampleAt(clock, first.state.epoch())]);
+  const takenInMs = clock.wallMs();
+  await clock.advance(90_000);
+  await first.outbox.close();
+  for (let times = 0; times < 2; times++) {
+    disk.damage("outbox.db", "emptied");
+    const { outbox } = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+    const [loss] = outbox.uplink("cloud", "now").losses();
+    assert.ok(loss !== undefined && loss.fromMs <= takenInMs);
+    await clock.advance(90_000);
+    await outbox.close();
+  }
+});
+
+test("P3: the loss of one of the two files loses no topic that is published retained", async (t) => {
+  for (const file of ["state.db", "outbox.db"] as const) {
+    const clock = new VirtualClock();
+    const disk = newDisk(t, clock);
+    const first = await open(disk, clock);
+    await first.state.setRetained("cloud", "mqtts://a", ["one", "two"]);
+    await first.outbox.close();
+    disk.damage(file, "emptied");
+    const { state, outbox } = await open(disk, clock);
+    assert.deepEqual(state.retained("cloud", "mqtts://a"), ["one", "two"]);
+    await outbox.close();
   }
 });

@@ -1,14 +1,17 @@
 /**
  * Small facts that must survive, in state.db: epoch, session numbers, what is published retained, the safe time.
- * Epoch and session numbers are also kept in the outbox; the larger counts, so that neither file alone can turn one back.
+ * Epoch, session numbers and retained topics are also kept in the outbox: the larger number counts, and every topic, so
+ * that the loss of one file turns nothing back and leaves nothing shown that is gone.
  *
  *     counter/epoch, counter/session/UPLINK   highest number that may have been given
  *     retained/UPLINK/SERVER                  topics
  *     known                                   safe time, oldest sample held, last time seen
+ *     tags                                    all that the outbox may hold samples of
  */
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
+import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
 import type { StateStore } from "../pipeline.ts";
 import { type BlockStore, type Facts, StorageFailure } from "./block-store.ts";
 import type { LastKnown } from "./outbox.ts";
@@ -25,6 +28,7 @@ const SAVE_INTERVAL_MS = 60_000;
 /** A card that did not take the epoch is asked again no more often. */
 const RESERVE_AGAIN_MS = 5_000;
 const KNOWN = "known";
+const TAGS = "tags";
 export const COUNTER = "counter/";
 const RETAINED = "retained/";
 export const EPOCH = `${COUNTER}epoch`;
@@ -39,7 +43,7 @@ interface Counter {
 
 export interface StateOptions {
   readonly file: StateFile;
-  /** Keeps the second copy of the counters. */
+  /** Keeps the second copies. */
   readonly blocks: BlockStore;
   readonly clock: Clock;
   readonly log: Log;
@@ -47,12 +51,16 @@ export interface StateOptions {
 
 export class State implements StateStore {
   readonly lastKnown: LastKnown;
+  /** What the outbox held samples of; undefined where that is not known. */
+  readonly formerTags: readonly TagRef[] | undefined;
   /** Also where that start ended before anything was known. */
   readonly knowsEarlierStart: boolean;
   readonly #options: StateOptions;
   readonly #counters = new Map<string, Counter>();
   readonly #retained = new Map<string, readonly string[]>();
   #known: LastKnown;
+  #tags: string | null;
+  #storedTags: string | null;
   #savedMs: number;
   #reserveAgainMs: number;
 
@@ -62,9 +70,15 @@ export class State implements StateStore {
     this.#savedMs = options.clock.monotonicMs();
     this.#reserveAgainMs = this.#savedMs + RESERVE_AGAIN_MS;
     for (const [name, text] of [...facts, ...copies]) if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
-    for (const [name, text] of facts) if (name.startsWith(RETAINED)) this.#retained.set(name, topicsIn(text));
+    for (const [name, text] of [...facts, ...copies]) {
+      // Of two that differ both are kept: a topic that is cleared once too often does no harm.
+      if (name.startsWith(RETAINED)) this.#retained.set(name, union(this.#retained.get(name), topicsIn(text)));
+    }
     this.lastKnown = knownIn(facts.find(([name]) => name === KNOWN)?.[1] ?? null);
     this.knowsEarlierStart = facts.length > 0;
+    this.#storedTags = facts.find(([name]) => name === TAGS)?.[1] ?? null;
+    this.#tags = this.#storedTags;
+    this.formerTags = tagsIn(this.#storedTags);
     this.#known = this.lastKnown;
     // A life on a card that took nothing went by the time: see reserveEpochs.
     const epochs = this.#counter(EPOCH);
@@ -108,22 +122,31 @@ export class State implements StateStore {
 
   async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
     const name = retainedName(uplink, server);
-    await this.#options.file.save([[name, topics.length === 0 ? null : JSON.stringify(topics)]]);
+    await this.#saveTwice([[name, topics.length === 0 ? null : JSON.stringify(topics)]]);
     this.#retained.set(name, topics);
   }
 
-  /** Remembers, and stores once a minute. */
-  note(known: LastKnown): void {
-    this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
+  /** Stored at once where it changed, else with what is stored next. */
+  keepTags(tags: readonly TagRef[]): void {
+    this.#tags = JSON.stringify(tags.map(({ device, name, type, priority }) => [device, name, type, priority]));
+    if (this.#tags !== this.#storedTags) this.#saveWithTags([]).catch(() => undefined);
+  }
+
+  /** Stores once a minute what is known then. */
+  tick(known: () => LastKnown | undefined): void {
     const { clock, log } = this.#options;
     this.#reserveAgain();
     if (clock.monotonicMs() - this.#savedMs < SAVE_INTERVAL_MS) return;
+    const now = known();
+    if (now === undefined) return;
+    this.#note(now);
     this.#savedMs = clock.monotonicMs();
     this.#save().catch((error) => log.warning(`state.db cannot be written: ${messageOf(error)}`));
   }
 
-  async close(): Promise<void> {
+  async close(known: LastKnown | undefined): Promise<void> {
     const { file, log } = this.#options;
+    if (known !== undefined) this.#note(known);
     try {
       await this.#save().finally(() => file.close());
     } catch (thrown) {
@@ -140,9 +163,19 @@ export class State implements StateStore {
     this.#reserve(EPOCH).catch(() => undefined);
   }
 
+  #note(known: LastKnown): void {
+    this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
+  }
+
   #save(): Promise<void> {
     const seenMs = this.#options.clock.wallMs();
-    return this.#options.file.save([[KNOWN, JSON.stringify({ ...this.#known, seenMs })]]);
+    return this.#saveWithTags([[KNOWN, JSON.stringify({ ...this.#known, seenMs })]]);
+  }
+
+  async #saveWithTags(facts: Facts): Promise<void> {
+    const tags = this.#tags;
+    await this.#options.file.save(tags === this.#storedTags ? facts : [...facts, [TAGS, tags]]);
+    this.#storedTags = tags;
   }
 
   async #reserve(name: string): Promise<void> {
@@ -153,16 +186,21 @@ export class State implements StateStore {
     await counter.reserving;
   }
 
-  /** Stores a higher number in both files; one of them is enough. */
+  /** Stores a higher number. */
   async #store(name: string, counter: Counter): Promise<void> {
     const ahead = Math.max(counter.value, counter.stored) + AHEAD;
-    const facts: Facts = [[name, JSON.stringify(ahead)]];
-    const { file, blocks } = this.#options;
-    const [inState, inOutbox] = await Promise.allSettled([file.save(facts), blocks.commit({ ...NO_CHANGE, facts })]);
-    if (inState.status === "rejected" && inOutbox.status === "rejected") {
+    await this.#saveTwice([[name, JSON.stringify(ahead)]]);
+    counter.stored = Math.max(counter.stored, ahead);
+  }
+
+  /** One of the two files is enough. */
+  async #saveTwice(facts: Facts): Promise<void> {
+    const { blocks } = this.#options;
+    const saving = [this.#saveWithTags(facts), blocks.commit({ ...NO_CHANGE, facts })];
+    const [inState, inOutbox] = await Promise.allSettled(saving);
+    if (inState?.status === "rejected" && inOutbox?.status === "rejected") {
       throw new StorageFailure("failing", messageOf(inState.reason));
     }
-    counter.stored = Math.max(counter.stored, ahead);
   }
 
   #counter(name: string): Counter {
@@ -208,6 +246,18 @@ function wholeNumber(value: unknown): number | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
 }
 
+function tagsIn(text: string | null): readonly TagRef[] | undefined {
+  const value = parse(text);
+  if (!Array.isArray(value)) return undefined;
+  return value.filter(Array.isArray).map(([device, name, type, priority]) => ({
+    id: tagId(`${device}`, `${name}`),
+    device: `${device}`,
+    name: `${name}`,
+    type: VALUE_TYPES.find((known) => known === type) ?? "string",
+    priority: PRIORITIES.find((known) => known === priority) ?? "normal",
+  }));
+}
+
 function topicsIn(text: string | null): readonly string[] {
   const value = parse(text);
   return Array.isArray(value) ? value.filter((topic) => typeof topic === "string") : [];
@@ -226,4 +276,8 @@ function knownIn(text: string | null): LastKnown {
 
 function recordOf(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function union(a: readonly string[] | undefined, b: readonly string[]): readonly string[] {
+  return [...new Set([...(a ?? []), ...b])];
 }

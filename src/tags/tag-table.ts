@@ -11,7 +11,7 @@ import { AssertionFailure } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Status } from "../core/quality.ts";
 import type { Tag, Value } from "../core/tag.ts";
-import type { CurrentValues, Device, Intake, Presence, Reading, Sample, TagSink } from "../pipeline.ts";
+import type { CurrentValues, Device, Intake, Moment, Presence, Reading, Sample, TagSink } from "../pipeline.ts";
 import { beyondDeadband } from "./deadband.ts";
 import { isNotANumber, statusInRange } from "./range.ts";
 import { isOverdue, isUsable } from "./staleness.ts";
@@ -37,6 +37,8 @@ export interface TagTable extends TagSink, CurrentValues {
   /** Stamps the first status of every tag and begins to watch for age. */
   start(): void;
   stop(): void;
+  /** The earliest read that was not reported, and still may be: as the read before a jump. */
+  heldBack(): Moment | undefined;
 }
 
 /** Every tag begins BadWaitingForInitialData (a disabled one BadOutOfService), stamped by start(). */
@@ -134,6 +136,17 @@ class Table implements TagTable {
       if (state.tag.enabled) this.#turn(state, status, monotonicMs);
     }
     this.#takeIn();
+  }
+
+  heldBack(): Moment | undefined {
+    let earliest: Moment | undefined;
+    for (const { suppressed, epoch, stampMs: ms } of this.#tags.values()) {
+      if (!suppressed) continue;
+      const isEarlier =
+        earliest === undefined || epoch < earliest.epoch || (epoch === earliest.epoch && ms < earliest.ms);
+      if (isEarlier) earliest = { epoch, ms };
+    }
+    return earliest;
   }
 
   epoch(): number {

@@ -92,16 +92,22 @@ export class FaultRig {
       limits: { ...OUTBOX_LIMITS, ...limits },
       uplinks: [{ name: "cloud", startAt: "now" as const }],
       tags: [SPEED],
+      formerTags: [],
+      keepTags: () => undefined,
       epoch: 1,
       clock: this.clock,
       log: createLog({ write: (line) => this.logged.push(line.trimEnd()), level: "info", format: "text" }),
       lastKnown: { safe: undefined, oldestMs: undefined },
       hadOutbox: false,
-      onSafe: (safe: LastKnown) => this.known.push(safe),
+      onTick: (known: () => LastKnown | undefined) => this.#note(known()),
       onClosed: async () => undefined,
     };
     this.#outbox = await createOutbox(options, opened);
     this.#queue = this.#outbox.uplink("cloud", "now");
+  }
+
+  #note(known: LastKnown | undefined): void {
+    if (known !== undefined) this.known.push(known);
   }
 
   /** In the file, as another reader of it sees them. */

@@ -15,6 +15,7 @@ interface WireValue {
   readonly h?: number;
   readonly from?: number;
   readonly to?: number;
+  readonly toE?: number;
   readonly reason?: string;
 }
 
@@ -56,6 +57,7 @@ interface ToldLoss {
   readonly id: string;
   readonly epoch: number;
   readonly from: number;
+  readonly toEpoch: number;
   readonly to: number;
   readonly reason: string;
 }
@@ -153,9 +155,11 @@ export class Ledger implements Intake {
   }
 
   #loss(message: WireMessage, value: WireValue): void {
+    const epoch = value.e ?? message.epoch;
     this.#losses.push({
       id: value.id,
-      epoch: value.e ?? message.epoch,
+      epoch,
+      toEpoch: value.toE ?? epoch,
       from: value.from ?? value.t,
       to: value.to ?? value.t,
       reason: value.reason ?? "",
@@ -195,7 +199,10 @@ export class Ledger implements Intake {
   }
 
   #isTold({ id, epoch, t }: Entry): boolean {
-    return this.#losses.some((loss) => loss.id === id && loss.epoch === epoch && loss.from <= t && t <= loss.to);
+    return this.#losses.some((loss) => {
+      const isAfter = loss.epoch < epoch || (loss.epoch === epoch && loss.from <= t);
+      return loss.id === id && isAfter && (epoch < loss.toEpoch || (epoch === loss.toEpoch && t <= loss.to));
+    });
   }
 
   #violation(text: string): void {

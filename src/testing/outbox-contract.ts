@@ -199,7 +199,8 @@ const KEEPING: Record<string, StoreCase> = {
     const [loss, ...others] = again.losses();
     assert.equal(others.length, 0);
     assert.equal(loss?.reason, "unclean stop");
-    assert.ok(loss.fromMs > takenInMs && loss.fromMs <= committedMs, "from the safe time");
+    // Within an epoch the clock may have been a second behind for a while.
+    assert.ok(loss.fromMs > takenInMs - 1_000 && loss.fromMs <= committedMs, "from the safe time");
     assert.equal(loss.toMs, rig.clock.wallMs());
     assert.deepEqual(
       loss.tags.map(({ tag, count }) => [tag.id, count]),

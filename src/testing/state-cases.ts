@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StorageFailure } from "../store/block-store.ts";
+import { type BlockStore, StorageFailure } from "../store/block-store.ts";
 import type { StateFile, Storage } from "../store/storage-client.ts";
 import { acknowledgeAll, type StoreCase } from "./store-rig.ts";
 
@@ -102,6 +102,13 @@ class RefusingCard {
   readonly storage: Storage;
 
   constructor(real: Storage) {
+    const blocks: BlockStore = {
+      ...real.blocks,
+      commit: async (change) => {
+        if (this.refuses) throw new StorageFailure("failing", "the card refused");
+        return real.blocks.commit(change);
+      },
+    };
     const state: StateFile = {
       ...real.state,
       save: async (facts) => {
@@ -113,6 +120,6 @@ class RefusingCard {
         this.isClosed = true;
       },
     };
-    this.storage = { ...real, state };
+    this.storage = { ...real, blocks, state };
   }
 }

@@ -10,6 +10,11 @@ interface Pending {
 /** Turns of the event loop after which what works on files and threads has mostly come to rest, too. */
 const SETTLE_TURNS = 3;
 
+/** Time passes with every delay: a smaller one could be lost in rounding, and whoever waits again would do so for ever. */
+const LEAST_DELAY_MS = 0.001;
+/** So many timers at one moment, and more and more of them: without this a run would never end. */
+const TIMERS_AT_ONCE_MAX = 100_000;
+
 /** A clock that moves when told. Timers run in the order of their time, then of their making. */
 export class VirtualClock implements Clock {
   #monotonicMs = 0;
@@ -34,7 +39,7 @@ export class VirtualClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): Timer {
-    const atMs = this.#monotonicMs + Math.max(0, delayMs);
+    const atMs = this.#monotonicMs + (delayMs > 0 ? Math.max(LEAST_DELAY_MS, delayMs) : 0);
     const entry = { atMs, order: this.#order++, callback, cancelled: false };
     this.#waiting += 1;
     push(this.#heap, entry);
@@ -59,10 +64,12 @@ export class VirtualClock implements Clock {
   /** Runs timers up to `byMs` from now, letting promises settle before each and at the end. */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#monotonicMs + byMs;
-    for (;;) {
+    for (let atOnce = 0; ; atOnce++) {
       await this.#settle();
       const next = this.#earliest();
       if (next === undefined || next.atMs > untilMs) break;
+      if (next.atMs > this.#monotonicMs) atOnce = 0;
+      if (atOnce > TIMERS_AT_ONCE_MAX) throw new Error(`time stands still at ${this.#monotonicMs} ms`);
       pop(this.#heap);
       // From now on cancelling it means nothing.
       next.cancelled = true;

@@ -23,6 +23,8 @@ export interface ValueOnWire {
 export interface LossOnWire extends ValueOnWire {
   readonly from: number;
   readonly to: number;
+  /** The epoch of `to`, where it is not that of `from`. */
+  readonly toE?: number;
   readonly count: number | null;
   readonly reason: string;
 }

@@ -29,7 +29,7 @@ test("P4: a loss in several messages is told only when the last of them is ackno
     },
   });
   const tags = Array.from({ length: 50 }, (_, i) => ({ tag: tagOf("pump", `t${i}`), count: 2 }));
-  queue.lose({ id: 1, reason: "too old", epoch: 1, fromMs: 1, toMs: 2, tags });
+  queue.lose({ id: 1, reason: "too old", epoch: 1, toEpoch: 1, fromMs: 1, toMs: 2, tags });
 
   const parcels = [feed.next(ANY_BYTES), feed.next(ANY_BYTES), feed.next(ANY_BYTES)];
   assert.equal(feed.next(ANY_BYTES), undefined);

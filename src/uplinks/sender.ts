@@ -148,8 +148,10 @@ export class Sender {
     this.#watch = undefined;
     const oldest = this.#oldest;
     if (oldest === undefined) return;
-    const waitedMs = this.#options.clock.monotonicMs() - this.#oldestSinceMs;
-    if (waitedMs < patienceMs(oldest)) this.#watchOldest();
+    const nowMs = this.#options.clock.monotonicMs();
+    const waitedMs = nowMs - this.#oldestSinceMs;
+    // As the timer was set: written as a difference, rounding could find it early for ever.
+    if (nowMs < this.#oldestSinceMs + patienceMs(oldest)) this.#watchOldest();
     else this.#fail(`no acknowledgement from the broker for ${Math.round(waitedMs / 1000)} s: the link is frozen`);
   }
 }

@@ -60,7 +60,7 @@ describe("history beside live values", () => {
   test("P6: live values that are being read go before history that is ready", async () => {
     const rig = new UplinkRig();
     const tags = [{ tag: tagOf("pump", "speed"), count: 1 }];
-    rig.queue.lose({ id: 1, reason: "too old", epoch: 1, fromMs: 1, toMs: 2, tags });
+    rig.queue.lose({ id: 1, reason: "too old", epoch: 1, toEpoch: 1, fromMs: 1, toMs: 2, tags });
     rig.broker.ackDelayMs = 100;
     rig.uplink.start();
     await rig.clock.advance(250);

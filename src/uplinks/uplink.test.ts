@@ -276,7 +276,7 @@ describe("what is retained", () => {
 });
 
 describe("losses", () => {
-  const lost = { id: 7, reason: "outbox full", epoch: 1, fromMs: 1_000, toMs: 2_000 } as const;
+  const lost = { id: 7, reason: "outbox full", epoch: 1, toEpoch: 1, fromMs: 1_000, toMs: 2_000 } as const;
 
   test("P4: are told on the history topic, one entry a tag, and acknowledged only then", async () => {
     const rig = new UplinkRig();

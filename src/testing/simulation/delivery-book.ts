@@ -169,11 +169,10 @@ export class DeliveryBook {
     }
   }
 
+  /** The start that tells of a stop knows nothing of what follows it. */
   #isToldBy(told: Told, taken: TakenIn): boolean {
-    const { life, clockStepped } = this.#takenIn;
-    if (!OF_UNKNOWN_EXTENT.has(told.reason)) return covers(told, taken);
-    if (taken.atMs >= life.beganMs) return told.reason !== "unclean stop" && covers(told, taken);
-    return covers(told, taken) || (clockStepped && followsBeginning(told, taken)) || isOfNoTag(told, taken, life.tags);
+    const isTooNew = told.reason === "unclean stop" && taken.atMs >= this.#takenIn.lifeBeganMs;
+    return !isTooNew && covers(told, taken);
   }
 
   #checkSeq(stage: string, { session, seq }: ValuesOnWire): void {
@@ -193,28 +192,9 @@ export class DeliveryBook {
   }
 }
 
-/** A read before a jump is stamped before it is taken in: it is lost with the jump, and told with it. */
-function covers(told: Told, taken: TakenIn): boolean {
-  const latest = Math.max(taken.t, taken.jump?.t ?? taken.t);
-  return told.id === taken.id && told.from <= latest && taken.t <= told.to;
-}
-
-/** What an earlier life took in and did not keep: nobody knows how much it was. */
-const OF_UNKNOWN_EXTENT: ReadonlySet<string> = new Set(["unclean stop", "damaged file"]);
-const SELF = "gateway/";
-
-/**
- * Known finding: what a power cut takes near a step of the clock may be stamped after the end that is told for it, or in
- * a later epoch. In the order of identities it still lies between the beginning and the start that tells it.
- */
-function followsBeginning(told: Told, { id, epoch, t }: TakenIn): boolean {
-  return told.id === id && !isBefore({ epoch, t }, { epoch: told.epoch, t: told.from });
-}
-
-/** Known finding: such a loss is told for the tags of the new configuration, not for those that were removed. */
-function isOfNoTag({ from, epoch }: Told, taken: TakenIn, tags: ReadonlySet<string>): boolean {
-  if (tags.has(taken.id)) return false;
-  return !taken.id.startsWith(SELF) || !isBefore(taken, { epoch, t: from });
+/** As a reader has it: from and to are places in the order of identities. */
+function covers({ id, epoch, from, to, toE = epoch }: Told, taken: TakenIn): boolean {
+  return id === taken.id && !isBefore(taken, { epoch, t: from }) && !isBefore({ epoch: toE, t: to }, taken);
 }
 
 function isLoss(value: object): value is LossOnWire {

@@ -52,8 +52,8 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "store/ledger.ts",
-        find: "takenInMs === undefined ? this.#clock.wallMs() : wallAt(this.#clock, takenInMs)",
-        replace: "takenInMs === undefined ? this.#clock.wallMs() : this.#clock.wallMs()",
+        find: "if (isEarlier(stamp, earliest)) earliest = stamp;",
+        replace: "if (isEarlier(earliest, stamp)) earliest = stamp;",
       },
     ],
   },

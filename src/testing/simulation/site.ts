@@ -20,12 +20,6 @@ export function configOf(site: SitePlan): Config {
   };
 }
 
-/** The ids of all tags that are read from the plant. */
-export function tagsOf(site: SitePlan): readonly string[] {
-  const { lines, inputs } = configOf(site);
-  return [...lines.flatMap(({ devices }) => devices.flatMap(({ tags }) => tags)), ...inputs].map(({ id }) => id);
-}
-
 /** Where an uplink tells; it goes with its name, as does its client id. */
 export function topicOf(uplink: string): string {
   return `plant/gateway/${uplink}`;

@@ -40,10 +40,8 @@ interface TagBook {
 const STAMP_OFF_MAX_MS = 1_500;
 
 export class TakenInBook {
-  /** The clock was stepped in this run. */
-  clockStepped = false;
-  /** The running life, and the tags that it has. */
-  life: { readonly beganMs: number; readonly tags: ReadonlySet<string> } = { beganMs: 0, tags: new Set() };
+  /** Of the running one. */
+  lifeBeganMs = 0;
   readonly #clock: Clock;
   readonly #story: Story;
   readonly #tags = new Map<string, TagBook>();

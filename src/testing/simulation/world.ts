@@ -11,7 +11,7 @@ import { FarEnd } from "./far-end.ts";
 import { Life } from "./life.ts";
 import type { Fault, Plan, SitePlan } from "./plan.ts";
 import { Plant } from "./plant.ts";
-import { changed, configOf, tagsOf } from "./site.ts";
+import { changed, configOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import { TakenInBook } from "./taken-in.ts";
 
@@ -102,7 +102,7 @@ export class World {
       },
     });
     this.#life = life;
-    this.takenIn.life = { beganMs: this.#bootedMs, tags: new Set(tagsOf(site)) };
+    this.takenIn.lifeBeganMs = this.#bootedMs;
     this.#story.tell(`● life ${this.#lives} begins`);
     try {
       await life.start();
@@ -165,7 +165,6 @@ export class World {
         break;
       case "clock step":
         this.clock.stepWall(trouble.byMs);
-        this.takenIn.clockStepped = true;
         break;
       case "disk full":
       case "disk failing":
@@ -227,13 +226,15 @@ export class World {
 
   #cutPower(points: number, darkMs: number, inTheDark: () => void): void {
     if (this.#life === undefined || this.#life.isOver) return;
-    const life = this.#life;
-    const bootedMs = this.#bootedMs;
+    let isCut = false;
     const onCut = () => {
-      if (life.isOver) return;
+      isCut = true;
+      // Of whatever life it finds: between two of them nobody notices.
+      const life = this.#life;
+      if (life === undefined || life.isOver) return;
       life.kill();
       this.#isDown = true;
-      if (this.#cardTakesNothingSinceMs <= bootedMs) this.farEnd.forgive(bootedMs);
+      if (this.#cardTakesNothingSinceMs <= this.#bootedMs) this.farEnd.forgive(this.#bootedMs);
       this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.isCardWell() });
       this.#story.tell("⚡ the power is cut");
       this.clock.after(Math.max(1, darkMs), () => {
@@ -243,7 +244,7 @@ export class World {
     };
     this.#disk.cutAfter(Math.max(1, points), onCut);
     const cutNow = () => {
-      if (!life.isOver && life === this.#life) this.#disk.cutPower();
+      if (!isCut) this.#disk.cutPower();
     };
     if (points === 0) cutNow();
     else this.clock.after(CUT_LATEST_MS, cutNow);

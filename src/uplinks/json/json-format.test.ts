@@ -114,6 +114,7 @@ describe("the JSON of the contract, to the byte", () => {
       id: 1,
       reason: "too old",
       epoch: 1,
+      toEpoch: 1,
       fromMs: T,
       toMs: T + 9,
       tags: [{ tag: speed, count: null }],
@@ -121,6 +122,11 @@ describe("the JSON of the contract, to the byte", () => {
     assert.deepEqual(shown(setUp().session.lost(loss, ROOMY)), [
       `plant-7/pump-house-3/history {"timestamp":${T},"session":12,"epoch":1,"seq":1,"values":[{"id":"pump-1/speed","v":null,"q":false,"s":"BadDataLost","t":${T},"h":1,"from":${T},"to":${T + 9},"count":null,"reason":"too old"}]}`,
     ]);
+    const over = { ...loss, toEpoch: 3, toMs: T + 2 };
+    assert.match(
+      shown(setUp().session.lost(over, ROOMY)).join(),
+      new RegExp(`"from":${T},"to":${T + 2},"toE":3,"count"`),
+    );
   });
 
   test("samples that are forgone are lost ranges, one a tag and epoch", () => {

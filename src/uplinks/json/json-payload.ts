@@ -14,6 +14,7 @@ export interface Envelope {
 export interface LostStretch {
   readonly tag: TagRef;
   readonly epoch: number;
+  readonly toEpoch: number;
   readonly fromMs: number;
   readonly toMs: number;
   readonly count: number | null;
@@ -105,13 +106,14 @@ export function sampleText(id: string, sample: Sample, messageEpoch: number, his
 
 /** A lost stretch, on the history topic. */
 export function lostText(id: string, lost: LostStretch, messageEpoch: number): string {
-  const { epoch, fromMs, toMs, count, reason } = lost;
-  return `{"id":${id},"v":null${qualityText("BadDataLost")},"t":${fromMs},"h":1${epochText(epoch, messageEpoch)},"from":${fromMs},"to":${toMs},"count":${count},"reason":${JSON.stringify(reason)}}`;
+  const { epoch, toEpoch, fromMs, toMs, count, reason } = lost;
+  const toEpochText = toEpoch === epoch ? "" : `,"toE":${toEpoch}`;
+  return `{"id":${id},"v":null${qualityText("BadDataLost")},"t":${fromMs},"h":1${epochText(epoch, messageEpoch)},"from":${fromMs},"to":${toMs}${toEpochText},"count":${count},"reason":${JSON.stringify(reason)}}`;
 }
 
 export function lostStretches(loss: Loss): readonly LostStretch[] {
-  const { epoch, fromMs, toMs, reason } = loss;
-  return loss.tags.map(({ tag, count }) => ({ tag, epoch, fromMs, toMs, count, reason }));
+  const { epoch, toEpoch, fromMs, toMs, reason } = loss;
+  return loss.tags.map(({ tag, count }) => ({ tag, epoch, toEpoch, fromMs, toMs, count, reason }));
 }
 
 function qualityText(status: Status): string {

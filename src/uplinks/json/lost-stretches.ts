@@ -5,6 +5,7 @@ import type { Packed } from "./packing.ts";
 interface Growing {
   tag: LostStretch["tag"];
   epoch: number;
+  toEpoch: number;
   fromMs: number;
   toMs: number;
   count: number;
@@ -28,7 +29,15 @@ export function mergeAsLost(
     const key = `${epoch} ${tag.id}`;
     const known = stretches.get(key);
     if (known === undefined) {
-      const stretch = { tag, epoch, fromMs: sourceTimestampMs, toMs: sourceTimestampMs, count: 1, reason };
+      const stretch = {
+        tag,
+        epoch,
+        toEpoch: epoch,
+        fromMs: sourceTimestampMs,
+        toMs: sourceTimestampMs,
+        count: 1,
+        reason,
+      };
       bytes += Buffer.byteLength(entryOf(stretch)) + COUNT_GROWTH_BYTES;
       if (bytes > maxBytes && taken > 0) break;
       stretches.set(key, stretch);
