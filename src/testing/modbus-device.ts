@@ -33,6 +33,8 @@ export interface Faults {
   readonly truncateBytes?: number;
   /** Index of a bit of the frame that arrives inverted, taken modulo its length. */
   readonly flipBit?: number;
+  /** A burst: of the sixteen bits from `bit` on those arrive inverted that are set in `pattern`, the lowest first. */
+  readonly burst?: { readonly bit: number; readonly pattern: number };
   /** The reply comes a second time, so long after the first. */
   readonly duplicateAfterMs?: number;
   /** The request comes back before the reply, as from an adapter that hears itself. */

@@ -11,6 +11,9 @@ const WAITING_REPLIES_MAX = 1_000;
 
 const BROADCAST = 0;
 
+/** The longest burst that CRC-16 always detects. */
+const BURST_BITS = 16;
+
 /** A request that was heard, and what became of it. */
 export interface Exchange {
   readonly request: ModbusRequest;
@@ -105,6 +108,9 @@ function replyPdu(device: ModbusDevice, request: ModbusRequest, faults: Faults):
 function replyBytes(device: ModbusDevice, pdu: Uint8Array, faults: Faults): Uint8Array {
   const whole = rtuFrame(faults.replyUnitId ?? device.unitId, pdu);
   if (faults.flipBit !== undefined) flip(whole, faults.flipBit);
+  const { bit = 0, pattern = 0 } = faults.burst ?? {};
+  const first = bit % (whole.length * 8);
+  for (let i = 0; i < BURST_BITS && first + i < whole.length * 8; i++) if ((pattern >> i) & 1) flip(whole, first + i);
   return whole.subarray(0, Math.max(0, whole.length - (faults.truncateBytes ?? 0)));
 }
 

@@ -78,6 +78,8 @@ export type BusOutcome =
       readonly certain: boolean;
       readonly atMs: number;
     }
+  /** Perhaps an earlier reply for a second time; never where the request waited until it was clear. */
+  | { readonly kind: "copy"; readonly atMs: number }
   /** A write may have been carried out all the same. */
   | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number }
   /** The port is gone, or was closed. */

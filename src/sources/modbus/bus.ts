@@ -19,6 +19,7 @@ import { type Exchange, ModbusPort } from "./modbus-port.ts";
 import type { PollRead } from "./poll-plan.ts";
 import type { Entry } from "./read-book.ts";
 import { functionCodeOf, replyByteCount } from "./register-map.ts";
+import { type HeardReply, heard, isDoubtful, NOTHING_HEARD, type Repeats } from "./repeats.ts";
 import {
   answered,
   type Choice,
@@ -83,6 +84,7 @@ export class Bus {
   readonly #onSuspect: (unitId: number) => void;
   /** By unit and function code. */
   readonly #guards = new Map<string, Guard>();
+  readonly #repeats = new Map<string, Repeats>();
   /** By unit: of everything but reads. */
   readonly #writeGuards = new Map<number, WriteGuard>();
   readonly #maxLateMs: ReadonlyMap<number, number>;
@@ -164,14 +166,27 @@ export class Bus {
       return exchange;
     }
     const exceptionCode = exceptionCodeOf(exchange.frame);
+    // An answer to an earlier request leaves the reply to this one on its way, perhaps a late one.
+    const replyUntilMs = atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs;
     if (exceptionCode === undefined) {
+      const data = dataOf(exchange.frame);
+      if (this.#isCopy(key, { address: request.address, data, crc: crcOf(exchange.frame) }, atMs, maxLateMs)) {
+        expect(unanswered, byteCount, replyUntilMs);
+        return { kind: "copy", atMs };
+      }
       expect(answered, byteCount, atMs + maxLateMs);
-      return { kind: "data", data: dataOf(exchange.frame), atMs };
+      return { kind: "data", data, atMs };
     }
-    // An exception that answers an earlier request leaves the reply to this one on its way, perhaps a late one.
-    expect(certain ? answered : unanswered, byteCount, atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs);
+    expect(certain ? answered : unanswered, byteCount, replyUntilMs);
     expect(answered, EXCEPTION_BYTE_COUNT, atMs + maxLateMs);
     return { kind: "exception", exceptionCode, certain, atMs };
+  }
+
+  #isCopy(key: string, reply: HeardReply, atMs: number, maxLateMs: number): boolean {
+    const repeats = this.#repeats.get(key) ?? NOTHING_HEARD;
+    if (isDoubtful(repeats, reply, atMs)) return true;
+    this.#repeats.set(key, heard(repeats, reply, atMs + maxLateMs, atMs));
+    return false;
   }
 
   async #change(request: Exclude<BusRequest, ReadRequest>): Promise<BusOutcome> {
@@ -296,6 +311,11 @@ function guardKey(unitId: number, functionCode: number): string {
 function exceptionCodeOf(frame: Uint8Array): number | undefined {
   const [, functionCode = 0, exceptionCode = 0] = frame;
   return functionCode >= EXCEPTION_BIT ? exceptionCode : undefined;
+}
+
+function crcOf(frame: Uint8Array): number {
+  const [low = 0, high = 0] = frame.subarray(-CRC_BYTES);
+  return (high << 8) | low;
 }
 
 /** Of a frame that tells how many bytes of data it has. */

@@ -8,12 +8,12 @@
  *   are *watched* for maxLate from their first reply on, and *suspect* for a time after a reply came that no unanswered
  *   request explains; then a request rather waits. So a unit that doubles every reply is found out while it is watched.
  *
- * What remains: the first duplicate of a unit that is neither watched nor suspect. If it comes within maxLate, while a
- * later request of the same length is waited for, it is taken for the answer. A request of the same length is the next
- * one where the device refuses all padding, else the one after every length was asked, PADDING_MAX_STEPS + 1 at most.
- * The reply thus displaced gives the duplicate away as soon as it meets another length or an idle line; until then, only
- * where requests of equal length follow without a pause, it can displace the next one in turn. Pieces of a block in which
- * a refused register is searched for are not held back by the watch, so for them the same holds during it.
+ * Where a length had to be expected again, repeats.ts compares bytes: a copy of what was heard is not taken for news.
+ *
+ * What remains: the first reply of a unit that comes twice, while the unit is neither watched nor suspect, says the same
+ * as the two reads before it, and comes while its own read is waited for again, in the very moment in which the register
+ * changes. Then the value told last is told once more. Where the device takes no other length and another read of the
+ * same one follows without a pause, the reply thus displaced can be taken for that one's, until it meets a pause.
  */
 import type { RegisterTable } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";

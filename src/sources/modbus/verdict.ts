@@ -12,6 +12,8 @@ export type ReadOutcome =
       readonly certain: boolean;
       readonly atMs: number;
     }
+  /** Perhaps an earlier reply for a second time. */
+  | { readonly kind: "copy"; readonly atMs: number }
   | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number };
 
 export interface Attempt {
@@ -54,6 +56,9 @@ export function judge(attempt: Attempt, outcome: ReadOutcome): Verdict {
   switch (outcome.kind) {
     case "data":
       return { kind: "good" };
+    // The device is there and may have said the same again: only a read of which no copy can be around tells.
+    case "copy":
+      return { kind: "again", afterMs: 0, answered: true };
     case "silence":
       if (attempt.trial) return { kind: "unpadded" };
       return againOr(attempt, 0, { kind: "bad", status: "BadNoCommunication", answered: false });
