@@ -57,8 +57,9 @@ export class MemoryQueue implements UplinkQueue, Intake {
     return first === undefined ? undefined : this.#samples[first.from - 1]?.sourceTimestampMs;
   }
 
-  async read(from: number, to: number, maxSamples: number): Promise<Batch> {
+  async read(from: number, upTo: number, maxSamples: number): Promise<Batch> {
     this.reads += 1;
+    const to = Math.max(from - 1, Math.min(upTo, this.newest()));
     const found = this.#samples.slice(Math.max(0, from - 1), to).filter(({ number }) => this.#isPending(number));
     const samples = found.slice(0, maxSamples);
     if (samples.some(({ takenInMs }) => takenInMs === undefined)) await sleep(this.#clock, this.fileDelayMs);
@@ -69,7 +70,8 @@ export class MemoryQueue implements UplinkQueue, Intake {
     return { covers: { from, to: samples.length < found.length ? (samples.at(-1)?.number ?? to) : to }, samples };
   }
 
-  acknowledge(range: Range): void {
+  acknowledge(given: Range): void {
+    const range = { from: given.from, to: Math.min(given.to, this.newest()) };
     this.#pending = this.#pending.flatMap(({ from, to }) =>
       [
         { from, to: Math.min(to, range.from - 1) },
@@ -94,8 +96,10 @@ export class MemoryQueue implements UplinkQueue, Intake {
   }
 
   onAppend(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    // A function given twice is two listeners.
+    const call = () => listener();
+    this.#listeners.add(call);
+    return () => this.#listeners.delete(call);
   }
 
   #isPending(number: number): boolean {
