@@ -20,6 +20,8 @@ const RETENTION_PERIOD_MS = 60_000;
 const HISTORY_DELAY_MS = 250;
 /** …and one message. */
 const HISTORY_BYTES = 4_096;
+/** What is sent later than this after being taken in is no longer live; and what it may wait for earlier live messages. */
+const SENT_LIVE_WITHIN_MS = 5_000 + 1_000;
 /** The live message itself, and the one before it. */
 const LIVE_BYTES = 32_768;
 /** A status and the snapshot of a device. */
@@ -81,7 +83,12 @@ export class FarBroker {
     const isHindered = hindrances.some(({ kind }) => kind !== "slow link");
     const wellSinceMs = isHindered ? Number.POSITIVE_INFINITY : this.#troubledMs;
     const liveMaxMs = hindrances.length > 0 ? Number.POSITIVE_INFINITY : HISTORY_DELAY_MS + 2 * roundTripMs + bytesMs;
-    return { wellSinceMs, liveMaxMs, historyMaxBytes: (lagMs) => historyMaxBytes(bytesPerS, roundTripMs, lagMs) };
+    return {
+      wellSinceMs,
+      liveMaxMs,
+      lagMaxMs: SENT_LIVE_WITHIN_MS + liveMaxMs,
+      historyMaxBytes: (lagMs) => historyMaxBytes(bytesPerS, roundTripMs, lagMs),
+    };
   }
 
   begin(id: number, hindrance: Hindrance): void {
@@ -247,8 +254,9 @@ export class FarEnd {
     const way = this.brokers[broker]?.way();
     if (way === undefined) return;
     // What waits for the card to be committed waits for no link.
-    const isCommittedFirst = this.#isHeldUp();
-    this.book(uplink).arrived(message, this.#clock.monotonicMs(), isCommittedFirst ? ANY_WAY : way);
+    const heldUp = { liveMaxMs: Number.POSITIVE_INFINITY, historyMaxBytes: () => Number.POSITIVE_INFINITY };
+    const expected = this.#isHeldUp() ? { ...way, ...heldUp } : way;
+    this.book(uplink).arrived(message, this.#clock.monotonicMs(), expected);
   }
 }
 
@@ -257,9 +265,3 @@ function historyMaxBytes(bytesPerS: number, roundTripMs: number, lagMs: number):
   const queueBytes = (bytesPerS * (HISTORY_DELAY_MS + 2 * roundTripMs)) / 1_000;
   return queueBytes + HISTORY_BYTES * (2 + lagMs / 1_000);
 }
-
-const ANY_WAY: Way = {
-  wellSinceMs: Number.POSITIVE_INFINITY,
-  liveMaxMs: Number.POSITIVE_INFINITY,
-  historyMaxBytes: () => Number.POSITIVE_INFINITY,
-};

@@ -63,6 +63,18 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: "the deadband is twice as wide as configured",
+    breaks: "P3",
+    needs: [],
+    edits: [
+      {
+        file: "tags/deadband.ts",
+        find: "Math.abs(read - reported) > deadband;",
+        replace: "Math.abs(read - reported) > 2 * deadband;",
+      },
+    ],
+  },
+  {
     name: "the read before a jump goes after it",
     breaks: "identity",
     needs: [],

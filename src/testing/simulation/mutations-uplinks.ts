@@ -53,6 +53,31 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: "what is taken in while the snapshot is on its way is never sent",
+    breaks: "P4",
+    needs: ["connections cut"],
+    edits: [
+      {
+        file: "uplinks/link.ts",
+        find: "this.#flow = endCut(this.#flow, cut, tookMs);",
+        replace:
+          "for (let n = cut + 1; n <= queue.newest(); n++) queue.acknowledge({ from: n, to: n });\n    this.#flow = endCut(this.#flow, cut, tookMs);",
+      },
+    ],
+  },
+  {
+    name: "a value of an earlier epoch does not say so",
+    breaks: "identity",
+    needs: ["power cut"],
+    edits: [
+      {
+        file: "uplinks/json/json-payload.ts",
+        find: `return epoch === messageEpoch ? "" :`,
+        replace: `return epoch <= messageEpoch ? "" :`,
+      },
+    ],
+  },
+  {
     name: "history and losses go before the snapshot",
     breaks: "P3",
     needs: ["power cut"],
@@ -140,7 +165,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
   {
     name: "live values that lag for minutes still go out as live",
     breaks: "P3",
-    needs: ["slow link"],
+    needs: ["commit first"],
     edits: [
       {
         file: "uplinks/flow.ts",

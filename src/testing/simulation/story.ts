@@ -7,6 +7,7 @@ export type Invariant =
   | "P3 the picture equals the tags"
   | "P3 order of a session"
   | "P3 old is told as old"
+  | "P3 live is live"
   | "P4 nothing is lost unsaid"
   | "P4 a loss has its cause"
   | "P4 a power cut takes no more than the bound"
