@@ -70,6 +70,19 @@ export interface LineBudget {
 /** @param latencyMs what a device takes to answer, where it was measured */
 export type LatencyOf = (device: string) => number;
 
+/** @param responseTimeMs mean time from the end of a device's requests to the end of its replies; 0: none came */
+export function measuredLatency(line: LineConfig, responseTimeMs: (device: string) => number): LatencyOf {
+  const planned = planLine(line, () => 0);
+  const beforeReplyMs = pauseMs(line) + transferMs(line.serial, REQUEST_BYTES);
+  return (device) => {
+    const own = planned.filter(({ read }) => read.device.name === device);
+    const measuredMs = responseTimeMs(device);
+    if (measuredMs === 0 || own.length === 0) return DEVICE_LATENCY_MS;
+    const wireMs = own.reduce((sum, each) => sum + each.wireMs, 0) / own.length;
+    return Math.max(0, measuredMs - (wireMs - beforeReplyMs));
+  };
+}
+
 const ASSUMED: LatencyOf = () => DEVICE_LATENCY_MS;
 
 interface Planned {

@@ -35,6 +35,11 @@ export class DeviceMeter {
     this.#responseTimeMs = averageMs + (responseTimeMs - averageMs) * RESPONSE_TIME_WEIGHT;
   }
 
+  /** Running average; 0 before the first reply. */
+  get responseTimeMs(): number {
+    return tenths(this.#responseTimeMs ?? 0);
+  }
+
   report(name: string, lost: boolean): DeviceReport {
     const { requests, replies, timeouts, crcErrors, framingErrors, foreignFrames, lateFrames, exceptions } = this;
     return {
@@ -47,7 +52,7 @@ export class DeviceMeter {
       foreignFrames,
       lateFrames,
       exceptions,
-      responseTimeMs: tenths(this.#responseTimeMs ?? 0),
+      responseTimeMs: this.responseTimeMs,
       responseTimeP50Ms: tenths(this.#responseTimes.percentileMs(0.5)),
       responseTimeP99Ms: tenths(this.#responseTimes.percentileMs(0.99)),
       lost,

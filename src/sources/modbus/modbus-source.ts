@@ -1,5 +1,5 @@
 /** One line with its devices as a source of readings. The loop does the I/O; schedule, verdict and device state decide. */
-import type { DeviceConfig, LineConfig, RegisterTag } from "../../config/config.ts";
+import type { LineConfig, RegisterTag } from "../../config/config.ts";
 import { backoffMs } from "../../core/backoff.ts";
 import type { Clock, Timer } from "../../core/clock.ts";
 import { assert, messageOf } from "../../core/errors.ts";
@@ -8,8 +8,12 @@ import { STATUSES, type Status } from "../../core/quality.ts";
 import type { Random } from "../../core/random.ts";
 import type { LineReport, Reading, Source, TagSink } from "../../pipeline.ts";
 import { Bus } from "./bus.ts";
-import { type DeviceEvent, type DeviceState, onDeviceEvent, SERVING } from "./device-state.ts";
-import { BusyMeter, DeviceMeter, StrayMeter } from "./line-meter.ts";
+import type { BusRequest } from "./bus-request.ts";
+import { type Command, type CommandOutcome, CommandQueue, type Turn, takeTurn } from "./command-queue.ts";
+import { DeviceRoster, type LineDevice } from "./device-roster.ts";
+import { type DeviceEvent, onDeviceEvent } from "./device-state.ts";
+import { BusyMeter, StrayMeter } from "./line-meter.ts";
+import { OverloadWatch } from "./overload.ts";
 import { paddingRefused, paddingUnanswered, paddingWorked } from "./padding.ts";
 import { defaultMaxGap, planReads } from "./poll-plan.ts";
 import { type Entry, isTold, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
@@ -40,6 +44,11 @@ const REOPEN_FIRST_MS = 500;
 const REOPEN_MAX_MS = 10_000;
 
 export interface ModbusSource extends Source {
+  /**
+   * Any request to a device of the line, ahead of its reads: it waits for the transaction that runs, and for its turn
+   * among other commands. One that is out of the limits of Modbus is a bug of the caller. Never rejects.
+   */
+  execute(request: BusRequest): Promise<CommandOutcome>;
   report(): LineReport;
 }
 
@@ -56,12 +65,6 @@ export function createModbusSource(options: ModbusSourceOptions): ModbusSource {
   return new LineSource(options);
 }
 
-interface Device {
-  readonly config: DeviceConfig;
-  readonly meter: DeviceMeter;
-  state: DeviceState;
-}
-
 type BusJob = Exclude<Job, { readonly kind: "idle" }>;
 
 class LineSource implements ModbusSource {
@@ -73,10 +76,12 @@ class LineSource implements ModbusSource {
   readonly #bus: Bus;
   readonly #busy: BusyMeter;
   readonly #strays = new StrayMeter();
-  /** The enabled ones, by name. */
-  readonly #devices = new Map<string, Device>();
+  readonly #devices: DeviceRoster;
   readonly #reads = new ReadBook();
+  readonly #commands = new CommandQueue();
+  #afterCommand = false;
   #schedule: Schedule;
+  readonly #overload: OverloadWatch;
   #open = false;
   #fault = "not opened yet";
   /** Times the port could not be opened, or had no reply after it was. */
@@ -92,20 +97,18 @@ class LineSource implements ModbusSource {
     this.#random = random;
     this.#log = log;
     this.#busy = new BusyMeter(pauseMs(line), clock.monotonicMs());
-    const meters = new Map<number, DeviceMeter>();
-    for (const config of line.devices.filter((d) => d.enabled)) {
-      const meter = new DeviceMeter();
-      meters.set(config.unitId, meter);
-      this.#devices.set(config.name, { config, meter, state: SERVING });
-      const maxGap = defaultMaxGap(line.serial, line.turnaroundDelayMs);
+    this.#devices = new DeviceRoster(line);
+    const maxGap = defaultMaxGap(line.serial, line.turnaroundDelayMs);
+    for (const { config } of this.#devices.all()) {
       for (const read of planReads(config, maxGap)) this.#reads.add(read);
     }
     this.#schedule = startSchedule(this.#reads.all().map(scheduledRead), clock.monotonicMs());
+    this.#overload = new OverloadWatch(line, log, clock.monotonicMs());
     this.#bus = new Bus({
       line: openLine(line),
       config: line,
       clock,
-      meters,
+      meters: this.#devices.meters(),
       strayMeter: this.#strays,
       onLost: (reason) => this.#lineLost(reason),
       onSuspect: (unitId) => this.#suspect(unitId),
@@ -113,11 +116,13 @@ class LineSource implements ModbusSource {
   }
 
   start(): void {
+    this.#overload.foretell();
     this.#loop = this.#run();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#commands.endAll({ kind: "closed", reason: "the gateway stops", atMs: this.#clock.monotonicMs() });
     this.#wake();
     await this.#bus.close();
     await this.#loop;
@@ -132,12 +137,16 @@ class LineSource implements ModbusSource {
       missedPeriods: Math.floor(this.#schedule.missedPeriods),
       foreignFrames: this.#strays.foreignFrames,
       noiseBytes: this.#strays.noiseBytes,
-      devices: this.#line.devices.map(({ name }) => {
-        const device = this.#devices.get(name);
-        const lost = device !== undefined && device.state.phase !== "serving";
-        return (device?.meter ?? new DeviceMeter()).report(name, lost);
-      }),
+      devices: this.#devices.report(),
     };
+  }
+
+  execute(request: BusRequest): Promise<CommandOutcome> {
+    const atMs = this.#clock.monotonicMs();
+    if (!this.#open) return Promise.resolve({ kind: "closed", reason: this.#fault, atMs });
+    const outcome = this.#commands.add(request, atMs);
+    this.#wake();
+    return outcome;
   }
 
   async #run(): Promise<void> {
@@ -146,11 +155,33 @@ class LineSource implements ModbusSource {
         await this.#openPort();
         continue;
       }
-      const job = nextJob(this.#schedule, this.#clock.monotonicMs());
-      if (job.kind === "idle") await this.#pauseUntil(job.untilMs);
-      else await this.#serve(job);
+      const turn = this.#nextTurn();
+      if (turn.kind === "idle") await this.#pauseUntil(turn.untilMs);
+      else if (turn.kind === "command") await this.#command(turn.command);
+      else await this.#serve(turn);
+      this.#overload.look(this.#schedule, this.#devices, this.#clock.monotonicMs());
     }
     await this.#bus.close();
+  }
+
+  #nextTurn(): Turn {
+    const nowMs = this.#clock.monotonicMs();
+    const job = nextJob(this.#schedule, nowMs);
+    const clearAtMs = (request: BusRequest) => this.#bus.clearAtMs(request);
+    return takeTurn(this.#commands.waiting(), job, this.#afterCommand, clearAtMs, nowMs);
+  }
+
+  async #command(command: Command): Promise<void> {
+    this.#commands.take(command);
+    this.#afterCommand = true;
+    const beginMs = this.#clock.monotonicMs();
+    const outcome = await this.#bus.execute(command.request);
+    this.#busy.busy(beginMs, this.#clock.monotonicMs());
+    command.settle(outcome);
+    if (outcome.kind === "closed") this.#lineLost(outcome.reason);
+    const device = this.#devices.ofUnit(command.request.unitId);
+    const isAnswer = outcome.kind === "data" || outcome.kind === "written" || outcome.kind === "identified";
+    if (device !== undefined && isAnswer && this.#open) this.#deviceEvent(device, "answered");
   }
 
   async #openPort(): Promise<void> {
@@ -170,15 +201,16 @@ class LineSource implements ModbusSource {
     this.#open = true;
     this.#fault = "";
     this.#log.info(`${this.#line.path} is open`);
-    for (const device of this.#devices.values()) this.#deviceEvent(device, "lineBack");
+    for (const device of this.#devices.all()) this.#deviceEvent(device, "lineBack");
   }
 
   #lineLost(reason: string): void {
     this.#open = false;
+    this.#commands.endAll({ kind: "closed", reason, atMs: this.#clock.monotonicMs() });
     if (this.#stopped) return;
     if (this.#fault !== reason) this.#log.warning(reason);
     this.#fault = reason;
-    for (const device of this.#devices.values()) this.#deviceEvent(device, "lineLost");
+    for (const device of this.#devices.all()) this.#deviceEvent(device, "lineLost");
     this.#wake();
   }
 
@@ -189,6 +221,7 @@ class LineSource implements ModbusSource {
       this.#schedule = held(this.#schedule, job.key, choice.untilMs);
       return;
     }
+    this.#afterCommand = false;
     const beginMs = this.#clock.monotonicMs();
     const outcome = await this.#bus.read(entry.read, choice.quantity);
     const endMs = this.#clock.monotonicMs();
@@ -225,7 +258,7 @@ class LineSource implements ModbusSource {
   #apply(entry: Entry, verdict: Verdict, outcome: ReadOutcome): void {
     const { key } = entry;
     const { atMs } = outcome;
-    const device = this.#deviceOf(entry);
+    const device = this.#devices.of(entry.read.device.name);
     if (verdict.kind !== "unpadded") entry.good = verdict.kind === "good";
     if (!entry.good) entry.goodInRow = 0;
     switch (verdict.kind) {
@@ -266,7 +299,7 @@ class LineSource implements ModbusSource {
       this.#schedule = probed(this.#schedule, entry.read.device.name, outcome.atMs, costMs);
       return;
     }
-    this.#deviceEvent(this.#deviceOf(entry), "answered");
+    this.#deviceEvent(this.#devices.of(entry.read.device.name), "answered");
     this.#failedOpens = 0;
     if (verdict.kind !== "good") return;
     this.#deliver(entry, outcome);
@@ -308,7 +341,7 @@ class LineSource implements ModbusSource {
     this.#tell(entry.read.tags, status, atMs);
   }
 
-  #deviceEvent(device: Device, event: DeviceEvent): void {
+  #deviceEvent(device: LineDevice, event: DeviceEvent): void {
     const { name, lostAfter } = device.config;
     const [state, effects] = onDeviceEvent(device.state, event, lostAfter);
     device.state = state;
@@ -336,7 +369,7 @@ class LineSource implements ModbusSource {
   }
 
   #suspect(unitId: number): void {
-    const device = [...this.#devices.values()].find(({ config }) => config.unitId === unitId);
+    const device = this.#devices.ofUnit(unitId);
     if (device === undefined) return;
     const minutes = SUSPECT_MS / 60_000;
     this.#log.warning(
@@ -347,12 +380,6 @@ class LineSource implements ModbusSource {
   #tell(tags: readonly RegisterTag[], status: Status, atMs: number): void {
     const readings: readonly Reading[] = tags.map((tag) => ({ tag, value: undefined, status }));
     this.#sink.read(readings, atMs);
-  }
-
-  #deviceOf(entry: Entry): Device {
-    const device = this.#devices.get(entry.read.device.name);
-    assert(device !== undefined, "a read of no device");
-    return device;
   }
 
   /** Until that time, or a loss of the line, or the end. */

@@ -112,10 +112,15 @@ export function finished(schedule: Schedule, key: number, nowMs: number): Schedu
 
 /** The timetable as a whole, later: the order of deadlines stays, and each read misses its share. */
 function putOff(schedule: Schedule, byMs: number): Schedule {
-  const lost = new Set(schedule.lost.map((l) => l.device));
-  const missed = schedule.slots.reduce((sum, s) => sum + (lost.has(s.device) ? 0 : byMs / s.periodMs), 0);
+  const missed = askedPerMs(schedule) * byMs;
   const slots = schedule.slots.map((s) => ({ ...s, gridMs: s.gridMs + byMs, dueMs: s.dueMs + byMs }));
   return { ...schedule, slots, missedPeriods: schedule.missedPeriods + missed };
+}
+
+/** Reads that are asked for in a millisecond, of devices that are not lost. */
+export function askedPerMs({ slots, lost }: Schedule): number {
+  const gone = new Set(lost.map((l) => l.device));
+  return slots.reduce((sum, slot) => sum + (gone.has(slot.device) ? 0 : 1 / slot.periodMs), 0);
 }
 
 /** The read failed and is tried again within its period. */
