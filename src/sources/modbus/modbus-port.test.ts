@@ -168,6 +168,24 @@ test("input that the host still held at the end of the silence begins it anew", 
   assert.equal(port.isOpen, true);
 });
 
+test("the silence begins when the request has left, though its answer may be there before", async () => {
+  const { port, line, clock } = await rig();
+  const { serial } = lineConfig("", []);
+  const writtenAtMs: number[] = [];
+  line.write = async () => {
+    writtenAtMs.push(clock.monotonicMs());
+    line.onData(rtuFrame(UNIT, Uint8Array.of(3, 4, 0, 1, 0, 2)));
+  };
+  for (let i = 0; i < 2; i++) {
+    const exchange = port.exchange(() => port.write(REQUEST));
+    await clock.advance(20 * i);
+    assert.equal((await exchange).kind, "frame");
+  }
+  const [first = 0, second = 0] = writtenAtMs;
+  const leastMs = wireTimeMs(serial, REQUEST.length) + silentIntervalMs(serial);
+  assert.ok(second - first >= leastMs - 1e-6, `${second - first} ms of ${leastMs}`);
+});
+
 test("the silent interval is 3.5 characters of 11 bits, and 1.75 ms above 19200 baud", () => {
   const at = (baudRate: number) => silentIntervalMs({ ...lineConfig("", []).serial, baudRate });
   assert.equal(at(9_600), (3.5 * 11 * 1_000) / 9_600);

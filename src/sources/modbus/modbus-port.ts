@@ -163,6 +163,7 @@ export class ModbusPort extends EventEmitter {
       if (this.#running !== running) return;
       this.#discardInput();
       running.sentAtMs = this.#clock.monotonicMs();
+      this.#busyUntil(running.sentAtMs + transferMs(this.#config.serial, running.expected.request.length));
       await this.#line.write(running.expected.request);
     } catch (thrown) {
       if (this.#running === running) this.#end(messageOf(thrown));
@@ -171,7 +172,7 @@ export class ModbusPort extends EventEmitter {
     if (this.#running !== running) return;
     running.timeout?.cancel();
     running.sentAtMs = this.#clock.monotonicMs();
-    this.#busyAtMs = running.sentAtMs;
+    this.#busyUntil(running.sentAtMs);
     running.timeout = this.#clock.after(this.#config.responseTimeoutMs, () => this.#responseTimeout(running));
   }
 
@@ -205,8 +206,13 @@ export class ModbusPort extends EventEmitter {
     }
   }
 
+  /** What looks like the answer may be there before the request has left: the silence begins after both. */
+  #busyUntil(atMs: number): void {
+    this.#busyAtMs = Math.max(this.#busyAtMs, atMs);
+  }
+
   #receive(bytes: Uint8Array): void {
-    this.#busyAtMs = this.#clock.monotonicMs();
+    this.#busyUntil(this.#clock.monotonicMs());
     this.#input = joined(this.#input, bytes);
     if (this.#input.length > INPUT_MAX_BYTES) this.#consume(this.#input.length - INPUT_MAX_BYTES);
     const running = this.#running;

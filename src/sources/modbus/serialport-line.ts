@@ -30,6 +30,7 @@ class SerialportLine implements SerialLine {
   readonly #config: PortConfig;
   readonly #buffer = Buffer.alloc(READ_BUFFER_BYTES);
   #port: Port | undefined;
+  #drain: Drain | undefined;
   #watches = false;
   #paused = false;
   /** The last write; the binding would let two overtake each other. */
@@ -65,26 +66,34 @@ class SerialportLine implements SerialLine {
       throw new Error(openFailure(path, messageOf(thrown)));
     }
     this.#port = port;
+    this.#drain = new Drain(port);
     this.#written = Promise.resolve();
     this.#watches = false;
     this.#paused = false;
     this.#watch(port);
   }
 
+  /** Where RTS switches the direction, the next write waits until the line is free; else the kernel queues it. */
   write(bytes: Uint8Array): Promise<void> {
     const copy = Buffer.from(bytes);
-    const written = this.#written.then(() => this.#send(copy));
-    this.#written = written.catch(() => undefined);
-    return written;
+    const put = this.#written.then(() => this.#put(copy));
+    const left = put.then(() => this.#left());
+    this.#written = (this.#config.rs485 === "rts" ? left : put).catch(() => undefined);
+    return left;
   }
 
   async discardInput(): Promise<void> {
     const port = this.#opened();
-    try {
-      for (let reads = 0; reads < DISCARD_READS_MAX && this.#take(port); reads++);
-    } catch (thrown) {
-      await this.#lose(port, messageOf(thrown));
-      throw new Error(messageOf(thrown));
+    for (let reads = 0; reads < DISCARD_READS_MAX && this.#port === port; reads++) {
+      let bytes: Uint8Array | undefined;
+      try {
+        bytes = readNow(port, this.#buffer);
+      } catch (thrown) {
+        await this.#lose(port, messageOf(thrown));
+        throw new Error(messageOf(thrown));
+      }
+      if (bytes === undefined) return;
+      this.onData(bytes);
     }
   }
 
@@ -103,16 +112,26 @@ class SerialportLine implements SerialLine {
     await port?.close();
   }
 
-  async #send(bytes: Buffer): Promise<void> {
-    const port = this.#opened();
-    const byRts = this.#config.rs485 === "rts";
-    this.#heldWrites += 1;
-    try {
-      if (byRts) await port.set({ rts: true });
+  #put(bytes: Buffer): Promise<void> {
+    return this.#hold(async (port) => {
+      if (this.#config.rs485 === "rts") await port.set({ rts: true });
       const sent = writeNow(port, bytes);
       if (sent < bytes.length) await port.write(bytes.subarray(sent));
-      await port.drain();
-      if (byRts) await port.set({ rts: false });
+    });
+  }
+
+  #left(): Promise<void> {
+    return this.#hold(async (port) => {
+      await this.#drain?.done();
+      if (this.#config.rs485 === "rts") await port.set({ rts: false });
+    });
+  }
+
+  async #hold(step: (port: Port) => Promise<void>): Promise<void> {
+    const port = this.#opened();
+    this.#heldWrites += 1;
+    try {
+      await step(port);
     } catch (thrown) {
       await this.#lose(port, messageOf(thrown));
       throw new Error(messageOf(thrown));
@@ -127,23 +146,17 @@ class SerialportLine implements SerialLine {
     port.poller.once("readable", (failure) => {
       if (this.#port !== port) return;
       this.#watches = false;
+      let bytes: Uint8Array | undefined;
       try {
         if (failure) throw failure;
-        this.#take(port);
+        bytes = readNow(port, this.#buffer);
       } catch (thrown) {
         void this.#lose(port, messageOf(thrown));
         return;
       }
+      if (bytes !== undefined) this.onData(bytes);
       if (this.#port === port) this.#watch(port);
     });
-  }
-
-  /** Hands over what there is; false where there is nothing. */
-  #take(port: Port): boolean {
-    const count = readNow(port, this.#buffer);
-    if (count === 0) return false;
-    this.onData(Uint8Array.from(this.#buffer.subarray(0, count)));
-    return this.#port === port;
   }
 
   /** The file of a vanished adapter must be closed, or the adapter cannot have its name back. */
@@ -160,18 +173,47 @@ class SerialportLine implements SerialLine {
   }
 }
 
-/** Bytes read, 0 where there are none now. */
-function readNow(port: Port, buffer: Buffer): number {
+/**
+ * Waits until all has left. It takes a thread of the pool and, on a UART, until the kernel's next tick but one, so there is
+ * one at a time; what was written meanwhile waits for the next.
+ */
+class Drain {
+  readonly #port: Port;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(port: Port) {
+    this.#port = port;
+  }
+
+  done(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
+    if (this.#running === undefined) return this.#begin();
+    this.#next = this.#running.then(() => this.#begin());
+    return this.#next;
+  }
+
+  #begin(): Promise<void> {
+    this.#next = undefined;
+    this.#running = this.#port.drain().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+}
+
+/** What there is now, undefined where there is nothing. */
+function readNow(port: Port, buffer: Buffer): Uint8Array | undefined {
   let count: number;
   try {
     count = readSync(fileOf(port), buffer);
   } catch (thrown) {
-    if (isNotNow(thrown)) return 0;
+    if (isNotNow(thrown)) return undefined;
     throw thrown;
   }
   // A terminal that hung up is at its end from then on.
   if (count === 0) throw new Error("it hung up");
-  return count;
+  return Uint8Array.from(buffer.subarray(0, count));
 }
 
 /** Bytes written, 0 where the port takes none now. */
