@@ -167,6 +167,18 @@ test("two adapters on one cable: played on a serial port, and what is written st
   assert.match(play.out, /^ {2}2 +pump +3 +3 +1 +write holdingRegister:105 +0 s$/m);
 });
 
+test("however much is asked, --json tells of it at most once a second", async (t) => {
+  const play = new Play(t, [...METER, "--json"]);
+  const client = await clientOn(t, await play.path(), 7);
+  const beganMs = hostClock.monotonicMs();
+  for (let asked = 0; asked < 150; asked++) await client.readInputRegisters(0, 2);
+  await play.until(/"event":"asked"/);
+  await play.stop();
+  const seconds = (hostClock.monotonicMs() - beganMs) / 1_000;
+  const told = play.lines().filter(({ event }) => event === "asked").length;
+  assert.ok(told >= 1 && told <= seconds + 1, `${told} lines in ${seconds} s`);
+});
+
 test("a port that vanishes ends it with 74, one that is not there with 69, each with what to do", async (t) => {
   const pair = await openPtyPair();
   t.after(() => pair.close());
