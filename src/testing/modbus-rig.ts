@@ -1,6 +1,6 @@
 /** A Modbus source on a simulated line in virtual time, and devices whose values tell where and when they were read. */
 import type { DeviceConfig, LineConfig, RegisterTag } from "../config/config.ts";
-import { silentLog } from "../core/log.ts";
+import { type Log, silentLog } from "../core/log.ts";
 import { seededRandom } from "../core/random.ts";
 import type { Reading } from "../pipeline.ts";
 import { createModbusSource, type ModbusSource } from "../sources/modbus/modbus-source.ts";
@@ -21,6 +21,7 @@ export interface ModbusRig {
 export interface ModbusRigOptions {
   readonly line?: Partial<LineConfig>;
   readonly chunkBytes?: number;
+  readonly log?: Log;
   /** Sees every reading as it is told. */
   readonly witness?: (reading: Reading) => void;
 }
@@ -46,7 +47,7 @@ export function modbusRig(
     },
     clock,
     random: seededRandom(1),
-    log: silentLog,
+    log: options.log ?? silentLog,
     openLine: () => line,
   });
   source.start();
