@@ -6,6 +6,7 @@ import { Bus } from "../sources/modbus/bus.ts";
 import { PADDING_MAX_STEPS, type PollRead } from "../sources/modbus/poll-plan.ts";
 import { type Entry, ReadBook } from "../sources/modbus/read-book.ts";
 import type { SerialLine } from "../sources/modbus/serial-line.ts";
+import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import type { ReadOutcome } from "../sources/modbus/verdict.ts";
 import type { Arrival, BusFault, Expected, FaultedRead, Frames, Timing } from "./bus-faults.ts";
 import type { LineRig } from "./line-contract.ts";
@@ -13,12 +14,13 @@ import { deviceConfig, lineConfig } from "./modbus-config.ts";
 import { ModbusDevice } from "./modbus-device.ts";
 import { versionOf } from "./modbus-rig.ts";
 import { type ModbusRequest, rtuFrame, takeRequest } from "./modbus-wire.ts";
+import { openPtyPair } from "./pty.ts";
 
-const UNIT = 1;
+export const UNIT = 1;
 
 /** The two reads are of the same length, and far apart. At the first the request for coils has the form of its reply. */
-const FIRST_ADDRESS = 0x300;
-const NEXT_ADDRESS = 100;
+export const FIRST_ADDRESS = 0x300;
+export const NEXT_ADDRESS = 100;
 
 /** Read at most from either address, padding included. */
 const REACH = 64;
@@ -69,6 +71,24 @@ export async function runFault(
   return { expected: fault.expected, got };
 }
 
+/** A rig on a real terminal, and the way to it. */
+export async function terminalRig(): Promise<LineRig & { readonly path: string }> {
+  const pty = await openPtyPair();
+  let listener: (bytes: Uint8Array) => void = () => undefined;
+  pty.master.on("data", (bytes: Uint8Array) => listener(bytes));
+  return {
+    path: pty.path,
+    line: serialportLine(lineConfig(pty.path, [])),
+    hear: (heard) => {
+      listener = heard;
+    },
+    arrive: (bytes) => pty.master.write(bytes),
+    unplug: () => pty.vanish(),
+    plugIn: () => pty.comeBack(),
+    end: () => pty.close(),
+  };
+}
+
 async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: Entry): Promise<void> {
   for (let reads = 0; reads < NEXT_READS_MAX; reads++) {
     const choice = bus.choose(entry);
@@ -84,7 +104,7 @@ async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: Entry)
 }
 
 /** The device and what spoils its first reply. */
-class FarEnd {
+export class FarEnd {
   readonly #device = new ModbusDevice(UNIT);
   readonly #rig: LineRig;
   readonly #clock: Clock;
@@ -93,7 +113,6 @@ class FarEnd {
   readonly #table: FaultedRead["table"];
   #input = new Uint8Array(0);
   #first: Frames | undefined;
-  /** The data of the right reply to the last request. */
   #held: Uint8Array = new Uint8Array(0);
   #running: Promise<unknown> = Promise.resolve();
 
@@ -109,6 +128,11 @@ class FarEnd {
   /** Resolves when all of the fault is on the wire. */
   async done(): Promise<void> {
     await this.#running;
+  }
+
+  /** The data of the right reply to the last request. */
+  get held(): Uint8Array {
+    return this.#held;
   }
 
   assertTrue(read: PollRead, outcome: ReadOutcome | BusClosed): void {

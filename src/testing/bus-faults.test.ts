@@ -2,12 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hostClock } from "../core/clock.ts";
-import { serialportLine } from "../sources/modbus/serialport-line.ts";
-import { type FaultResult, type FaultTiming, runFault } from "./bus-fault-rig.ts";
+import { type FaultResult, type FaultTiming, runFault, terminalRig } from "./bus-fault-rig.ts";
 import { type BusFault, busFaults, FAULTED_READS, type FaultedRead, lateFaults } from "./bus-faults.ts";
 import type { LineRig } from "./line-contract.ts";
-import { lineConfig } from "./modbus-config.ts";
-import { openPtyPair } from "./pty.ts";
 import { SimulatedLine } from "./simulated-line.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { passWhile } from "./virtual-wait.ts";
@@ -44,22 +41,6 @@ function simulatedRig(clock: VirtualClock): LineRig {
     unplug: async () => line.unplug(),
     plugIn: async () => line.plugIn(),
     end: async () => undefined,
-  };
-}
-
-async function terminalRig(): Promise<LineRig> {
-  const pty = await openPtyPair();
-  let listener: (bytes: Uint8Array) => void = () => undefined;
-  pty.master.on("data", (bytes: Uint8Array) => listener(bytes));
-  return {
-    line: serialportLine(lineConfig(pty.path, [])),
-    hear: (heard) => {
-      listener = heard;
-    },
-    arrive: (bytes) => pty.master.write(bytes),
-    unplug: () => pty.vanish(),
-    plugIn: () => pty.comeBack(),
-    end: () => pty.close(),
   };
 }
 

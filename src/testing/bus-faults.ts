@@ -59,6 +59,9 @@ const OTHER_UNIT = 2;
 const BURST_BITS_MAX = 16;
 const NOISE_BYTES_MAX = 12;
 const BYTE_GAP_MS = 1;
+
+/** The latency timer of FTDI's adapters, as they come. */
+const ADAPTER_HOLDS_MS = 16;
 const UNIT_MAX = 247;
 
 /** Every fault of the matrix for replies of this form. */
@@ -98,7 +101,8 @@ export function lateFaults({ replyBytes }: FaultedRead): readonly BusFault[] {
   ];
 }
 
-function doubledFaults(): readonly BusFault[] {
+/** The right reply, and the same once more. */
+export function doubledFaults(): readonly BusFault[] {
   return [
     { name: "twice at once", expected: "data", arrivals: ({ reply }) => now(reply, reply) },
     {
@@ -246,6 +250,11 @@ function noiseFaults({ replyBytes }: FaultedRead): readonly BusFault[] {
     { name: "only noise", expected: "silence", arrivals: () => now(noise(40)) },
     { name: "noise before the next reply", expected: "data", beforeNext: () => noise(9) },
     { name: "byte by byte", expected: "data", arrivals: ({ reply }) => byteByByte(reply) },
+    {
+      name: "in two pieces, as far apart as an adapter may hold bytes back",
+      expected: "data",
+      arrivals: ({ reply }) => [...now(reply.subarray(0, 4)), { afterMs: ADAPTER_HOLDS_MS, bytes: reply.subarray(4) }],
+    },
     {
       name: "another device's exchange before",
       expected: "data",
