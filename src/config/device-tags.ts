@@ -7,6 +7,9 @@ import type { TagDraft } from "./tag-rules.ts";
 import type { ChangeSection, TagSection } from "./tag-schema.ts";
 import { listed, nearest } from "./wording.ts";
 
+/** More names than these in a complaint would not be read. */
+const LISTED_TAGS_MAX = 12;
+
 export type DeviceDraft = Draft<DeviceSection>;
 
 export interface DeviceTag {
@@ -81,7 +84,10 @@ function modelTags(
   const known = Object.keys(model.tags);
   const unknown = (name: string) => {
     const meant = nearest(name, known);
-    return meant === undefined ? `the model's tags are ${listed(known)}` : `did you mean ${meant}?`;
+    if (meant !== undefined) return `did you mean ${meant}?`;
+    return known.length > LISTED_TAGS_MAX
+      ? `sallyport models ${device.model} shows its tags`
+      : `the model's tags are ${listed(known)}`;
   };
   const wanted = new Set<string>(isList(picked) ? [] : known);
   for (const [index, name] of isList(picked) ? picked.entries() : []) {

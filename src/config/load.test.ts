@@ -46,7 +46,7 @@ describe("the examples of the contract", () => {
     assert.deepEqual(line.serial, { baudRate: 9_600, dataBits: 8, parity: "none", stopBits: 1 });
     const [device] = line.devices;
     assert.equal(device?.retries, 1);
-    assert.equal(device.tags.length, 13);
+    assert.equal(device.tags.length, 22);
     assert.deepEqual(device.tags[0], {
       id: "meter-1/voltage-l1",
       device: "meter-1",
