@@ -72,7 +72,7 @@ async function playAll(programs: Programs, form: Form): Promise<Outcome> {
       deadUnitId: DEAD_UNIT_ID,
     });
     played.push({ title: "the same, one device dead", contestant: "sallyport", runs: [dead] });
-    figures.push(...figuresOfDeath(rounds.sallyport, dead, form));
+    figures.push(...figuresOfDeath(busCase, rounds, dead, form));
   }
   return { played, figures };
 }

@@ -55,8 +55,11 @@ const run = promisify(execFile);
 
 /** Compiles the parts in C into a folder of their own. Needs cc and libmodbus. */
 export async function compilePrograms(): Promise<Programs> {
+  const found = await run("pkg-config", ["--cflags", "--libs", "libmodbus"]).catch((thrown: unknown) => {
+    throw new Error("libmodbus is not there; `bash scripts/parts.sh` installs it", { cause: thrown });
+  });
+  const libmodbus = found.stdout.trim().split(/\s+/);
   const folder = await mkdtemp(join(tmpdir(), "sallyport-bench-bus-"));
-  const libmodbus = (await run("pkg-config", ["--cflags", "--libs", "libmodbus"])).stdout.trim().split(/\s+/);
   const compile = async (name: string, flags: readonly string[]) => {
     const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
     const program = join(folder, name);
