@@ -2,6 +2,8 @@
  * The composition root: builds the stages and joins them. It reads like the way of the data and decides nothing.
  */
 
+import type { TimeSigns } from "./clock/time-signs.ts";
+import { createTimekeeper, type Timekeeper } from "./clock/timekeeper.ts";
 import { changeOf } from "./config/change.ts";
 import type { Config, LineConfig, UplinkConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
@@ -34,7 +36,10 @@ import { createUplink, type Uplink } from "./uplinks/uplink.ts";
 
 /** Everything outside the gateway: the world it reads and sends to, time and chance. */
 export interface Surroundings {
+  /** The host's. */
   readonly clock: Clock;
+  /** What shows whether the host's time is good. Absent: nothing does. */
+  readonly timeSigns?: TimeSigns;
   readonly random: Random;
   readonly log: Log;
   readonly openLine: (line: LineConfig) => SerialLine;
@@ -75,23 +80,49 @@ const SLOW_STOP_MS = 2_000;
 
 /** Opens the stores and builds every stage; nothing moves before start(). Rejects where the state directory is unusable. */
 export async function createGateway(config: Config, around: Surroundings): Promise<Gateway> {
-  const { clock, log } = around;
+  const { log } = around;
+  const clock = timekeeperOf(config, around);
   const store = await openStore({
     config: config.outbox,
     stateDir: around.stateDir,
     uplinks: config.uplinks,
     tags: devicesOf(config).flatMap((device) => device.tags),
     clock,
+    time: clock,
     log: log.scope("outbox"),
     worker: around.storage,
     ...(around.outboxLimits && { limits: around.outboxLimits }),
   });
-  return new JoinedStages(config, around, store);
+  const settling = await settle(clock, store);
+  const stages = new JoinedStages(config, around, clock, store);
+  clock.onSettled((shiftMs) => stages.values.clockSettled(shiftMs, settling.epochMustRise));
+  return stages;
+}
+
+function timekeeperOf(config: Config, { clock, timeSigns, random, log }: Surroundings): Timekeeper {
+  return createTimekeeper({
+    config: config.clock,
+    clock,
+    ...(timeSigns && { signs: timeSigns }),
+    bootName: () => `process ${random.next()}`,
+    log: log.scope("clock"),
+  });
+}
+
+/** What must be on the card before anything is stamped with a time that is known only now. */
+async function settle(clock: Timekeeper, { outbox, state }: Store): Promise<{ readonly epochMustRise: boolean }> {
+  const settling = { epochMustRise: false };
+  await clock.begin(async (offset, nowMs) => {
+    await outbox.date(offset);
+    settling.epochMustRise = await state.clockSettled(nowMs);
+  });
+  return settling;
 }
 
 class JoinedStages implements Gateway {
   readonly values: TagTable;
   readonly #around: Surroundings;
+  readonly #clock: Timekeeper;
   readonly #store: Store;
   readonly #self: SelfReport;
   readonly #forTools: readonly Source[];
@@ -102,16 +133,18 @@ class JoinedStages implements Gateway {
   /** A reload under way. */
   #reloading: Promise<unknown> = Promise.resolve();
 
-  constructor(config: Config, around: Surroundings, store: Store) {
-    const { clock, log, host, witness } = around;
+  constructor(config: Config, around: Surroundings, clock: Timekeeper, store: Store) {
+    const { log, host, witness } = around;
     const { outbox, state } = store;
     this.#config = config;
     this.#around = around;
+    this.#clock = clock;
     this.#store = store;
     this.values = createTagTable({
       devices: devicesOf(config),
       intake: witness === undefined ? outbox : both(witness, outbox),
       clock,
+      time: clock,
       epochs: state,
       log: log.scope("tags"),
     });
@@ -124,7 +157,7 @@ class JoinedStages implements Gateway {
       sink: this.values,
       clock,
       reports: this,
-      clockState: () => "host",
+      clockState: () => clock.state(),
       ...(host && { host }),
     });
     this.#forTools = runtimeParts(this.values, outbox, this, around);
@@ -132,7 +165,8 @@ class JoinedStages implements Gateway {
 
   start(): void {
     const { values } = this;
-    for (const part of [values, ...this.#uplinks, ...this.#sources(), this.#self, ...this.#forTools]) part.start();
+    for (const part of [this.#clock, values, ...this.#uplinks, ...this.#sources(), this.#self, ...this.#forTools])
+      part.start();
   }
 
   reload(config: Config): Promise<readonly string[]> {
@@ -143,6 +177,7 @@ class JoinedStages implements Gateway {
 
   async stop(): Promise<void> {
     await this.#reloading;
+    this.#clock.stop();
     await this.#self.stop();
     await this.#stopped("lines and inputs", this.#sources());
     this.values.stop();
@@ -211,7 +246,7 @@ class JoinedStages implements Gateway {
   }
 
   #uplink(config: UplinkConfig): Uplink {
-    const { clock, random, log, transport } = this.#around;
+    const { random, log, transport } = this.#around;
     const { outbox, state } = this.#store;
     return createUplink({
       config,
@@ -219,7 +254,7 @@ class JoinedStages implements Gateway {
       queue: outbox.uplink(config.name, config.startAt),
       transport: transport(config),
       state,
-      clock,
+      clock: this.#clock,
       random,
       log: log.scope(config.name),
     });
@@ -233,7 +268,10 @@ class JoinedStages implements Gateway {
   }
 }
 
-/** What tools on this machine find in the runtime directory: the picture of the gateway, and a desk for requests. */
+/**
+ * What tools on this machine find in the runtime directory: the picture of the gateway, and a desk for requests. Both
+ * go by the host's time, as the tools do.
+ */
 function runtimeParts(
   values: CurrentValues,
   outbox: Outbox,

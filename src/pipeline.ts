@@ -12,6 +12,7 @@
  * must be reported it becomes a *sample* and is *taken in*. The outbox gives it a *number*. An uplink's *progress*
  * is the set of numbers that its broker has not acknowledged.
  */
+import type { BootOffset } from "./core/known-time.ts";
 import type { Status } from "./core/quality.ts";
 import type { Tag, TagRef, Value } from "./core/tag.ts";
 
@@ -55,6 +56,15 @@ export interface Sample {
   readonly readBefore?: true;
 }
 
+/**
+ * A sample of a time at which nobody knew the time: it cannot be sent, because it has no UTC. The outbox dates it once
+ * the clock is settled; it keeps its epoch.
+ */
+export interface UndatedSample extends Omit<Sample, "sourceTimestampMs"> {
+  /** When the device answered: monotonic time of the running kernel, whole milliseconds. */
+  readonly bootMs: number;
+}
+
 export interface Device {
   readonly name: string;
   readonly tags: readonly Tag[];
@@ -68,6 +78,8 @@ export interface CurrentValues {
   snapshot(device: string): readonly Sample[];
   /** Rises with every read or change of any tag of the device. */
   revision(device: string): number;
+  /** Nobody knows the time yet: all stamps are the best-known ones, and will be others. */
+  isUnsynced(): boolean;
 }
 
 // ── outbox → uplinks ────────────────────────────────────────────────────────────────────────────────────────────
@@ -80,8 +92,17 @@ export interface Range {
 
 export interface NumberedSample extends Sample {
   readonly number: number;
-  /** Monotonic time of being taken in; absent once the sample comes from the file. */
+  /** Monotonic time of being taken in; absent once the sample comes from the file, and where it was dated later. */
   readonly takenInMs?: number;
+  readonly unsynced?: never;
+}
+
+/**
+ * An undated sample as it may be shown, with the best-known time: it has no identity, it is live or nothing, and an
+ * acknowledgement of it counts for nothing. The sample itself follows as history once it is dated.
+ */
+export interface UnsyncedCopy extends Omit<NumberedSample, "unsynced"> {
+  readonly unsynced: true;
 }
 
 /**
@@ -91,6 +112,12 @@ export interface NumberedSample extends Sample {
 export interface Batch {
   readonly covers: Range;
   readonly samples: readonly NumberedSample[];
+}
+
+/** What is to be shown at once, with copies of what cannot be dated yet. */
+export interface LiveBatch {
+  readonly covers: Range;
+  readonly samples: readonly (NumberedSample | UnsyncedCopy)[];
 }
 
 /** Why samples are missing; on the wire as the `reason` of BadDataLost. */
@@ -122,13 +149,15 @@ export interface Moment {
 /** What the tag table sees of the outbox. */
 export interface Intake {
   /** Takes samples in, numbering them in order. Never throws, never waits, never refuses the newest. */
-  append(samples: readonly Sample[]): void;
+  append(samples: readonly (Sample | UndatedSample)[]): void;
 }
 
 /** What one uplink sees of the outbox: its own progress, and nobody else's. */
 export interface UplinkQueue {
   /** The newest number an uplink may send; the cut of a snapshot. 0 before the first sample. */
   newest(): number;
+  /** Up to this number all samples are dated. `read` goes no further; `readLive` gives copies of those that are not. */
+  dated(): number;
   /** Not acknowledged, ascending, disjoint, the last one open (`to` Infinity). At most 64. */
   pending(): readonly Range[];
   /** Numbers not acknowledged: samples, and such as were given up and that no acknowledged batch has covered yet. */
@@ -141,7 +170,9 @@ export interface UplinkQueue {
    * A file that cannot be read makes it wait, tell so, and resolve with covers.to === from - 1: ask again at once.
    */
   read(from: number, to: number, maxSamples: number): Promise<Batch>;
-  /** Everything in the range has been acknowledged by this uplink's broker. */
+  /** The same, also of what is not dated yet. */
+  readLive(from: number, to: number, maxSamples: number): Promise<LiveBatch>;
+  /** Everything in the range has been acknowledged by this uplink's broker. What is not dated stays pending. */
   acknowledge(range: Range): void;
   /** Takes back acknowledgements (a Sparkplug host that lost data): numbers from here on, as far as still held. */
   rewind(from: number): void;
@@ -205,6 +236,11 @@ export interface Outbox extends Intake {
    * refuses with the reason.
    */
   forget(name: string): Promise<Forgotten>;
+  /**
+   * Dates all undated samples of this kernel boot. In force once it is on the card, which is tried before this resolves
+   * and again until it succeeds; never rejects. The first offset of a boot stands.
+   */
+  date(offset: BootOffset): Promise<void>;
   /** Commits what is not acknowledged and marks the stop as clean. */
   close(): Promise<void>;
 }
@@ -213,6 +249,11 @@ export interface Outbox extends Intake {
 
 /** Small facts that must survive: state.db. All writes are on the card when the promise resolves. */
 export interface StateStore {
+  /**
+   * The time is known, or taken for it. Resolves when all that begins with it is stored, as far as the card takes it.
+   * @returns whether the epoch must rise, because it began at a guess of the time
+   */
+  clockSettled(nowMs: number): Promise<boolean>;
   /** The epoch of this start. Rises at every start. */
   epoch(): number;
   /**
@@ -220,7 +261,7 @@ export interface StateStore {
    * takes writes: on one that refuses, steps go on above what is stored rather than stop.
    */
   raiseEpoch(): number;
-  /** A session number above all before it, stored before it is returned. */
+  /** A session number above all before it, stored before it is returned. Waits for the time where none was given before. */
   nextSession(uplink: string): Promise<number>;
   /** Retained topics this uplink has published on this server. */
   retained(uplink: string, server: string): readonly string[];

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { createTimeSigns } from "../clock/time-signs.ts";
 import { loadBoard } from "../config/board.ts";
 import type { Config } from "../config/config.ts";
 import { checkConfig } from "../config/load.ts";
@@ -115,6 +116,7 @@ async function build(
     return await createGateway(config, {
       ...around,
       clock: hostClock,
+      timeSigns: createTimeSigns({ flashed: config.file }),
       random: hostRandom,
       openLine: serialportLine,
       pins: createSysfsPins(hostClock),

@@ -28,8 +28,6 @@ const NOT_YET: readonly NotYet[] = [
   { key: "lines.*.devices.*.tags.*.unsigned", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.change.*.unsigned", instead: "nothing remote can write" },
   { key: "inputs.*.counter", instead: "it counts from start at each start of the gateway" },
-  { key: "clock.source", values: ["auto"], instead: "the host's time is taken as good at once" },
-  { key: "clock.waitAtMost", instead: "the host's time is taken as good at once" },
   { key: "commands", instead: "nothing remote can write" },
 ];
 

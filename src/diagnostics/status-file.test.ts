@@ -46,6 +46,7 @@ function valuesOf(tag: Tag, sample: () => Sample): CurrentValues {
     ],
     snapshot: (device) => (device === tag.device ? [sample()] : []),
     revision: () => 0,
+    isUnsynced: () => false,
   };
 }
 

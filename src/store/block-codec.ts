@@ -1,8 +1,11 @@
 /**
  * A block: samples of one priority, column by column, compressed. It is all that the file holds of a sample.
  *
- *     version 1 │ time base │ CRC-32 of the columns, 4 bytes LE │ samples, varint │ column bytes, varint │ deflateRaw
+ *     version │ time base │ CRC-32 of the columns, 4 bytes LE │ samples, varint │ column bytes, varint │ deflateRaw
  *     columns: numbers │ tag keys │ epochs │ timestamps │ statuses │ kinds │ values of each kind
+ *
+ * Version 1 is a block in UTC. Version 2 is one of a kernel boot that did not know the time: its timestamps count from
+ * that boot, and before the columns stand the boot's id and by how much it was shown, as long as nobody knew better.
  *
  * Tag keys refer to the dictionary of the same file, and each value carries its own kind, so that a changed
  * configuration never orphans or misreads a block. Bytes from a worn card end in a DamagedBytes, never in a crash.
@@ -11,12 +14,13 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { assert, messageOf } from "../core/errors.ts";
 import { STATUS_NAMES, type Status } from "../core/quality.ts";
 import type { TagRef, Value } from "../core/tag.ts";
-import type { NumberedSample } from "../pipeline.ts";
+import { isUndated, type StoredSample, type StoredUndated } from "./stored-sample.ts";
 import { ByteReader, ByteWriter, DamagedBytes } from "./varint.ts";
 
-const VERSION = 1;
-/** Timestamps are UTC. A later time base counts from a boot whose clock was not known yet. */
+const VERSION_UTC = 1;
+const VERSION_UNDATED = 2;
 const TIME_BASE_UTC = 0;
+const TIME_BASE_BOOT = 1;
 const HEADER_BYTES = 6;
 const CRC_AT = 2;
 
@@ -35,27 +39,30 @@ const READ_BEFORE = 0x80;
 
 const STATUS_INDEX: ReadonlyMap<Status, number> = new Map(STATUS_NAMES.map((name, index) => [name, index]));
 
-/** @param samples of one priority, ascending by number; at least one. 64-bit integers within 64 bits. */
-export function encodeBlock(samples: readonly NumberedSample[], keyOf: (tag: TagRef) => number): Uint8Array {
+/** @param samples of one priority and one time base, ascending by number; at least one. 64-bit integers within 64 bits. */
+export function encodeBlock(samples: readonly StoredSample[], keyOf: (tag: TagRef) => number): Uint8Array {
   assert(samples.length > 0 && samples.length <= MAX_BLOCK_SAMPLES, `a block of ${samples.length} samples`);
   const keys = samples.map((sample) => keyOf(sample.tag));
   const columns = new ByteWriter();
+  const base = baseOf(samples[0]);
+  if (base !== undefined) writeBase(columns, base);
   writeDeltas(columns, samples, (sample) => sample.number);
   for (const key of keys) columns.varint(key);
   writeDeltas(columns, samples, (sample) => sample.epoch);
-  writeDeltas(columns, samples, (sample) => sample.sourceTimestampMs);
+  writeDeltas(columns, samples, (sample) => (isUndated(sample) ? sample.bootMs : sample.sourceTimestampMs));
   for (const sample of samples) columns.byte(STATUS_INDEX.get(sample.status) ?? 0);
   const kinds = samples.map((sample) => kindOf(sample.value));
   kinds.forEach((kind, i) => {
     columns.byte(kind | (samples[i]?.readBefore === true ? READ_BEFORE : 0));
   });
   writeValues(columns, samples, keys, kinds);
-  return seal(columns.bytes(), samples.length);
+  return seal(columns.bytes(), samples.length, base === undefined);
 }
 
 /** @throws DamagedBytes */
-export function decodeBlock(bytes: Uint8Array, tagOf: (key: number) => TagRef | undefined): NumberedSample[] {
-  const { columns, count } = unseal(bytes);
+export function decodeBlock(bytes: Uint8Array, tagOf: (key: number) => TagRef | undefined): StoredSample[] {
+  const { columns, count, isUtc } = unseal(bytes);
+  const base = isUtc ? undefined : readBase(columns);
   const numbers = readDeltas(columns, count);
   const keys = repeat(count, () => columns.varint());
   const epochs = readDeltas(columns, count);
@@ -64,16 +71,17 @@ export function decodeBlock(bytes: Uint8Array, tagOf: (key: number) => TagRef | 
   const marks = repeat(count, () => columns.byte());
   const values = readValues(columns, keys, marks);
   if (columns.remaining() !== 0) throw new DamagedBytes("bytes are left over");
-  return numbers.map((number, i): NumberedSample => {
+  return numbers.map((number, i): StoredSample => {
     const key = keys[i] ?? 0;
     const tag = tagOf(key);
     if (tag === undefined) throw new DamagedBytes(`tag ${key} is not in the dictionary`);
     if (i > 0 && number <= (numbers[i - 1] ?? 0)) throw new DamagedBytes("the numbers do not ascend");
+    const at = timestamps[i] ?? 0;
     return {
       tag,
       value: values[i] ?? null,
       status: statuses[i] ?? "BadUnexpectedError",
-      sourceTimestampMs: timestamps[i] ?? 0,
+      ...(base === undefined ? { sourceTimestampMs: at } : { bootMs: at, ...base }),
       epoch: epochs[i] ?? 0,
       number,
       ...(((marks[i] ?? 0) & READ_BEFORE) !== 0 && { readBefore: true as const }),
@@ -81,25 +89,44 @@ export function decodeBlock(bytes: Uint8Array, tagOf: (key: number) => TagRef | 
   });
 }
 
-function seal(columns: Uint8Array, count: number): Uint8Array {
+type TimeBase = Pick<StoredUndated, "boot" | "knownOffsetMs">;
+
+function baseOf(sample: StoredSample | undefined): TimeBase | undefined {
+  return sample !== undefined && isUndated(sample) ? sample : undefined;
+}
+
+function writeBase(columns: ByteWriter, { boot, knownOffsetMs }: TimeBase): void {
+  columns.blob(Buffer.from(boot));
+  columns.zigzag(knownOffsetMs);
+}
+
+function readBase(columns: ByteReader): TimeBase {
+  return { boot: Buffer.from(columns.blob()).toString(), knownOffsetMs: columns.zigzag() };
+}
+
+function seal(columns: Uint8Array, count: number, isUtc: boolean): Uint8Array {
   assert(columns.length <= MAX_COLUMN_BYTES, `a block of ${columns.length} bytes`);
   const sizes = new ByteWriter();
   sizes.varint(count);
   sizes.varint(columns.length);
   const packed = deflateRawSync(columns, { level: DEFLATE_LEVEL });
   const block = new Uint8Array(HEADER_BYTES + sizes.bytes().length + packed.length);
-  block[0] = VERSION;
-  block[1] = TIME_BASE_UTC;
+  block[0] = isUtc ? VERSION_UTC : VERSION_UNDATED;
+  block[1] = isUtc ? TIME_BASE_UTC : TIME_BASE_BOOT;
   new DataView(block.buffer).setUint32(CRC_AT, crc32(columns), true);
   block.set(sizes.bytes(), HEADER_BYTES);
   block.set(packed, HEADER_BYTES + sizes.bytes().length);
   return block;
 }
 
-function unseal(bytes: Uint8Array): { columns: ByteReader; count: number } {
+function unseal(bytes: Uint8Array): { columns: ByteReader; count: number; isUtc: boolean } {
   if (bytes.length < HEADER_BYTES) throw new DamagedBytes("the block has no header");
-  if (bytes[0] !== VERSION) throw new DamagedBytes(`block version ${bytes[0]} is not known`);
-  if (bytes[1] !== TIME_BASE_UTC) throw new DamagedBytes(`time base ${bytes[1]} is not known`);
+  const isUtc = bytes[0] === VERSION_UTC;
+  if (!isUtc && bytes[0] !== VERSION_UNDATED) throw new DamagedBytes(`block version ${bytes[0]} is not known`);
+  // Each stands for the other, so that one flipped bit never makes a block of the other kind.
+  if (bytes[1] !== (isUtc ? TIME_BASE_UTC : TIME_BASE_BOOT)) {
+    throw new DamagedBytes(`time base ${bytes[1]} is not that of version ${bytes[0]}`);
+  }
   const header = new ByteReader(bytes.subarray(HEADER_BYTES));
   const count = header.varint();
   const length = header.varint();
@@ -108,7 +135,7 @@ function unseal(bytes: Uint8Array): { columns: ByteReader; count: number } {
   const columns = inflate(bytes.subarray(bytes.length - header.remaining()), length);
   const sum = new DataView(bytes.buffer, bytes.byteOffset).getUint32(CRC_AT, true);
   if (columns.length !== length || crc32(columns) !== sum) throw new DamagedBytes("the checksum is wrong");
-  return { columns: new ByteReader(columns), count };
+  return { columns: new ByteReader(columns), count, isUtc };
 }
 
 function inflate(packed: Uint8Array, maxOutputLength: number): Uint8Array {
@@ -168,7 +195,7 @@ function kindOf(value: Value): number {
 /** Kind by kind, in the order of KIND: like bytes stand together and compress. */
 function writeValues(
   columns: ByteWriter,
-  samples: readonly NumberedSample[],
+  samples: readonly StoredSample[],
   keys: readonly number[],
   kinds: readonly number[],
 ): void {

@@ -1,15 +1,17 @@
 /** Samples to a stored block and back, and whether its row tells the same as its bytes. Pure. */
-import type { NumberedSample } from "../pipeline.ts";
 import { decodeBlock, encodeBlock } from "./block-codec.ts";
 import type { PackedBlock } from "./block-packer.ts";
 import type { Block } from "./block-store.ts";
 import { type Dictionary, priorityOf } from "./dictionary.ts";
 import type { LossSpan } from "./losses.ts";
+import { isUndated, type StoredSample } from "./stored-sample.ts";
 import { DamagedBytes } from "./varint.ts";
 
 /** As it is stored. @param runMs running time of the gateway now */
 export function blockOf({ rank, samples }: PackedBlock, runMs: number, dictionary: Dictionary): Block {
-  const times = samples.map((sample) => sample.sourceTimestampMs);
+  const times = samples.map((sample) =>
+    isUndated(sample) ? sample.bootMs + sample.knownOffsetMs : sample.sourceTimestampMs,
+  );
   return {
     first: samples[0]?.number ?? 0,
     last: samples.at(-1)?.number ?? 0,
@@ -25,7 +27,7 @@ export function blockOf({ rank, samples }: PackedBlock, runMs: number, dictionar
 
 export interface BlockContent {
   /** None where the bytes are damaged. Where only the row is, all of them: which numbers it hides is then known. */
-  readonly samples: readonly NumberedSample[];
+  readonly samples: readonly StoredSample[];
   /** Why the block cannot be relied on; undefined where it can. */
   readonly problem: string | undefined;
 }
@@ -47,7 +49,7 @@ export function spanOf({ epoch, fromMs, toMs }: Block): LossSpan {
 }
 
 /** The bytes have a checksum, the columns beside them have none; by these a block is found, released and dropped. */
-function rowProblem({ first, last, samples: count }: Block, samples: readonly NumberedSample[]): string | undefined {
+function rowProblem({ first, last, samples: count }: Block, samples: readonly StoredSample[]): string | undefined {
   const from = samples[0]?.number;
   const to = samples.at(-1)?.number;
   if (first === from && last === to && count === samples.length) return undefined;

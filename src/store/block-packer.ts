@@ -2,9 +2,9 @@
  * Which samples go into which block. The last block of each priority stays open: the next commit writes it again,
  * with more samples in it, for the price of a page, so that an outage of days makes few blocks instead of one a second.
  */
-import type { NumberedSample } from "../pipeline.ts";
 import { MAX_BLOCK_SPAN } from "./block-store.ts";
 import { rankOf } from "./dictionary.ts";
+import { isUndated, type StoredSample } from "./stored-sample.ts";
 
 export interface PackLimits {
   readonly maxBlockSamples: number;
@@ -20,10 +20,10 @@ export const PACK_LIMITS: PackLimits = {
   maxBlockOpenMs: 3_600_000,
 };
 
-/** Samples of one priority that make one block, ascending. */
+/** Samples of one priority and one time base that make one block, ascending. */
 export interface PackedBlock {
   readonly rank: number;
-  readonly samples: readonly NumberedSample[];
+  readonly samples: readonly StoredSample[];
   readonly openedRunMs: number;
 }
 
@@ -42,7 +42,7 @@ export interface Packed {
  */
 export function pack(
   open: OpenBlocks,
-  samples: readonly NumberedSample[],
+  samples: readonly StoredSample[],
   mayGrow: (block: PackedBlock) => boolean,
   runMs: number,
   limits: PackLimits,
@@ -76,8 +76,8 @@ export function pack(
   return { blocks, open: stillOpen };
 }
 
-function byRank(samples: readonly NumberedSample[]): Map<number, NumberedSample[]> {
-  const groups = new Map<number, NumberedSample[]>();
+function byRank(samples: readonly StoredSample[]): Map<number, StoredSample[]> {
+  const groups = new Map<number, StoredSample[]>();
   for (const sample of samples) {
     const rank = rankOf(sample.tag.priority);
     const group = groups.get(rank);
@@ -91,7 +91,7 @@ function byRank(samples: readonly NumberedSample[]): Map<number, NumberedSample[
 function chain(
   rank: number,
   growing: PackedBlock | undefined,
-  samples: readonly NumberedSample[],
+  samples: readonly StoredSample[],
   runMs: number,
   limits: PackLimits,
 ): PackedBlock[] {
@@ -112,7 +112,8 @@ function chain(
     const isFull =
       current.length >= limits.maxBlockSamples ||
       (current.length > 0 && text + textOf(sample) > limits.maxBlockText) ||
-      sample.number - first >= MAX_BLOCK_SPAN;
+      sample.number - first >= MAX_BLOCK_SPAN ||
+      (current[0] !== undefined && bootOf(current[0]) !== bootOf(sample));
     if (isFull) close();
     current.push(sample);
     text += textOf(sample);
@@ -126,6 +127,11 @@ function isOld(block: PackedBlock, runMs: number, limits: PackLimits): boolean {
   return runMs - block.openedRunMs >= limits.maxBlockOpenMs;
 }
 
-function textOf({ value }: NumberedSample): number {
+/** A block counts from one boot, or is in UTC. */
+function bootOf(sample: StoredSample): string | undefined {
+  return isUndated(sample) ? sample.boot : undefined;
+}
+
+function textOf({ value }: StoredSample): number {
   return typeof value === "string" ? value.length : 0;
 }

@@ -2,7 +2,7 @@
 import type { OutboxConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
-import type { NumberedSample, Range } from "../pipeline.ts";
+import type { Range } from "../pipeline.ts";
 import { blockOf } from "./block-content.ts";
 import { type OpenBlocks, type PackedBlock, pack } from "./block-packer.ts";
 import { type BlockStore, type Change, type Facts, StorageFailure, type Usage } from "./block-store.ts";
@@ -13,6 +13,7 @@ import { containsAll, gaps } from "./ranges.ts";
 import { Retainer } from "./retainer.ts";
 import { commitBytesOf } from "./retention.ts";
 import { FACT, safeText } from "./saved-facts.ts";
+import type { StoredSample } from "./stored-sample.ts";
 import type { TailEntry } from "./tail.ts";
 
 /** Rounds of dropping before and after a commit; the next one goes on. */
@@ -76,7 +77,7 @@ export class Committer implements CommitTask {
     return {
       oldestMs: oldest?.sample.takenInMs,
       intervalMs: isOutage ? config.outageCommitIntervalMs : config.commitIntervalMs,
-      isUrgent: this.#damage !== undefined || ledger.hasNewNames(),
+      isUrgent: this.#damage !== undefined || ledger.hasNewNames() || ledger.boots.hasUnstoredOffset(),
       hasProgress: ledger.hasProgress || this.#usage.moreReleased || this.#retainer.isWaiting(this.#usage),
     };
   }
@@ -130,7 +131,10 @@ export class Committer implements CommitTask {
       const first = queue.firstPending();
       if (first === undefined || first >= ledger.tail.base) continue;
       const fromMs = Math.min(queue.oldestMs() ?? 0, nowMs);
-      queue.lose(ledger.unknownLoss("damaged file", { epoch: 0, toEpoch: ledger.epoch, fromMs, toMs: nowMs }));
+      const fromBoot = ledger.boots.bootAt(first);
+      const toBoot = ledger.boots.undatedBoot();
+      const span = { fromMs, toMs: nowMs, ...(fromBoot && { fromBoot }), ...(toBoot && { toBoot }) };
+      queue.lose(ledger.unknownLoss("damaged file", { epoch: 0, toEpoch: ledger.epoch, ...span }));
     }
     ledger.fileIsEmpty();
     this.#open = new Map();
@@ -155,6 +159,7 @@ export class Committer implements CommitTask {
     const queues = [...ledger.queues.values()];
     const ages = queues.map((queue) => queue.firstPending() ?? Infinity).map((n) => Math.min(n, ledger.newest + 1));
     const progress = this.#progress(beyond, more);
+    const datedBefore = ledger.dated();
     const change: Change = {
       blocks: packed.blocks.map((block) => blockOf(block, ledger.runMs(), ledger.dictionary)),
       tags: ledger.dictionary.unstored(),
@@ -174,7 +179,8 @@ export class Committer implements CommitTask {
       queue.noteOldest(ages[i] ?? 0, this.#usage.oldestMs[i]);
     });
     this.#giveUpGone();
-    if (ledger.committedUpTo(newest)) for (const queue of queues) queue.notify();
+    const isDated = datedBefore < ledger.dated();
+    if (ledger.committedUpTo(newest) || isDated) for (const queue of queues) queue.notify();
   }
 
   /** What the next commit takes, so that it stays within its part of the log. */
@@ -195,7 +201,7 @@ export class Committer implements CommitTask {
   #unusedTags(): readonly number[] {
     const { dictionary, tags, queues } = this.#options.ledger;
     if (this.#usage.lowest !== undefined || dictionary.storedCount <= tags.length + MAX_UNUSED_TAGS) return [];
-    const lost = [...queues.values()].flatMap((queue) => queue.losses()).flatMap((loss) => loss.tags);
+    const lost = [...queues.values()].flatMap((queue) => queue.allLosses()).flatMap((loss) => loss.tags);
     return dictionary.unusedBy([...tags, ...lost.map(({ tag }) => tag)]);
   }
 
@@ -224,7 +230,11 @@ export class Committer implements CommitTask {
     const runMs = ledger.runMs();
     const over = [...ledger.queues.values()].filter((queue) => queue.isOver(runMs, config.maxAgeMs));
     const staying = [...ledger.queues.values()].filter((queue) => !over.includes(queue));
-    const parts = [...over.map((queue) => queue.removal()), ...staying.map((queue) => queue.unstored())];
+    const parts = [
+      ledger.boots.unstored(ledger.released(), () => ledger.dateLosses()),
+      ...over.map((queue) => queue.removal()),
+      ...staying.map((queue) => queue.unstored()),
+    ];
     const facts: Facts = [
       // First, so that what is known better takes its place.
       ...this.#obsolete,
@@ -253,6 +263,6 @@ export class Committer implements CommitTask {
   }
 }
 
-function rangeOf(samples: readonly NumberedSample[]): Range {
+function rangeOf(samples: readonly StoredSample[]): Range {
   return { from: samples[0]?.number ?? 0, to: samples.at(-1)?.number ?? 0 };
 }

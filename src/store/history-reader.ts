@@ -1,15 +1,16 @@
 /** Reads what has left memory, a few blocks at a time, and keeps them decoded while one uplink streams through them. */
 import { type Clock, sleep } from "../core/clock.ts";
-import type { NumberedSample } from "../pipeline.ts";
 import { type BlockContent, contentOf } from "./block-content.ts";
 import { type Block, type BlockStore, type ReadBlocks, StorageFailure } from "./block-store.ts";
+import type { BootTimes } from "./boot-times.ts";
 import type { Dictionary } from "./dictionary.ts";
+import type { StoredSample } from "./stored-sample.ts";
 
 /** All that the file holds of the numbers `from` to `to`, ascending. Below the tail nothing is ever added to that. */
 export interface HistoryWindow {
   readonly from: number;
   readonly to: number;
-  readonly samples: readonly NumberedSample[];
+  readonly samples: readonly StoredSample[];
 }
 
 /** After a failed read: whoever asks again at once must not spin. */
@@ -18,6 +19,7 @@ const RETRY_MS = 1_000;
 export interface HistoryReaderOptions {
   readonly store: BlockStore;
   readonly dictionary: Dictionary;
+  readonly boots: BootTimes;
   readonly maxBlocks: number;
   /** A block that cannot be relied on; its numbers count as given up. */
   readonly onDamaged: (block: Block, content: BlockContent) => void;
@@ -63,14 +65,15 @@ export class HistoryReader {
   timeAt(number: number): number | undefined {
     const window = this.#window;
     if (window === undefined || number < window.from || number > window.to) return undefined;
-    return window.samples.find((sample) => sample.number >= number)?.sourceTimestampMs;
+    const sample = window.samples.find((candidate) => candidate.number >= number);
+    return sample && this.#options.boots.read(sample).sourceTimestampMs;
   }
 
   forget(): void {
     this.#window = undefined;
   }
 
-  #decode(block: Block): readonly NumberedSample[] {
+  #decode(block: Block): readonly StoredSample[] {
     const { dictionary, onDamaged } = this.#options;
     const content = contentOf(block, dictionary);
     if (content.problem === undefined) return content.samples;

@@ -1,12 +1,16 @@
 /** What the outbox knows in memory: the tail, each uplink's queue, and who still waits for what. No I/O. */
 import type { Clock } from "../core/clock.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { LossReason, Moment, NumberedSample, Range, Sample } from "../pipeline.ts";
+import type { LossReason, Moment, NumberedSample, Sample, UndatedSample, UnsyncedCopy } from "../pipeline.ts";
+import { spanOf } from "./block-content.ts";
+import type { Block } from "./block-store.ts";
+import type { BootTimes } from "./boot-times.ts";
 import { type Dictionary, rankOf } from "./dictionary.ts";
-import { draftsOf, type LossDraft, type LossSpan } from "./losses.ts";
+import { draftsOf, type LossDraft, type LossSpan, spanIn } from "./losses.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { clip, contains, firstFrom, type Ranges, union } from "./ranges.ts";
 import { isEarlier, type SafeTime } from "./saved-facts.ts";
+import { isUndated, type StoredSample } from "./stored-sample.ts";
 import { Tail, type TailEntry } from "./tail.ts";
 import type { Queue, QueueHost } from "./uplink-queue.ts";
 
@@ -14,6 +18,7 @@ export interface LedgerOptions {
   readonly clock: Clock;
   readonly limits: OutboxLimits;
   readonly dictionary: Dictionary;
+  readonly boots: BootTimes;
   /** Told in losses of which nothing closer is known. */
   readonly tags: readonly TagRef[];
   /** Of this start. */
@@ -30,6 +35,7 @@ export interface LedgerOptions {
 export class Ledger implements QueueHost {
   readonly tail: Tail;
   readonly dictionary: Dictionary;
+  readonly boots: BootTimes;
   readonly queues = new Map<string, Queue>();
   /** The `first` of blocks that were declared as lost: the next commit deletes them. */
   readonly doomed = new Set<number>();
@@ -54,6 +60,7 @@ export class Ledger implements QueueHost {
 
   constructor(options: LedgerOptions) {
     this.dictionary = options.dictionary;
+    this.boots = options.boots;
     this.tail = new Tail(options.newest + 1);
     this.#clock = options.clock;
     this.#limits = options.limits;
@@ -99,10 +106,13 @@ export class Ledger implements QueueHost {
     return this.#tags;
   }
 
-  append(samples: readonly Sample[]): void {
+  append(samples: readonly (Sample | UndatedSample)[]): void {
     const takenInMs = this.#clock.monotonicMs();
     for (const sample of samples) {
-      this.tail.push({ ...sample, number: ++this.#newest, takenInMs });
+      const number = ++this.#newest;
+      this.tail.push(
+        "bootMs" in sample ? this.boots.stored(sample, number, takenInMs) : { ...sample, number, takenInMs },
+      );
       this.#epoch = Math.max(this.#epoch, sample.epoch);
     }
     this.#takenIn += samples.length;
@@ -111,6 +121,14 @@ export class Ledger implements QueueHost {
 
   visible(): number {
     return this.#commitFirst ? this.#visible : this.#newest;
+  }
+
+  dated(): number {
+    return Math.min(this.visible(), this.boots.datedBelow() - 1);
+  }
+
+  read(sample: StoredSample): NumberedSample | UnsyncedCopy {
+    return this.boots.read(sample);
   }
 
   nextLossId(): number {
@@ -126,6 +144,11 @@ export class Ledger implements QueueHost {
     this.#owed = undefined;
     this.#settledBelow = Math.min(this.#settledBelow, from);
     if (from <= this.#storedUpTo) this.#hasProgress = true;
+  }
+
+  /** A boot's offset is in force: what is shown and told of it is right from now on. */
+  dateLosses(): void {
+    for (const queue of this.queues.values()) queue.dateLosses();
   }
 
   lossesChanged(): void {
@@ -206,11 +229,13 @@ export class Ledger implements QueueHost {
 
   /** What the safe time is once all losses are stored, and all samples but these. */
   safeBut(unstored: readonly TailEntry[]): SafeTime {
-    let earliest: Moment = { epoch: this.#epoch, ms: this.#clock.wallMs() };
+    const boot = this.boots.undatedBoot();
+    const now = (moment: Moment): SafeTime => (boot === undefined ? moment : { ...moment, boot });
+    let earliest = now({ epoch: this.#epoch, ms: this.#clock.wallMs() });
     const heldBack = this.#heldBack();
-    if (heldBack !== undefined && isEarlier(heldBack, earliest)) earliest = heldBack;
+    if (heldBack !== undefined && isEarlier(now(heldBack), earliest)) earliest = now(heldBack);
     for (const { sample } of unstored) {
-      const stamp = { epoch: sample.epoch, ms: sample.sourceTimestampMs };
+      const stamp = stampOf(sample);
       if (isEarlier(stamp, earliest)) earliest = stamp;
     }
     return earliest;
@@ -238,7 +263,7 @@ export class Ledger implements QueueHost {
   }
 
   /** Tells each uplink that waits for them. */
-  lose(reason: LossReason, samples: readonly NumberedSample[]): void {
+  lose(reason: LossReason, samples: readonly StoredSample[]): void {
     const lost = new Set<number>();
     for (const queue of this.queues.values()) {
       const waited = samples.filter((sample) => queue.waitsFor(sample));
@@ -249,17 +274,23 @@ export class Ledger implements QueueHost {
   }
 
   /** Tells one uplink, whose own limit it is. The others go on waiting. */
-  loseFor(queue: Queue, reason: LossReason, samples: readonly NumberedSample[]): void {
+  loseFor(queue: Queue, reason: LossReason, samples: readonly StoredSample[]): void {
     const waited = samples.filter((sample) => queue.waitsFor(sample));
     for (const draft of draftsOf(reason, waited)) queue.lose(draft);
     this.#dropped += waited.length;
   }
 
   /** Tells each uplink that waits for some of these numbers; which tags they held is not known. */
-  loseUnknown(reason: LossReason, numbers: Range, span: LossSpan): void {
+  loseUnknown(reason: LossReason, block: Block): void {
+    const numbers = { from: block.first, to: block.last };
     for (const queue of this.queues.values()) {
-      if (clip(queue.pending(), numbers).length > 0) queue.lose(this.unknownLoss(reason, span));
+      if (clip(queue.pending(), numbers).length > 0) queue.lose(this.unknownLoss(reason, this.spanOf(block)));
     }
+  }
+
+  /** Where a block lies that cannot be read, in the time of its boot where that is not dated. */
+  spanOf(block: Block): LossSpan {
+    return { ...spanOf(block), ...spanIn(this.boots.bootAt(block.first)) };
   }
 
   unknownLoss(reason: LossReason, span: LossSpan): LossDraft {
@@ -274,6 +305,7 @@ export class Ledger implements QueueHost {
       queue.giveUpBelow(this.tail.base);
     }
     this.dictionary.forgetStored();
+    this.boots.forgetStored();
     this.doomed.clear();
     this.#owed = undefined;
     this.#settledBelow = this.tail.base;
@@ -296,4 +328,10 @@ export class Ledger implements QueueHost {
       );
     }
   }
+}
+
+function stampOf(sample: StoredSample): SafeTime {
+  const { epoch } = sample;
+  if (!isUndated(sample)) return { epoch, ms: sample.sourceTimestampMs };
+  return { epoch, ms: sample.bootMs + sample.knownOffsetMs, boot: sample.boot };
 }

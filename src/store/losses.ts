@@ -3,7 +3,8 @@
  * acknowledged them. Pure.
  */
 import type { Priority, TagRef } from "../core/tag.ts";
-import type { Loss, LossReason, NumberedSample } from "../pipeline.ts";
+import type { Loss, LossReason } from "../pipeline.ts";
+import { isUndated, type StoredSample } from "./stored-sample.ts";
 
 /** Records of one uplink. Beyond, the oldest of one reason and priority merge, over epochs. */
 export const MAX_LOSSES = 32;
@@ -11,19 +12,26 @@ export const MAX_LOSSES = 32;
 /** A loss that has no id yet. Its tags are of one priority, or of all where nothing is known (`mixed`). */
 export interface LossDraft extends Omit<Loss, "id"> {
   readonly priority: Priority | "mixed";
+  /** `fromMs` is the best-known time of this boot, and will be another one. */
+  readonly fromBoot?: string;
+  /** The same for `toMs`. */
+  readonly toBoot?: string;
 }
 
-export type LossSpan = Pick<Loss, "epoch" | "toEpoch" | "fromMs" | "toMs">;
+export type LossSpan = Pick<LossDraft, "epoch" | "toEpoch" | "fromMs" | "toMs" | "fromBoot" | "toBoot">;
 
 export interface LossRecord extends LossDraft {
   readonly id: number;
 }
 
-/** One draft an epoch of samples of one priority, with a count per tag. */
-export function draftsOf(reason: LossReason, samples: Iterable<NumberedSample>): LossDraft[] {
+/** One draft an epoch and time base of samples of one priority, with a count per tag. */
+export function draftsOf(reason: LossReason, samples: Iterable<StoredSample>): LossDraft[] {
   const drafts = new Map<string, { draft: LossDraft; fromMs: number; toMs: number; counts: Map<TagRef, number> }>();
-  for (const { tag, epoch, sourceTimestampMs: at } of samples) {
-    const key = `${tag.priority} ${epoch}`;
+  for (const sample of samples) {
+    const { tag, epoch } = sample;
+    const boot = isUndated(sample) ? sample.boot : undefined;
+    const at = isUndated(sample) ? sample.bootMs + sample.knownOffsetMs : sample.sourceTimestampMs;
+    const key = `${tag.priority} ${epoch} ${boot}`;
     let entry = drafts.get(key);
     if (entry === undefined) {
       const draft: LossDraft = {
@@ -34,6 +42,7 @@ export function draftsOf(reason: LossReason, samples: Iterable<NumberedSample>):
         toMs: at,
         priority: tag.priority,
         tags: [],
+        ...spanIn(boot),
       };
       entry = { draft, fromMs: at, toMs: at, counts: new Map() };
       drafts.set(key, entry);
@@ -64,7 +73,29 @@ export function addLoss(losses: readonly LossRecord[], draft: LossDraft, id: num
 }
 
 function isSameKind(a: LossDraft, b: LossDraft): boolean {
-  return a.reason === b.reason && a.priority === b.priority;
+  const isOneBase = a.fromBoot === b.fromBoot && a.toBoot === b.toBoot;
+  return a.reason === b.reason && a.priority === b.priority && isOneBase;
+}
+
+/** Of a stretch that lies in one boot, or in UTC. */
+export function spanIn(boot: string | undefined): Pick<LossDraft, "fromBoot" | "toBoot"> {
+  return boot === undefined ? {} : { fromBoot: boot, toBoot: boot };
+}
+
+/**
+ * In UTC; undefined as long as a boot of it is not dated.
+ * @param shiftOf what makes a best-known time of a boot right
+ */
+export function datedLoss(
+  loss: LossRecord,
+  shiftOf: (boot: string | undefined) => number | undefined,
+): LossRecord | undefined {
+  const fromShiftMs = shiftOf(loss.fromBoot);
+  const toShiftMs = shiftOf(loss.toBoot);
+  if (fromShiftMs === undefined || toShiftMs === undefined) return undefined;
+  const { fromBoot: _, toBoot: __, ...rest } = loss;
+  const fromMs = loss.fromMs + fromShiftMs;
+  return { ...rest, fromMs, toMs: Math.max(fromMs, loss.toMs + toShiftMs) };
 }
 
 /** At the limit epochs no longer keep records apart; the kinds are few. */
@@ -83,6 +114,8 @@ function merge(a: LossDraft, b: LossDraft): LossDraft {
   return {
     reason: a.reason,
     priority: a.priority,
+    ...(a.fromBoot !== undefined && { fromBoot: a.fromBoot }),
+    ...(a.toBoot !== undefined && { toBoot: a.toBoot }),
     epoch: Math.min(a.epoch, b.epoch),
     toEpoch: Math.max(a.toEpoch, b.toEpoch),
     fromMs: Math.min(a.fromMs, b.fromMs),

@@ -2,13 +2,17 @@
 import { join, resolve } from "node:path";
 import type { OutboxConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
+import type { KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { ConfiguredUplink, Outbox, StateStore } from "../pipeline.ts";
+import type { Facts, OpenedBlocks } from "./block-store.ts";
+import { Dictionary } from "./dictionary.ts";
 import { createOutbox } from "./outbox.ts";
 import { limitsFor, type OutboxLimits } from "./outbox-limits.ts";
 import { walBytesOf } from "./retention.ts";
-import { State } from "./state.ts";
+import { savedOutbox } from "./saved-facts.ts";
+import { lastSeenIn, State } from "./state.ts";
 import { inProcessStorage, type Storage, threadStorage } from "./storage-client.ts";
 
 const STATE_WAL_BYTES = 262_144;
@@ -21,6 +25,8 @@ export interface StoreOptions {
   /** All configured tags: an unclean stop is told for each. */
   readonly tags: readonly TagRef[];
   readonly clock: Clock;
+  /** Absent: the clock is good. Told what the files remember before anything is stamped. */
+  readonly time?: KnownTime;
   readonly log: Log;
   /** The gateway's is a thread: a slow card must not stop the bus. A ready-made one is ended with the store. */
   readonly worker: "thread" | "in-process" | Storage;
@@ -55,7 +61,7 @@ function storageFor({ worker, workerUrl }: StoreOptions): Storage {
 }
 
 async function openWith(storage: Storage, options: StoreOptions): Promise<Store> {
-  const { config, stateDir, uplinks, tags, clock, log } = options;
+  const { config, stateDir, uplinks, tags, clock, time, log } = options;
   const path = resolve(stateDir, config.path);
   const nowMs = clock.wallMs();
   const statePath = join(stateDir, "state.db");
@@ -66,7 +72,9 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
     );
   }
   const opened = await storage.blocks.open({ path, nowMs, walBytes: walBytesOf(config.maxSizeBytes) });
-  const state = new State({ file: storage.state, blocks: storage.blocks, clock, log }, stateFile.facts, opened.facts);
+  remember(stateFile.facts, opened, time);
+  const known = { clock, log, ...(time && { time }) };
+  const state = new State({ file: storage.state, blocks: storage.blocks, ...known }, stateFile.facts, opened.facts);
   const outbox = await createOutbox(
     {
       store: storage.blocks,
@@ -77,8 +85,7 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       formerTags: state.formerTags,
       keepTags: (all) => state.keepTags(all),
       epoch: state.epoch(),
-      clock,
-      log,
+      ...known,
       lastKnown: state.lastKnown,
       // One that cannot be read tells as much.
       hadOutbox: state.knowsEarlierStart || stateFile.setAside !== undefined,
@@ -93,4 +100,13 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
   // After the outbox, which may have set its file aside: the copy of the epoch belongs into the one in use.
   await state.reserveEpochs();
   return { outbox, state };
+}
+
+/** What both files know of the time. The outbox knows the safe time, should state.db be lost. */
+function remember(state: Facts, { tags, facts }: OpenedBlocks, time: KnownTime | undefined): void {
+  if (time === undefined) return;
+  const { safe, boots } = savedOutbox(facts, new Dictionary(tags));
+  const boot = boots.get(time.boot);
+  const seen = lastSeenIn(state) ?? (safe && { ms: safe.ms, boot: "", monotonicMs: 0 });
+  time.remember({ seen, knownOffsetMs: boot?.knownOffsetMs, fixed: boot?.fixed });
 }

@@ -17,6 +17,7 @@ import { type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { type Database, OUTBOX_FILE_ID, openReadOnly, storageFailure } from "./sqlite.ts";
 import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
 import { readFacts } from "./sqlite-facts.ts";
+import { dated, isUndated } from "./stored-sample.ts";
 
 /** What the file holds as a whole, as its rows tell. */
 export interface OutboxSummary {
@@ -116,7 +117,7 @@ export class OutboxFile {
   *#blocks({ fromMs, toMs }: TimeSpan): Generator<Block> {
     const next = this.#database.prepare<[number, number, number], Block>(
       `SELECT first, last, samples, priority, epoch, fromMs, toMs, runMs, data FROM block
-       WHERE first > ? AND toMs >= ? AND fromMs <= ? ORDER BY first LIMIT 1`,
+       WHERE first > ? AND (toMs >= ? AND fromMs <= ? ${this.#undatedNumbers()}) ORDER BY first LIMIT 1`,
     );
     try {
       for (let block = next.get(-1, fromMs, toMs); block !== undefined; block = next.get(block.first, fromMs, toMs)) {
@@ -130,7 +131,15 @@ export class OutboxFile {
   #read(block: Block): readonly NumberedSample[] {
     const { samples, problem } = contentOf(block, this.#dictionary);
     if (problem !== undefined) this.damaged.push({ block, problem });
-    return samples;
+    return samples.map((sample) =>
+      isUndated(sample) ? dated(sample, this.saved.boots.get(sample.boot)?.fixed) : sample,
+    );
+  }
+
+  /** The rows of undated blocks tell only what time it may have been. */
+  #undatedNumbers(): string {
+    const ranges = [...this.saved.boots.values()].filter(({ from, to }) => from <= to);
+    return ranges.map(({ from, to }) => `OR first BETWEEN ${from} AND ${to}`).join(" ");
   }
 
   #removeCopy(): void {

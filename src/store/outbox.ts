@@ -9,6 +9,7 @@
 import type { OutboxConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
+import type { BootOffset, KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type {
@@ -19,10 +20,12 @@ import type {
   Outbox,
   OutboxReport,
   Sample,
+  UndatedSample,
   UplinkQueue,
 } from "../pipeline.ts";
-import { type BlockContent, contentOf, spanOf } from "./block-content.ts";
+import { type BlockContent, contentOf } from "./block-content.ts";
 import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "./block-store.ts";
+import { BootTimes } from "./boot-times.ts";
 import { CommitLoop } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
 import { Dictionary } from "./dictionary.ts";
@@ -61,6 +64,8 @@ export interface OutboxOptions {
   readonly keepTags: (tags: readonly TagRef[]) => void;
   readonly epoch: number;
   readonly clock: Clock;
+  /** Absent: the clock is good. */
+  readonly time?: KnownTime;
   readonly log: Log;
   readonly lastKnown: LastKnown;
   /** There was an outbox before: an empty file is not the one. */
@@ -96,7 +101,7 @@ class StoredOutbox implements Outbox {
   #closing: Promise<void> | undefined;
 
   constructor(options: OutboxOptions, opened: OpenedBlocks, dictionary: Dictionary, saved: SavedOutbox) {
-    const { clock, config, limits, tags, epoch, store, log } = options;
+    const { clock, config, limits, tags, epoch, store, log, time } = options;
     const formerTags = options.formerTags ?? dictionary.all();
     const intervalsMs = [config.commitIntervalMs, config.outageCommitIntervalMs];
     this.#options = options;
@@ -105,6 +110,7 @@ class StoredOutbox implements Outbox {
       clock,
       limits,
       dictionary,
+      boots: new BootTimes(saved.boots, time),
       tags: withFormer(tags, formerTags),
       epoch,
       newest: highestNumber(opened, saved, dictionary),
@@ -146,7 +152,7 @@ class StoredOutbox implements Outbox {
     this.#loop.start();
   }
 
-  append(samples: readonly Sample[]): void {
+  append(samples: readonly (Sample | UndatedSample)[]): void {
     if (samples.length === 0) return;
     this.#ledger.append(samples);
     if (this.#mayBeDueAtOnce) this.#loop.checkNow();
@@ -206,6 +212,14 @@ class StoredOutbox implements Outbox {
     return isStored ? { samples } : { refused: `the card does not take it: ${this.#loop.health().healthReason}` };
   }
 
+  async date(offset: BootOffset): Promise<void> {
+    const { boots } = this.#ledger;
+    boots.fix(offset, this.#ledger.newest + 1);
+    if (boots.hasUnstoredOffset() && !(await this.#loop.flush())) {
+      this.#options.log.warning("the card does not take the time yet: what was read without it waits");
+    }
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -256,8 +270,8 @@ class StoredOutbox implements Outbox {
       queue.restoreLosses(losses.get(name) ?? []);
       if (bad.some(({ loser }) => loser === name)) queue.lose(this.#lossSince("damaged file", BEGINNING));
       if (wasClean || progress?.parkedRunMs !== undefined) continue;
-      const { epoch, ms } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
-      queue.lose(this.#lossSince("unclean stop", { epoch, ms: Math.max(0, ms - STEP_WITHIN_EPOCH_MS) }));
+      const { ms, ...safeIn } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
+      queue.lose(this.#lossSince("unclean stop", { ...safeIn, ms: Math.max(0, ms - STEP_WITHIN_EPOCH_MS) }));
     }
   }
 
@@ -275,10 +289,20 @@ class StoredOutbox implements Outbox {
     return this.#lossSince("damaged file", oldest ?? safe ?? BEGINNING);
   }
 
-  #lossSince(reason: LossReason, from: Moment): LossDraft {
+  #lossSince(reason: LossReason, from: SafeTime): LossDraft {
     const { clock, epoch } = this.#options;
-    const toMs = Math.max(from.ms, clock.wallMs());
-    return this.#ledger.unknownLoss(reason, { epoch: from.epoch, toEpoch: epoch, fromMs: from.ms, toMs });
+    const { boots } = this.#ledger;
+    const shiftMs = boots.shiftOf(from.boot);
+    const toBoot = boots.undatedBoot();
+    const fromMs = from.ms + (shiftMs ?? 0);
+    return this.#ledger.unknownLoss(reason, {
+      epoch: from.epoch,
+      toEpoch: epoch,
+      fromMs,
+      toMs: Math.max(fromMs, clock.wallMs()),
+      ...(shiftMs === undefined && from.boot !== undefined && { fromBoot: from.boot }),
+      ...(toBoot !== undefined && { toBoot }),
+    });
   }
 
   /**
@@ -314,6 +338,7 @@ class StoredOutbox implements Outbox {
       store,
       clock,
       dictionary: this.#ledger.dictionary,
+      boots: this.#ledger.boots,
       maxBlocks: limits.readBlocks,
       onDamaged: (block, content) => this.#blockIsDamaged(block, content),
       onFailure: (failure) => this.#committer.readFailed(failure),
@@ -343,7 +368,7 @@ class StoredOutbox implements Outbox {
     this.#options.log.error(`a block of ${block.samples} samples in outbox.db is damaged: ${problem}`);
     this.#ledger.doomed.add(block.first);
     if (samples.length > 0) this.#ledger.lose("damaged file", samples);
-    else this.#ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, spanOf(block));
+    else this.#ledger.loseUnknown("damaged file", block);
   }
 
   #known(): LastKnown | undefined {

@@ -1,12 +1,13 @@
 /** Holds the outbox and each uplink's history to their limits: chooses what goes and tells it; the next commit deletes it. */
 import type { OutboxConfig } from "../config/config.ts";
 import { PRIORITIES } from "../core/tag.ts";
-import type { HistoryLimits, LossReason, NumberedSample } from "../pipeline.ts";
-import { contentOf, spanOf } from "./block-content.ts";
+import type { HistoryLimits, LossReason } from "../pipeline.ts";
+import { contentOf } from "./block-content.ts";
 import type { Block, BlockStore, OldBlock, Usage } from "./block-store.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { type CandidateGroup, type Dropped, decideDrops, isOverfull, roomOf } from "./retention.ts";
+import type { StoredSample } from "./stored-sample.ts";
 import type { Queue } from "./uplink-queue.ts";
 
 /** How often, at a commit, the file is looked through for what is too old. */
@@ -157,17 +158,17 @@ export class Retainer {
     const { ledger } = this.#options;
     const samples = this.#samplesOf(block);
     if (samples.length > 0) ledger.lose(reason, samples);
-    else ledger.loseUnknown("damaged file", { from: block.first, to: block.last }, spanOf(block));
+    else ledger.loseUnknown("damaged file", block);
   }
 
   #declareTo(queue: Queue, block: Block, reason: LossReason): void {
     const { ledger } = this.#options;
     const samples = this.#samplesOf(block);
     if (samples.length > 0) ledger.loseFor(queue, reason, samples);
-    else queue.lose(ledger.unknownLoss("damaged file", spanOf(block)));
+    else queue.lose(ledger.unknownLoss("damaged file", ledger.spanOf(block)));
   }
 
-  #samplesOf(block: Block): readonly NumberedSample[] {
+  #samplesOf(block: Block): readonly StoredSample[] {
     return contentOf(block, this.#options.ledger.dictionary).samples;
   }
 }

@@ -7,7 +7,10 @@
  *     runMs         running time of the gateway over all its starts
  *     uplink/NAME   progress of an uplink
  *     loss/NAME/ID  a loss it has not acknowledged
+ *     boot/ID       numbers of what a kernel boot took in without knowing the time, and when that was
  */
+
+import type { BootOffset } from "../core/known-time.ts";
 import { PRIORITIES } from "../core/tag.ts";
 import type { LossReason, Moment } from "../pipeline.ts";
 import type { Facts } from "./block-store.ts";
@@ -17,7 +20,20 @@ import { bound, type Ranges, union } from "./ranges.ts";
 import { DamagedBytes } from "./varint.ts";
 
 /** Everything stamped before it was committed or acknowledged by all. */
-export type SafeTime = Moment;
+export interface SafeTime extends Moment {
+  /** `ms` is the best-known time of this boot. */
+  readonly boot?: string;
+}
+
+/** Undated samples of a kernel boot. */
+export interface SavedBoot {
+  /** Their numbers, both inclusive; `to` is below `from` where there are none. */
+  readonly from: number;
+  readonly to: number;
+  /** By which they are shown as long as nothing better is known. */
+  readonly knownOffsetMs: number;
+  readonly fixed: BootOffset | undefined;
+}
 
 export interface SavedProgress {
   readonly pending: Ranges;
@@ -42,6 +58,7 @@ export interface SavedOutbox {
   /** Undefined: what the uplink waits for cannot be read. */
   readonly uplinks: ReadonlyMap<string, SavedProgress | undefined>;
   readonly losses: ReadonlyMap<string, readonly LossRecord[]>;
+  readonly boots: ReadonlyMap<string, SavedBoot>;
   readonly bad: readonly BadFact[];
   /** Nothing was ever committed to the file. */
   readonly isNew: boolean;
@@ -53,6 +70,7 @@ export const FACT = {
   runMs: "runMs",
   uplink: (name: string): string => `uplink/${name}`,
   loss: (name: string, id: number): string => `loss/${name}/${id}`,
+  boot: (id: string): string => `boot/${id}`,
 } as const;
 
 /** Complete, or it does not compile. */
@@ -69,6 +87,7 @@ const MIXED = -1;
 export function savedOutbox(facts: Facts, dictionary: Dictionary): SavedOutbox {
   const uplinks = new Map<string, SavedProgress | undefined>();
   const losses = new Map<string, LossRecord[]>();
+  const boots = new Map<string, SavedBoot>();
   const single = new Map<string, string>();
   const bad: BadFact[] = [];
   const read = <T>(name: string, text: string, as: (text: string) => T): T | undefined => {
@@ -93,6 +112,9 @@ export function savedOutbox(facts: Facts, dictionary: Dictionary): SavedOutbox {
       if (!uplinks.has(uplink)) uplinks.set(uplink, undefined);
       const loss = read(name, text, () => lossOf(text, Number(id), dictionary));
       if (loss !== undefined) losses.set(uplink, [...(losses.get(uplink) ?? []), loss]);
+    } else if (kind === "boot" && uplink !== undefined) {
+      const boot = read(name, text, bootOf);
+      if (boot !== undefined) boots.set(uplink, boot);
     } else single.set(name, text);
   }
   return {
@@ -101,6 +123,7 @@ export function savedOutbox(facts: Facts, dictionary: Dictionary): SavedOutbox {
     runMs: readSingle(FACT.runMs, (text) => numberOf(parse(text))) ?? 0,
     uplinks,
     losses,
+    boots,
     bad,
     isNew: !single.has(FACT.safe),
   };
@@ -136,6 +159,8 @@ export function lossText(loss: LossRecord, dictionary: Dictionary): string {
     priority: loss.priority === "mixed" ? MIXED : rankOf(loss.priority),
     fromMs: loss.fromMs,
     toMs: loss.toMs,
+    fromBoot: loss.fromBoot,
+    toBoot: loss.toBoot,
     tags: loss.tags.map(({ tag, count }) => [dictionary.keyOf(tag), rankOf(tag.priority), count]),
   });
 }
@@ -153,12 +178,33 @@ function lossOf(text: string, id: number, dictionary: Dictionary): LossRecord {
     priority: PRIORITIES[rank] ?? "mixed",
     fromMs: numberOf(saved.fromMs),
     toMs: numberOf(saved.toMs),
+    ...bootIn("fromBoot", saved.fromBoot),
+    ...bootIn("toBoot", saved.toBoot),
     tags: arrayOf(saved.tags).map((entry) => {
       const [key, tagRank, count] = arrayOf(entry);
       const tag = dictionary.tagOf(numberOf(key), priorityOf(numberOf(tagRank)));
       if (tag === undefined) throw new DamagedBytes(`tag ${String(key)} is not in the dictionary`);
       return { tag, count: count === null ? null : numberOf(count) };
     }),
+  };
+}
+
+function bootIn<K extends string>(key: K, value: unknown): { readonly [P in K]?: string } {
+  return typeof value === "string" ? ({ [key]: value } as { readonly [P in K]?: string }) : {};
+}
+
+export function bootText({ from, to, knownOffsetMs, fixed }: SavedBoot): string {
+  return JSON.stringify({ from, to, knownOffsetMs, ...fixed });
+}
+
+function bootOf(text: string): SavedBoot {
+  const saved = recordOf(parse(text));
+  const isFixed = saved.offsetMs !== undefined;
+  return {
+    from: numberOf(saved.from),
+    to: numberOf(saved.to),
+    knownOffsetMs: numberOf(saved.knownOffsetMs),
+    fixed: isFixed ? { offsetMs: numberOf(saved.offsetMs), isCertain: saved.isCertain === true } : undefined,
   };
 }
 
@@ -171,8 +217,8 @@ export function safeText(safe: SafeTime): string {
 }
 
 function safeOf(text: string): SafeTime {
-  const { ms, epoch } = recordOf(parse(text));
-  return { ms: numberOf(ms), epoch: numberOf(epoch) };
+  const { ms, epoch, boot } = recordOf(parse(text));
+  return { ms: numberOf(ms), epoch: numberOf(epoch), ...bootIn("boot", boot) };
 }
 
 export function laterSafe(a: SafeTime | undefined, b: SafeTime | undefined): SafeTime | undefined {
@@ -180,8 +226,10 @@ export function laterSafe(a: SafeTime | undefined, b: SafeTime | undefined): Saf
   return isEarlier(b, a) ? a : b;
 }
 
-export function isEarlier(a: Moment, b: Moment): boolean {
-  return a.epoch === b.epoch ? a.ms < b.ms : a.epoch < b.epoch;
+/** In the order of identities. Within a start the time is unknown first and known then. */
+export function isEarlier(a: SafeTime, b: SafeTime): boolean {
+  if (a.epoch !== b.epoch) return a.epoch < b.epoch;
+  return a.boot === b.boot ? a.ms < b.ms : a.boot !== undefined;
 }
 
 function parse(text: string): unknown {

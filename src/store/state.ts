@@ -7,9 +7,11 @@
  *     retained/UPLINK/SERVER                  topics
  *     known                                   safe time, oldest sample held, last time seen
  *     tags                                    all that the outbox may hold samples of
+ *     provisional                             the epoch began at a guess of the time
  */
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
+import type { KnownTime, LastSeen } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
 import type { StateStore } from "../pipeline.ts";
@@ -31,6 +33,7 @@ const KNOWN = "known";
 const TAGS = "tags";
 export const COUNTER = "counter/";
 const RETAINED = "retained/";
+const PROVISIONAL = "provisional";
 export const EPOCH = `${COUNTER}epoch`;
 
 interface Counter {
@@ -46,6 +49,8 @@ export interface StateOptions {
   /** Keeps the second copies. */
   readonly blocks: BlockStore;
   readonly clock: Clock;
+  /** Absent: the clock is good. */
+  readonly time?: KnownTime;
   readonly log: Log;
 }
 
@@ -58,6 +63,11 @@ export class State implements StateStore {
   readonly #options: StateOptions;
   readonly #counters = new Map<string, Counter>();
   readonly #retained = new Map<string, readonly string[]>();
+  readonly #settled: Promise<void>;
+  #settle = () => {};
+  #settledMs = 0;
+  /** No file knew an epoch, and nobody the time: it began at a guess. */
+  #isProvisional: boolean;
   #known: LastKnown;
   #tags: string | null;
   #storedTags: string | null;
@@ -80,6 +90,12 @@ export class State implements StateStore {
     this.#tags = this.#storedTags;
     this.formerTags = tagsIn(this.#storedTags);
     this.#known = this.lastKnown;
+    this.#settled = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    const isGuess = [...facts, ...copies].some(([name]) => name === PROVISIONAL);
+    this.#isProvisional = isGuess || (!this.#counters.has(EPOCH) && options.time?.trust() === "none");
+    if (options.time === undefined) this.#settle();
     // A life on a card that took nothing went by the time: see reserveEpochs.
     const epochs = this.#counter(EPOCH);
     epochs.value = Math.max(epochs.value + 1, this.#seconds());
@@ -87,6 +103,19 @@ export class State implements StateStore {
 
   epoch(): number {
     return this.#counter(EPOCH).value;
+  }
+
+  async clockSettled(nowMs: number): Promise<boolean> {
+    const mustRise = this.#isProvisional;
+    this.#settledMs = nowMs;
+    if (mustRise) {
+      this.#isProvisional = false;
+      const counter = this.#counter(EPOCH);
+      counter.value = Math.max(counter.value, this.#seconds());
+      await this.reserveEpochs();
+    }
+    this.#settle();
+    return mustRise;
   }
 
   /** Given from those stored ahead. More clock steps at once than these, on a card that takes nothing, go on unstored. */
@@ -111,6 +140,8 @@ export class State implements StateStore {
 
   async nextSession(uplink: string): Promise<number> {
     const name = `${COUNTER}session/${uplink}`;
+    // A number that begins at the Unix time must not begin at a guess of it.
+    if (!this.#counters.has(name)) await this.#settled;
     const counter = this.#counter(name);
     while (counter.value >= counter.stored) await this.#reserve(name);
     return ++counter.value;
@@ -168,8 +199,10 @@ export class State implements StateStore {
   }
 
   #save(): Promise<void> {
-    const seenMs = this.#options.clock.wallMs();
-    return this.#saveWithTags([[KNOWN, JSON.stringify({ ...this.#known, seenMs })]]);
+    const { clock, time } = this.#options;
+    const seenMs = clock.wallMs();
+    const seenIn = time && { boot: time.boot, monotonicMs: Math.round(clock.monotonicMs()) };
+    return this.#saveWithTags([[KNOWN, JSON.stringify({ ...this.#known, seenMs, ...seenIn })]]);
   }
 
   async #saveWithTags(facts: Facts): Promise<void> {
@@ -189,7 +222,11 @@ export class State implements StateStore {
   /** Stores a higher number. */
   async #store(name: string, counter: Counter): Promise<void> {
     const ahead = Math.max(counter.value, counter.stored) + AHEAD;
-    await this.#saveTwice([[name, JSON.stringify(ahead)]]);
+    const facts: Facts = [
+      [name, JSON.stringify(ahead)],
+      ...(name === EPOCH ? [[PROVISIONAL, this.#isProvisional ? "true" : null] as const] : []),
+    ];
+    await this.#saveTwice(facts);
     counter.stored = Math.max(counter.stored, ahead);
   }
 
@@ -212,7 +249,7 @@ export class State implements StateStore {
   }
 
   #seconds(): number {
-    return Math.floor(this.#options.clock.wallMs() / 1_000);
+    return Math.floor(Math.max(this.#settledMs, this.#options.clock.wallMs()) / 1_000);
   }
 
   #raise(name: string, stored: number | undefined): void {
@@ -269,9 +306,20 @@ function knownIn(text: string | null): LastKnown {
   const ms = wholeNumber(safe.ms);
   const epoch = wholeNumber(safe.epoch);
   return {
-    safe: ms === undefined || epoch === undefined ? undefined : { ms, epoch },
+    safe:
+      ms === undefined || epoch === undefined
+        ? undefined
+        : { ms, epoch, ...(typeof safe.boot === "string" && { boot: safe.boot }) },
     oldestMs: wholeNumber(known.oldestMs),
   };
+}
+
+/** The last time seen, of whichever life; undefined where no file knows it. */
+export function lastSeenIn(facts: Facts): LastSeen | undefined {
+  const { seenMs, boot, monotonicMs } = recordOf(parse(facts.find(([name]) => name === KNOWN)?.[1] ?? null));
+  const ms = wholeNumber(seenMs);
+  if (ms === undefined) return undefined;
+  return { ms, boot: typeof boot === "string" ? boot : "", monotonicMs: wholeNumber(monotonicMs) ?? 0 };
 }
 
 function recordOf(value: unknown): Record<string, unknown> {

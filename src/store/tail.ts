@@ -3,10 +3,10 @@
  * a while, so that live sending never waits for the card. Below `base` there is nothing; above it a missing number
  * was given up.
  */
-import type { NumberedSample } from "../pipeline.ts";
+import type { StoredSample } from "./stored-sample.ts";
 
 export interface TailEntry {
-  readonly sample: NumberedSample;
+  readonly sample: StoredSample;
   /** An estimate of the memory it takes. */
   readonly bytes: number;
   /** `stored`: a block in the file holds it, and will as long as it is in the tail. */
@@ -42,7 +42,7 @@ export class Tail {
   }
 
   /** Numbers ascend. */
-  push(sample: NumberedSample): void {
+  push(sample: StoredSample): void {
     const text = typeof sample.value === "string" ? 2 * sample.value.length : 0;
     this.#entries.push({ sample, bytes: SAMPLE_BYTES + text, state: "new" });
     this.#bytes += SAMPLE_BYTES + text;
@@ -61,7 +61,7 @@ export class Tail {
     }
   }
 
-  *samples(from: number, to: number): Generator<NumberedSample> {
+  *samples(from: number, to: number): Generator<StoredSample> {
     for (const { sample } of this.between(from, to)) yield sample;
   }
 

@@ -1,12 +1,23 @@
 /** One uplink's view of the outbox: what it has not acknowledged, and what it was told it lost. */
 import { PRIORITIES } from "../core/tag.ts";
-import type { Batch, HistoryLimits, Loss, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
+import type {
+  Batch,
+  HistoryLimits,
+  LiveBatch,
+  Loss,
+  NumberedSample,
+  Range,
+  UnsyncedCopy,
+  UplinkQueue,
+} from "../pipeline.ts";
 import type { BlockHead, Facts, PriorityRange } from "./block-store.ts";
+import type { BootTimes } from "./boot-times.ts";
 import { type Dictionary, rankOf } from "./dictionary.ts";
 import type { HistoryReader } from "./history-reader.ts";
-import { addLoss, type LossDraft, type LossRecord, lostSamples } from "./losses.ts";
-import { add, bound, clip, contains, countUpTo, firstFrom, type Ranges, subtract } from "./ranges.ts";
+import { addLoss, datedLoss, type LossDraft, type LossRecord, lostSamples } from "./losses.ts";
+import { add, bound, clip, contains, countUpTo, firstFrom, gaps, type Ranges, subtract } from "./ranges.ts";
 import { FACT, lossText, progressText, type SavedProgress } from "./saved-facts.ts";
+import { isUndated, type StoredSample } from "./stored-sample.ts";
 import type { Tail } from "./tail.ts";
 
 /** Reads of the file in one call; then the batch ends where it is certain, even if it is empty. */
@@ -16,8 +27,11 @@ const MAX_FILE_READS = 4;
 export interface QueueHost {
   readonly tail: Tail;
   readonly dictionary: Dictionary;
+  readonly boots: BootTimes;
   /** The newest number that uplinks may see. */
   visible(): number;
+  /** Below the first visible number that no uplink may have acknowledged yet. */
+  dated(): number;
   nextLossId(): number;
   /** @param from the lowest number that was pending until now */
   acknowledged(from: number): void;
@@ -71,10 +85,27 @@ export class Queue implements UplinkQueue {
   restoreLosses(losses: readonly LossRecord[]): void {
     this.#losses = losses;
     this.#storedLosses = new Set(losses.map((loss) => loss.id));
+    this.dateLosses();
+  }
+
+  /** Losses whose boots are dated by now become such in UTC, under new ids: the file has them as they were. */
+  dateLosses(): void {
+    if (this.#losses.every(isInUtc)) return;
+    const shiftOf = (boot: string | undefined) => this.#host.boots.shiftOf(boot);
+    this.#losses = this.#losses.map((loss) => {
+      if (isInUtc(loss)) return loss;
+      const dated = datedLoss(loss, shiftOf);
+      return dated === undefined ? loss : { ...dated, id: this.#host.nextLossId() };
+    });
+    this.#host.lossesChanged();
   }
 
   newest(): number {
     return this.#host.visible();
+  }
+
+  dated(): number {
+    return this.#host.dated();
   }
 
   pending(): Ranges {
@@ -92,14 +123,19 @@ export class Queue implements UplinkQueue {
       return this.#history.timeAt(first) ?? (this.#oldest?.number === first ? this.#oldest.ms : undefined);
     }
     for (const sample of this.#host.tail.samples(first, this.#host.visible())) {
-      if (contains(this.#pending, sample.number)) return sample.sourceTimestampMs;
+      if (contains(this.#pending, sample.number)) return this.#host.boots.read(sample).sourceTimestampMs;
     }
     return undefined;
   }
 
   async read(from: number, to: number, maxSamples: number): Promise<Batch> {
+    const { covers, samples } = await this.readLive(from, Math.min(to, this.dated()), maxSamples);
+    return { covers, samples: samples.filter(isDated) };
+  }
+
+  async readLive(from: number, to: number, maxSamples: number): Promise<LiveBatch> {
     const end = Math.min(to, this.#host.visible());
-    const samples: NumberedSample[] = [];
+    const samples: (NumberedSample | UnsyncedCopy)[] = [];
     let certain = from - 1;
     for (let reads = 0; ; ) {
       const next = firstFrom(this.#pending, certain + 1);
@@ -120,9 +156,10 @@ export class Queue implements UplinkQueue {
 
   acknowledge(range: Range): void {
     const given = { from: range.from, to: Math.min(range.to, this.#host.visible()) };
-    const [first] = clip(this.#pending, given);
+    const dated = gaps(this.#host.boots.heldBack(), given);
+    const first = dated.flatMap((part) => clip(this.#pending, part))[0];
     if (first === undefined) return;
-    this.#pending = bound(subtract(this.#pending, given));
+    this.#pending = bound(dated.reduce<Ranges>(subtract, this.#pending));
     this.#host.acknowledged(first.from);
   }
 
@@ -133,6 +170,11 @@ export class Queue implements UplinkQueue {
   }
 
   losses(): readonly Loss[] {
+    return this.#losses.every(isInUtc) ? this.#losses : this.#losses.filter(isInUtc);
+  }
+
+  /** Also those that cannot be told yet. */
+  allLosses(): readonly LossRecord[] {
     return this.#losses;
   }
 
@@ -166,7 +208,7 @@ export class Queue implements UplinkQueue {
   }
 
   /** Whether it has neither acknowledged the sample nor given it up. */
-  waitsFor({ number, tag }: NumberedSample): boolean {
+  waitsFor({ number, tag }: StoredSample): boolean {
     return contains(this.#pending, number) && number >= (this.#floors[rankOf(tag.priority)] ?? 0);
   }
 
@@ -304,18 +346,26 @@ export class Queue implements UplinkQueue {
 
   /** Takes the pending ones of `from`. @returns the number up to which the batch is complete */
   #take(
-    source: Iterable<NumberedSample>,
+    source: Iterable<StoredSample>,
     from: number,
     to: number,
     maxSamples: number,
-    batch: NumberedSample[],
+    batch: (NumberedSample | UnsyncedCopy)[],
   ): number {
     for (const sample of source) {
       if (sample.number > to) break;
       if (sample.number < from || !this.waitsFor(sample)) continue;
-      batch.push(sample);
+      batch.push(isUndated(sample) ? this.#host.boots.read(sample) : sample);
       if (batch.length >= maxSamples) return sample.number;
     }
     return to;
   }
+}
+
+function isDated(sample: NumberedSample | UnsyncedCopy): sample is NumberedSample {
+  return sample.unsynced !== true;
+}
+
+function isInUtc({ fromBoot, toBoot }: LossRecord): boolean {
+  return fromBoot === undefined && toBoot === undefined;
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { silentLog } from "../core/log.ts";
 import type { Sample } from "../pipeline.ts";
+import { dated } from "../testing/dated.ts";
 import { tagOf } from "../testing/settable-values.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { createTagTable } from "./tag-table.ts";
@@ -15,7 +16,7 @@ test("P4: the table tells how far back a sample still to come may be stamped: to
   const taken: Sample[] = [];
   const table = createTagTable({
     devices: [{ name: "pump-1", tags: [a, b] }],
-    intake: { append: (samples) => void taken.push(...samples) },
+    intake: { append: (samples) => void taken.push(...dated(samples)) },
     clock,
     epochs: { epoch: () => EPOCH, raiseEpoch: () => EPOCH + 1 },
     log: silentLog,

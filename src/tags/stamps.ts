@@ -47,6 +47,17 @@ export class Stamps {
     if (backMs > BACKWARD_STEP_MAX_MS || backMs < 0) this.#highestOffsetMs = this.#offsetMs;
   }
 
+  /**
+   * The best-known time became the right one, by so much. A step back counts as one with the next look, so that whoever
+   * was shown the times before takes what follows for newer.
+   */
+  settled(shiftMs: number, mustRise: boolean): void {
+    this.#highestOffsetMs += Math.max(0, shiftMs);
+    if (!mustRise) return;
+    this.#epoch = this.#epochs.raiseEpoch();
+    this.#log.notice(`the clock is settled; epoch ${this.#epoch} begins`);
+  }
+
   /** The wall time of a monotonic moment as last observed, whole milliseconds. */
   at(monotonicMs: number): number {
     return Math.round(this.#offsetMs + monotonicMs);

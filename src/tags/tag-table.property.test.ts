@@ -6,6 +6,7 @@ import { silentLog } from "../core/log.ts";
 import type { Status } from "../core/quality.ts";
 import type { Tag, Value } from "../core/tag.ts";
 import type { Presence, Sample } from "../pipeline.ts";
+import { dated } from "../testing/dated.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { createTagTable } from "./tag-table.ts";
 
@@ -88,7 +89,7 @@ async function live(history: readonly Event[]): Promise<Life> {
   let epoch = 1;
   const table = createTagTable({
     devices: [{ name: "d", tags: TAGS }],
-    intake: { append: (samples) => void taken.push(...samples) },
+    intake: { append: (samples) => void taken.push(...dated(samples)) },
     clock,
     epochs: { epoch: () => epoch, raiseEpoch: () => ++epoch },
     log: silentLog,

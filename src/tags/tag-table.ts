@@ -8,10 +8,21 @@
  */
 import type { Clock, Timer } from "../core/clock.ts";
 import { AssertionFailure } from "../core/errors.ts";
+import type { ClockTrust, KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { Status } from "../core/quality.ts";
 import type { Tag, Value } from "../core/tag.ts";
-import type { CurrentValues, Device, Intake, Moment, Presence, Reading, Sample, TagSink } from "../pipeline.ts";
+import type {
+  CurrentValues,
+  Device,
+  Intake,
+  Moment,
+  Presence,
+  Reading,
+  Sample,
+  TagSink,
+  UndatedSample,
+} from "../pipeline.ts";
 import { beyondDeadband } from "./deadband.ts";
 import { isNotANumber, statusInRange } from "./range.ts";
 import { isOverdue, isUsable } from "./staleness.ts";
@@ -26,6 +37,8 @@ export interface TagTableOptions {
   readonly clock: Clock;
   readonly epochs: Epochs;
   readonly log: Log;
+  /** Absent: the clock is good. */
+  readonly time?: KnownTime;
 }
 
 export interface TagTable extends TagSink, CurrentValues {
@@ -39,6 +52,8 @@ export interface TagTable extends TagSink, CurrentValues {
   stop(): void;
   /** The earliest read that was not reported, and still may be: as the read before a jump. */
   heldBack(): Moment | undefined;
+  /** The best-known time became the right one, by so much; or the time that is taken for it. */
+  clockSettled(shiftMs: number, mustRaiseEpoch: boolean): void;
 }
 
 /** Every tag begins BadWaitingForInitialData (a disabled one BadOutOfService), stamped by start(). */
@@ -52,7 +67,7 @@ interface DeviceState {
   revision: number;
 }
 
-/** Monotonic where the name ends in AtMs; stampMs is wall time. */
+/** Monotonic where the name ends in AtMs; stampMs is wall time, as well as it is known. */
 interface TagState {
   readonly tag: Tag;
   readonly device: DeviceState;
@@ -72,6 +87,7 @@ class Table implements TagTable {
   readonly #intake: Intake;
   readonly #clock: Clock;
   readonly #stamps: Stamps;
+  readonly #time: KnownTime | undefined;
   #deviceList: readonly Device[] = [];
   readonly #devices = new Map<string, DeviceState>();
   readonly #tags = new Map<string, TagState>();
@@ -82,6 +98,7 @@ class Table implements TagTable {
   constructor(options: TagTableOptions) {
     this.#intake = options.intake;
     this.#clock = options.clock;
+    this.#time = options.time;
     this.#stamps = new Stamps(options.clock, options.epochs, options.log);
     this.#adopt(options.devices, new Set(), options.clock.wallMs());
   }
@@ -112,14 +129,25 @@ class Table implements TagTable {
     this.#sweep = undefined;
   }
 
+  clockSettled(shiftMs: number, mustRaiseEpoch: boolean): void {
+    this.#stamps.settled(shiftMs, mustRaiseEpoch);
+    const trust = this.#trust();
+    for (const state of this.#tags.values()) {
+      state.stampMs += shiftMs;
+      state.status = trusted(state.status, trust);
+    }
+    for (const device of this.#devices.values()) device.revision += 1;
+  }
+
   read(readings: readonly Reading[], monotonicMs: number): void {
     this.#stamps.observe();
     const stampMs = this.#stamps.at(monotonicMs);
+    const trust = this.#trust();
     for (const { tag, value, status } of readings) {
       const state = this.#tags.get(tag.id);
       if (state === undefined) throw new AssertionFailure(`reading of unknown tag ${tag.id}`);
       state.readAtMs = monotonicMs;
-      this.#settle(state, judge(tag, value, status), keptValue(state, value), stampMs, monotonicMs);
+      this.#settle(state, trusted(judge(tag, value, status), trust), keptValue(state, value), stampMs, monotonicMs);
     }
     this.#takeIn();
   }
@@ -163,6 +191,10 @@ class Table implements TagTable {
 
   revision(name: string): number {
     return this.#devices.get(name)?.revision ?? 0;
+  }
+
+  isUnsynced(): boolean {
+    return this.#trust() === "none";
   }
 
   #adopt(devices: readonly Device[], kept: ReadonlySet<string>, stampMs: number): void {
@@ -236,7 +268,12 @@ class Table implements TagTable {
     if (this.#found.length === 0) return;
     const samples = this.#found;
     this.#found = [];
-    this.#intake.append(samples);
+    const time = this.#time;
+    this.#intake.append(time?.trust() === "none" ? samples.map((sample) => undated(sample, time.offsetMs())) : samples);
+  }
+
+  #trust(): ClockTrust {
+    return this.#time?.trust() ?? "good";
   }
 }
 
@@ -264,6 +301,15 @@ function judge(tag: Tag, value: Value | undefined, status: Status): Status {
   // Good is said of a value that was just read, never of one that was kept.
   if (value === undefined) return status === "Good" ? "BadUnexpectedError" : status;
   return isNotANumber(value) ? "BadOutOfRange" : statusInRange(tag, value, status);
+}
+
+/** What is stamped by a time that nobody vouches for is not Good. */
+function trusted(status: Status, trust: ClockTrust): Status {
+  return status === "Good" && trust === "waited" ? "UncertainLastUsableValue" : status;
+}
+
+function undated({ sourceTimestampMs, ...sample }: Sample, offsetMs: number): UndatedSample {
+  return { ...sample, bootMs: sourceTimestampMs - offsetMs };
 }
 
 function sampleOf(state: TagState): Sample {

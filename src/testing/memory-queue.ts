@@ -44,6 +44,10 @@ export class MemoryQueue implements UplinkQueue, Intake {
     return this.#samples.length;
   }
 
+  dated(): number {
+    return this.newest();
+  }
+
   pending(): readonly Range[] {
     return this.#pending;
   }
@@ -68,6 +72,10 @@ export class MemoryQueue implements UplinkQueue, Intake {
       return { covers: { from, to: from - 1 }, samples: [] };
     }
     return { covers: { from, to: samples.length < found.length ? (samples.at(-1)?.number ?? to) : to }, samples };
+  }
+
+  readLive(from: number, to: number, maxSamples: number): Promise<Batch> {
+    return this.read(from, to, maxSamples);
   }
 
   acknowledge(given: Range): void {

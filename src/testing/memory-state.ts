@@ -14,6 +14,10 @@ export class MemoryState implements StateStore {
     return this.#epoch;
   }
 
+  async clockSettled(): Promise<boolean> {
+    return false;
+  }
+
   raiseEpoch(): number {
     this.#epoch += 1;
     return this.#epoch;

@@ -47,6 +47,10 @@ export class SettableValues implements CurrentValues {
     }
   }
 
+  isUnsynced(): boolean {
+    return false;
+  }
+
   epoch(): number {
     return this.#epoch;
   }

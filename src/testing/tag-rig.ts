@@ -5,6 +5,7 @@ import type { Status } from "../core/quality.ts";
 import type { Tag, Value } from "../core/tag.ts";
 import type { Sample } from "../pipeline.ts";
 import { createTagTable } from "../tags/tag-table.ts";
+import { dated } from "./dated.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export function tagOf(name: string, more: Partial<Tag> = {}): Tag {
@@ -31,7 +32,7 @@ export function tagRig(...tags: Tag[]) {
   let epoch = 7;
   const table = createTagTable({
     devices: [{ name: "pump-1", tags }],
-    intake: { append: (samples) => void calls.push(samples) },
+    intake: { append: (samples) => void calls.push(dated(samples)) },
     clock,
     epochs: { epoch: () => epoch, raiseEpoch: () => ++epoch },
     log: silentLog,

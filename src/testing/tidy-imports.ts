@@ -3,7 +3,7 @@ import { posix } from "node:path";
 import { type Import, importsOf, type SourceText } from "./source-text.ts";
 import { type Finding, roleOf } from "./tidy.ts";
 
-const STAGES = ["sources/modbus", "sources/gpio", "tags", "store", "uplinks", "diagnostics"] as const;
+const STAGES = ["sources/modbus", "sources/gpio", "tags", "store", "uplinks", "clock", "diagnostics"] as const;
 const FROM_PIPELINE = ["pipeline", "core"];
 const FROM_GATEWAY = [...STAGES, "config", ...FROM_PIPELINE];
 const FROM_COMMANDS = ["commands", "gateway", ...FROM_GATEWAY];

@@ -7,6 +7,7 @@ export interface StatusOnWire {
   readonly epoch: number;
   /** Absent in the will and when offline. */
   readonly seq?: number;
+  readonly clock?: "unsynced";
   readonly devices?: Readonly<Record<string, number>>;
 }
 
@@ -34,6 +35,7 @@ export interface ValuesOnWire {
   readonly session: number;
   readonly epoch: number;
   readonly seq: number;
+  readonly clock?: "unsynced";
   readonly values: readonly (ValueOnWire | LossOnWire)[];
 }
 
@@ -44,7 +46,12 @@ export interface SnapshotOnWire {
   readonly after: number;
   readonly part?: number;
   readonly parts?: number;
+  readonly clock?: "unsynced";
   readonly values: readonly ValueOnWire[];
+}
+
+export function isLoss(value: object): value is LossOnWire {
+  return "reason" in value;
 }
 
 /** Believes the sender as to the form: for tests and the demo, which know him. */

@@ -54,18 +54,18 @@ describe("live and history", () => {
   test("P3: what is numbered above the cut is live, the rest is history", () => {
     const flow = flowAt(10);
     assert.deepEqual(liveRange(flow, 12, 0), { from: 11, to: 12 });
-    assert.deepEqual(historyRange(flow), { from: 1, to: 10 });
+    assert.deepEqual(historyRange(flow, Number.POSITIVE_INFINITY), { from: 1, to: 10 });
   });
 
   test("what was sent is not sent again in the session", () => {
     const flow = historySentTo(liveSentTo(flowAt(10), 12), 10);
     assert.equal(liveRange(flow, 12, 0), undefined);
-    assert.equal(historyRange(flow), undefined);
+    assert.equal(historyRange(flow, Number.POSITIVE_INFINITY), undefined);
   });
 
   test("P3: what waited through a new cut is history", () => {
     const flow = endCut(beginCut(liveSentTo(historySentTo(flowAt(10), 10), 12)), 50, 100);
-    assert.deepEqual(historyRange(flow), { from: 11, to: 50 });
+    assert.deepEqual(historyRange(flow, Number.POSITIVE_INFINITY), { from: 11, to: 50 });
     assert.deepEqual(liveRange(flow, 51, 0), { from: 51, to: 51 });
   });
 

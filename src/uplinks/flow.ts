@@ -2,7 +2,7 @@
  * What an uplink sends next: decisions only. Live values go first. Whatever is at or below the cut, and whatever
  * could not be sent in time, is history and goes beside them by number, oldest first, as fast as live values bear.
  */
-import type { Batch, NumberedSample, Range } from "../pipeline.ts";
+import type { LiveBatch, NumberedSample, Range, UnsyncedCopy } from "../pipeline.ts";
 import {
   type Ack,
   HISTORY_MESSAGE_MIN_BYTES,
@@ -139,13 +139,14 @@ export function liveRange(flow: Flow, newest: number, nowMs: number): Range | un
 }
 
 /** A sample that comes from the file lags: it left memory long ago. */
-export function lags(flow: Flow, sample: NumberedSample, nowMs: number): boolean {
+export function lags(flow: Flow, sample: NumberedSample | UnsyncedCopy, nowMs: number): boolean {
   return sample.takenInMs === undefined || nowMs - sample.takenInMs > flow.liveLagMaxMs;
 }
 
-/** Numbers to be read as history, whether they may be sent yet or not. */
-export function historyRange(flow: Flow): Range | undefined {
-  return flow.historyNext > flow.cut ? undefined : { from: flow.historyNext, to: flow.cut };
+/** Numbers to be read as history, whether they may be sent yet or not. What is not dated has no history. */
+export function historyRange(flow: Flow, dated: number): Range | undefined {
+  const to = Math.min(flow.cut, dated);
+  return flow.historyNext > to ? undefined : { from: flow.historyNext, to };
 }
 
 /** Brings the credit of the configured rate up to now: at most a second's worth is saved. */
@@ -175,10 +176,11 @@ export function historyGate(flow: Flow, view: FlowView): HistoryGate {
 }
 
 /** A read before a jump at the end of a batch waits for the jump: it belongs into the same message. */
-export function withoutLooseEnd({ covers, samples }: Batch): Batch {
+export function withoutLooseEnd<B extends LiveBatch>(batch: B): B {
+  const { covers, samples } = batch;
   const last = samples.at(-1);
-  if (samples.length < 2 || last?.readBefore !== true) return { covers, samples };
-  return { covers: { from: covers.from, to: last.number - 1 }, samples: samples.slice(0, -1) };
+  if (samples.length < 2 || last?.readBefore !== true) return batch;
+  return { ...batch, covers: { from: covers.from, to: last.number - 1 }, samples: samples.slice(0, -1) };
 }
 
 const CLOSED: HistoryGate = { open: false, untilMs: Number.POSITIVE_INFINITY };

@@ -1,5 +1,5 @@
 /** What an uplink says and in which words. The loop knows sessions, order and acknowledgement; a format knows the rest. */
-import type { Loss, Message, NumberedSample } from "../pipeline.ts";
+import type { Loss, Message, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
 
 /** What must be known before CONNECT, because the will tells it. */
 export interface Opening {
@@ -39,7 +39,8 @@ export interface SessionFormat {
   online(): readonly Message[];
   /** Tells a planned end. */
   offline(): readonly Message[];
-  live(samples: readonly NumberedSample[], maxBytes: number): Encoded;
+  /** Of one kind: samples, or copies with the best-known time, which it marks as such. */
+  live(samples: readonly (NumberedSample | UnsyncedCopy)[], maxBytes: number): Encoded;
   history(samples: readonly NumberedSample[], maxBytes: number): Encoded;
   /** The samples as lost, for an uplink whose history is off. */
   forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded;

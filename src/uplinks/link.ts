@@ -2,7 +2,7 @@
 import { type Clock, sleep, type Timer } from "../core/clock.ts";
 import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { Batch, Connection, Message, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
+import type { Connection, LiveBatch, Message, NumberedSample, Range, UnsyncedCopy, UplinkQueue } from "../pipeline.ts";
 import {
   accrue,
   afterAck,
@@ -56,6 +56,8 @@ export class Link {
   #readingLive = false;
   #readingHistory = false;
   #upkeepOnItsWay = false;
+  /** The last number that was shown without its time; 0 for none, or none that still waits to be told as it is. */
+  #shownTo = 0;
   #unsubscribe = () => {};
   #alarm: Timer | undefined;
   #alarmAtMs = Number.POSITIVE_INFINITY;
@@ -164,16 +166,18 @@ export class Link {
     const { queue, clock, format } = this.#options;
     this.#flow = beginCut(this.#flow);
     const cut = queue.newest();
+    const isDated = queue.dated() >= cut;
     const beganMs = clock.monotonicMs();
     if (!(await this.#publish(format.picture()))) return false;
     const tookMs = clock.monotonicMs() - beganMs;
     if (!(await this.#sender.none("live"))) return false;
     this.#flow = endCut(this.#flow, cut, tookMs);
+    this.#shownTo = isDated ? 0 : cut;
     return true;
   }
 
-  async #cutAgain(): Promise<void> {
-    this.#options.log.info("the link lags: telling the current values anew, what waited becomes history");
+  async #cutAgain(why: string): Promise<void> {
+    this.#options.log.info(`${why}: telling the current values anew, what waited becomes history`);
     if (await this.#safely(this.#cut())) this.#pump();
   }
 
@@ -198,6 +202,10 @@ export class Link {
 
   #pumpLive(): void {
     const { queue, clock } = this.#options;
+    // What was shown without its time is dated by now: it is owed as history, and the picture has other times.
+    if (this.#shownTo > 0 && this.#shownTo <= queue.dated() && !this.#flow.cutting && !this.#readingLive) {
+      void this.#cutAgain("the clock is settled");
+    }
     const range = liveRange(this.#flow, queue.newest(), clock.monotonicMs());
     if (range === undefined || this.#readingLive) return;
     this.#readingLive = true;
@@ -209,24 +217,32 @@ export class Link {
 
   async #readLive({ from, to }: Range): Promise<void> {
     const { queue, clock } = this.#options;
-    const batch = await this.#read(from, to, LIVE_READ_SAMPLES);
+    const batch = this.#usable(await queue.readLive(from, to, LIVE_READ_SAMPLES), from);
     if (batch === undefined || !this.#delivering) return;
     const [first] = batch.samples;
     if (first === undefined) {
       queue.acknowledge(batch.covers);
       this.#flow = liveSentTo(this.#flow, batch.covers.to);
     } else if (lags(this.#flow, first, clock.monotonicMs())) {
-      void this.#cutAgain();
+      void this.#cutAgain("the link lags");
     } else {
       this.#sendLive(from, batch.covers.to, batch.samples);
     }
   }
 
-  #sendLive(from: number, to: number, samples: readonly NumberedSample[]): void {
+  #sendLive(from: number, to: number, samples: readonly (NumberedSample | UnsyncedCopy)[]): void {
     const { queue, format, onDelivered } = this.#options;
-    const { messages, taken } = format.live(samples, LIVE_MESSAGE_MAX_BYTES);
-    const upTo = taken === samples.length ? to : (samples[taken - 1]?.number ?? to);
+    // A message says of all its values whether their time is known.
+    const other = samples.findIndex(({ unsynced }) => unsynced !== samples[0]?.unsynced);
+    const alike = other < 0 ? samples : samples.slice(0, other);
+    const { messages, taken } = format.live(alike, LIVE_MESSAGE_MAX_BYTES);
+    const upTo = taken === samples.length ? to : (alike[taken - 1]?.number ?? to);
     this.#flow = liveSentTo(this.#flow, upTo);
+    if (alike[0]?.unsynced === true) {
+      this.#shownTo = upTo;
+      this.#deliverAll(messages, "live", () => undefined);
+      return;
+    }
     this.#deliverAll(messages, "live", () => {
       queue.acknowledge({ from, to: upTo });
       onDelivered("live", taken);
@@ -264,7 +280,7 @@ export class Link {
   /** Whether something is ready to be sent as history; begins to read where nothing is. */
   #historyWaits(): boolean {
     if (this.#history.isReady()) return true;
-    const range = historyRange(this.#flow);
+    const range = historyRange(this.#flow, this.#options.queue.dated());
     if (range === undefined || this.#readingHistory) return false;
     this.#readingHistory = true;
     void this.#readHistory(range).then(() => {
@@ -275,7 +291,7 @@ export class Link {
   }
 
   async #readHistory({ from, to }: Range): Promise<void> {
-    const batch = await this.#read(from, to, HISTORY_READ_SAMPLES);
+    const batch = this.#usable(await this.#options.queue.read(from, to, HISTORY_READ_SAMPLES), from);
     if (batch === undefined || !this.#delivering) return;
     if (batch.samples.length > 0) {
       this.#history.load(batch);
@@ -311,8 +327,7 @@ export class Link {
   }
 
   /** Undefined when the file could not be read: the outbox has waited and told of it, so it is asked again at once. */
-  async #read(from: number, to: number, maxSamples: number): Promise<Batch | undefined> {
-    const batch = await this.#options.queue.read(from, to, maxSamples);
+  #usable<B extends LiveBatch>(batch: B, from: number): B | undefined {
     return batch.covers.to < from ? undefined : withoutLooseEnd(batch);
   }
 

@@ -95,6 +95,7 @@ export class World {
       witness: {
         append: (samples) => {
           for (const sample of samples) {
+            if ("bootMs" in sample) continue;
             this.#onSample(sample);
             this.farEnd.owe(uplinks, sample);
           }

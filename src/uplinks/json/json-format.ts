@@ -1,7 +1,7 @@
 /** JSON over MQTT: status, tags, snapshots, live data and history, each on its own topic below the uplink's prefix. */
 import type { Clock } from "../../core/clock.ts";
 import type { TagRef } from "../../core/tag.ts";
-import type { CurrentValues, Device, Loss, Message, NumberedSample } from "../../pipeline.ts";
+import type { CurrentValues, Device, Loss, Message, NumberedSample, UnsyncedCopy } from "../../pipeline.ts";
 import type { Encoded, Format, FormatLimits, Opening, SessionFormat } from "../format.ts";
 import { type Topics, topicsBelow } from "../topics.ts";
 import {
@@ -43,7 +43,7 @@ export function createJsonFormat(options: JsonFormatOptions): Format {
   return {
     will: ({ session, connectMs }) => ({
       topic: topics.status,
-      payload: Buffer.from(offlineText(connectMs, session, values.epoch())),
+      payload: Buffer.from(offlineText(connectMs, session, values.epoch(), values.isUnsynced())),
       qos: 1,
       retain: true,
     }),
@@ -68,6 +68,8 @@ class JsonSession implements SessionFormat {
   #dataSeq = 0;
   #historySeq = 0;
   #statusDueMs = Number.POSITIVE_INFINITY;
+  /** What the last status said of the clock. */
+  #toldUnsynced = false;
 
   constructor(words: Words, opening: Opening, limits: FormatLimits) {
     this.#words = words;
@@ -104,12 +106,11 @@ class JsonSession implements SessionFormat {
 
   offline(): readonly Message[] {
     const { clock, values, topics } = this.#words;
-    return [
-      this.#message(topics.status, Buffer.from(offlineText(clock.wallMs(), this.#session, values.epoch())), true),
-    ];
+    const text = offlineText(clock.wallMs(), this.#session, values.epoch(), values.isUnsynced());
+    return [this.#message(topics.status, Buffer.from(text), true)];
   }
 
-  live(samples: readonly NumberedSample[], maxBytes: number): Encoded {
+  live(samples: readonly (NumberedSample | UnsyncedCopy)[], maxBytes: number): Encoded {
     const { topics, values, idOf } = this.#words;
     const epoch = values.epoch();
     const packed = packSamples(
@@ -119,7 +120,8 @@ class JsonSession implements SessionFormat {
     );
     this.#dataSeq += 1;
     for (const { tag } of samples.slice(0, packed.taken)) this.#carried.set(tag.device, this.#dataSeq);
-    const message = this.#valuesMessage(topics.data, epoch, this.#dataSeq, packed.entries);
+    const isUnsynced = samples[0]?.unsynced === true;
+    const message = this.#valuesMessage(topics.data, epoch, this.#dataSeq, packed.entries, isUnsynced);
     return { messages: [message], taken: packed.taken };
   }
 
@@ -155,14 +157,20 @@ class JsonSession implements SessionFormat {
   }
 
   upkeep(nowMs: number): readonly Message[] {
-    if (nowMs >= this.#statusDueMs) return [this.#status()];
+    if (nowMs >= this.#statusDueMs || this.#isClockNews()) return [this.#status()];
     const due = new Set(this.#renewals.take(nowMs));
     const devices = this.#words.values.devices().filter(({ name }) => due.has(name));
     return devices.flatMap((device) => this.#snapshot(device));
   }
 
   upkeepDueMs(): number {
+    const { clock } = this.#words;
+    if (this.#isClockNews()) return clock.monotonicMs();
     return Math.min(this.#statusDueMs, this.#renewals.dueMs(this.#words.clock.monotonicMs()));
+  }
+
+  #isClockNews(): boolean {
+    return this.#statusDueMs !== Number.POSITIVE_INFINITY && this.#toldUnsynced !== this.#words.values.isUnsynced();
   }
 
   #snapshot(device: Device): readonly Message[] {
@@ -170,9 +178,10 @@ class JsonSession implements SessionFormat {
     const timestampMs = clock.wallMs();
     const epoch = values.epoch();
     const after = this.#dataSeq;
+    const isUnsynced = values.isUnsynced();
     const messages = this.#parts(
       (part) => topics.snapshot(device.name, part),
-      (part) => snapshotEnvelope(timestampMs, this.#session, epoch, after, part),
+      (part) => snapshotEnvelope(timestampMs, this.#session, epoch, after, part, isUnsynced),
       values.snapshot(device.name).map((sample) => sampleText(idOf(sample.tag), sample, epoch, false)),
     );
     const partsBefore = this.#snapshotParts.get(device.name) ?? 0;
@@ -206,23 +215,25 @@ class JsonSession implements SessionFormat {
   #status(): Message {
     const { clock, values, topics } = this.#words;
     this.#statusDueMs = clock.monotonicMs() + STATUS_PERIOD_MS;
+    this.#toldUnsynced = values.isUnsynced();
     const text = onlineText({
       timestampMs: clock.wallMs(),
       session: this.#session,
       epoch: values.epoch(),
       seq: this.#dataSeq,
       devices: this.#carried,
+      isUnsynced: this.#toldUnsynced,
     });
     return this.#message(topics.status, Buffer.from(text), true);
   }
 
   #historyMessage(epoch: number, entries: readonly string[]): Message {
     this.#historySeq += 1;
-    return this.#valuesMessage(this.#words.topics.history, epoch, this.#historySeq, entries);
+    return this.#valuesMessage(this.#words.topics.history, epoch, this.#historySeq, entries, false);
   }
 
-  #valuesMessage(topic: string, epoch: number, seq: number, entries: readonly string[]): Message {
-    const envelope = valuesEnvelope(this.#words.clock.wallMs(), this.#session, epoch, seq);
+  #valuesMessage(topic: string, epoch: number, seq: number, entries: readonly string[], isUnsynced: boolean): Message {
+    const envelope = valuesEnvelope(this.#words.clock.wallMs(), this.#session, epoch, seq, isUnsynced);
     return this.#message(topic, payloadOf(envelope, entries), false);
   }
 

@@ -4,6 +4,9 @@ import type { Tag, TagRef } from "../../core/tag.ts";
 import type { Loss, LossReason, Sample } from "../../pipeline.ts";
 import { jsonOfValue } from "./json-value.ts";
 
+/** The value of `clock` where the times are only the best-known ones. */
+const UNSYNCED = "unsynced";
+
 /** An opened object that takes entries between `open` and `close`, divided by commas. */
 export interface Envelope {
   readonly open: string;
@@ -29,6 +32,7 @@ export interface StatusFacts {
   readonly seq: number;
   /** Per device the last data seq that carried it. */
   readonly devices: ReadonlyMap<string, number>;
+  readonly isUnsynced: boolean;
 }
 
 export interface Part {
@@ -50,7 +54,7 @@ export function idsBy(template: string): (tag: TagRef) => string {
 }
 
 export function onlineText(facts: StatusFacts): string {
-  const { timestampMs, session, epoch, seq, devices } = facts;
+  const { timestampMs, session, epoch, seq, devices, isUnsynced } = facts;
   return JSON.stringify({
     online: true,
     timestamp: timestampMs,
@@ -58,12 +62,19 @@ export function onlineText(facts: StatusFacts): string {
     epoch,
     seq,
     devices: Object.fromEntries(devices),
+    ...(isUnsynced && { clock: UNSYNCED }),
   });
 }
 
 /** The will, and the status of a planned end. */
-export function offlineText(timestampMs: number, session: number, epoch: number): string {
-  return JSON.stringify({ online: false, timestamp: timestampMs, session, epoch });
+export function offlineText(timestampMs: number, session: number, epoch: number, isUnsynced: boolean): string {
+  return JSON.stringify({
+    online: false,
+    timestamp: timestampMs,
+    session,
+    epoch,
+    ...(isUnsynced && { clock: UNSYNCED }),
+  });
 }
 
 export function tagsEnvelope(timestampMs: number, session: number, part: Part): Envelope {
@@ -84,17 +95,22 @@ export function snapshotEnvelope(
   epoch: number,
   after: number,
   part: Part,
+  isUnsynced: boolean,
 ): Envelope {
   const head = `{"timestamp":${timestampMs},"session":${session},"epoch":${epoch},"after":${after}`;
-  return { open: `${head}${partText(part)},"values":[`, close: "]}" };
+  return { open: `${head}${partText(part)}${clockText(isUnsynced)},"values":[`, close: "]}" };
 }
 
 /** Of the data and the history topic alike. */
-export function valuesEnvelope(timestampMs: number, session: number, epoch: number, seq: number): Envelope {
-  return {
-    open: `{"timestamp":${timestampMs},"session":${session},"epoch":${epoch},"seq":${seq},"values":[`,
-    close: "]}",
-  };
+export function valuesEnvelope(
+  timestampMs: number,
+  session: number,
+  epoch: number,
+  seq: number,
+  isUnsynced: boolean,
+): Envelope {
+  const head = `{"timestamp":${timestampMs},"session":${session},"epoch":${epoch},"seq":${seq}`;
+  return { open: `${head}${clockText(isUnsynced)},"values":[`, close: "]}" };
 }
 
 /** @param messageEpoch the epoch of the message; a sample of another one says its own */
@@ -122,6 +138,10 @@ function qualityText(status: Status): string {
 
 function epochText(epoch: number, messageEpoch: number): string {
   return epoch === messageEpoch ? "" : `,"e":${epoch}`;
+}
+
+function clockText(isUnsynced: boolean): string {
+  return isUnsynced ? `,"clock":"${UNSYNCED}"` : "";
 }
 
 /** One part needs no word about it. */

@@ -1,5 +1,5 @@
 /** How many entries go into one message. */
-import type { NumberedSample } from "../../pipeline.ts";
+import type { Sample } from "../../pipeline.ts";
 import type { Envelope } from "./json-payload.ts";
 
 export interface Packed {
@@ -13,9 +13,9 @@ export function payloadOf({ open, close }: Envelope, entries: readonly string[])
 }
 
 /** As many of the samples, from the first on, as fit into `maxBytes`; at least one. */
-export function packSamples(
-  samples: readonly NumberedSample[],
-  entryOf: (sample: NumberedSample) => string,
+export function packSamples<S extends Sample>(
+  samples: readonly S[],
+  entryOf: (sample: S) => string,
   maxBytes: number,
 ): Packed {
   const entries: string[] = [];
