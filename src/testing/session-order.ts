@@ -1,7 +1,15 @@
 /** The order of a session on the wire: tags and snapshots of every device, whole, then status online, then data and history. */
 import type { Message } from "../pipeline.ts";
+import { parseWire } from "./wire.ts";
 
 type Stage = "tags" | "snapshot" | "status" | "data" | "history";
+
+/** What the messages of all stages have in common. */
+interface Announcement {
+  readonly session: number;
+  readonly online?: boolean;
+  readonly parts?: number;
+}
 
 /** What has come of one device. */
 interface Announced {
@@ -40,7 +48,7 @@ export class SessionOrder {
     if (!topic.startsWith(`${this.#topic}/`) || payload.length === 0) return;
     const [stage, device = "", part = "1"] = topic.slice(this.#topic.length + 1).split("/");
     if (!isStage(stage)) return;
-    const { session, online, parts = 1 } = JSON.parse(Buffer.from(payload).toString());
+    const { session, online, parts = 1 } = parseWire<Announcement>(payload);
     // The will and a goodbye come when they must.
     if (stage === "status" && online !== true) return;
     const known = this.#session(session);

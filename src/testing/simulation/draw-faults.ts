@@ -69,7 +69,10 @@ const KINDS: readonly Draw[] = [
   device,
   device,
   (chance, site) => aWhile({ kind: "adapter gone", line: chance.pick(site.lines)?.name ?? "" }),
-  (chance, site) => (site.inputs.length > 0 && aWhile({ kind: "pin gone", pin: pinOf(chance, site) })) || undefined,
+  (chance, site) =>
+    (site.inputs.length > 0 && aWhile({ kind: "pin gone", pin: pinOf(chance, site), unheard: chance.happens(0.5) })) ||
+    undefined,
+  (chance, site) => (site.inputs.length > 0 && aWhile({ kind: "pin deaf", pin: pinOf(chance, site) })) || undefined,
   (chance, site) => (site.inputs.length > 0 && aWhile({ kind: "pin chatters", pin: pinOf(chance, site) })) || undefined,
   (chance, _, brokers) => aWhile({ kind: "broker gone", broker: chance.between(0, brokers - 1) }),
   (chance, _, brokers) => aWhile({ kind: "broker gone", broker: chance.between(0, brokers - 1) }),
@@ -116,7 +119,9 @@ function powerCut(chance: Chance): Drawn {
 
 function reload(chance: Chance, site: SiteThen, brokers: number): Drawn | undefined {
   const change = drawChange(chance, site, brokers);
-  return change && { trouble: { kind: "reload", change }, lasts: "down" };
+  if (change === undefined) return undefined;
+  const live = chance.happens(0.5);
+  return { trouble: { kind: "reload", change, live }, ...(!live && { lasts: "down" }) };
 }
 
 function pinOf(chance: Chance, site: SitePlan): number {

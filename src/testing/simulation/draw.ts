@@ -14,7 +14,7 @@ const UPLINKS_MAX = 3;
 const BROKERS_MAX = 2;
 const BAUD_RATES = [9_600, 19_200, 38_400, 115_200] as const;
 const CALM_FROM_MIN_MS = 120_000;
-const CALM_FROM_MAX_MS = 600_000;
+const CALM_FROM_MAX_MS = 480_000;
 const PLENTY_BYTES = 64 * 1_048_576;
 const DAY_MS = 86_400_000;
 /** So small that a run comes to them within minutes. */

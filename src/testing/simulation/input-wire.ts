@@ -23,6 +23,8 @@ export class InputWire {
   #risesBefore = 0;
   #chattering = 0;
   #gone = 0;
+  #deaf = 0;
+  #deafUntilMs = Number.NEGATIVE_INFINITY;
   #held = false;
 
   constructor(plan: InputPlan, pins: SimulatedPins, clock: VirtualClock, chance: Chance) {
@@ -38,8 +40,14 @@ export class InputWire {
     this.#chattering += on ? 1 : -1;
   }
 
-  takeAway(): void {
-    if (this.#gone++ === 0) this.#pins.takeAway(this.#address, "the chip is gone");
+  deafen(on: boolean): void {
+    this.#deaf += on ? 1 : -1;
+    this.#deafUntilMs = this.#clock.monotonicMs();
+  }
+
+  takeAway(unheard: boolean): void {
+    if (this.#gone++ > 0) return;
+    this.#pins[unheard ? "breakUnheard" : "takeAway"](this.#address, "the chip is gone");
   }
 
   putBack(): void {
@@ -66,7 +74,9 @@ export class InputWire {
       const most = this.#rises - this.#risesBefore + 1;
       return typeof value === "number" && value <= most ? "" : `${value} pulses counted of at most ${most}`;
     }
-    const sinceMs = this.#clock.monotonicMs() - this.#plan.debounceMs - TELLING_MS;
+    const nowMs = this.#clock.monotonicMs();
+    const isDeaf = this.#deaf > 0 || nowMs - this.#deafUntilMs < this.#plan.scanRateMs;
+    const sinceMs = nowMs - this.#plan.debounceMs - TELLING_MS - (isDeaf ? this.#plan.scanRateMs : 0);
     const seen = this.#levels.filter((_, i) => (this.#levels[i + 1]?.sinceMs ?? Number.POSITIVE_INFINITY) >= sinceMs);
     const isSeen = seen.some(({ level }) => (level !== this.#plan.activeLow) === value);
     return isSeen ? "" : `the contact has not been ${value} for longer than its debounce time`;
@@ -86,6 +96,6 @@ export class InputWire {
     if (level !== this.#plan.activeLow) this.#rises += 1;
     this.#levels.push({ level, sinceMs: this.#clock.monotonicMs() });
     if (this.#levels.length > REMEMBERED_LEVELS) this.#levels.shift();
-    this.#pins.drive(this.#address, level);
+    this.#pins[this.#deaf > 0 ? "driveUnheard" : "drive"](this.#address, level);
   }
 }

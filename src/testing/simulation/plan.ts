@@ -104,7 +104,7 @@ export type DeviceTrouble =
   | { readonly how: "echo" }
   | { readonly how: "exception"; readonly exceptionCode: number };
 
-/** A changed gateway.yaml, taken over by a stop and a start. */
+/** A changed gateway.yaml. */
 export type Change =
   | { readonly what: "add uplink"; readonly uplink: UplinkPlan }
   | { readonly what: "remove uplink"; readonly name: string }
@@ -121,7 +121,10 @@ export type Trouble =
   /** `share` of the requests meet it. */
   | { readonly kind: "device"; readonly device: string; readonly share: number; readonly trouble: DeviceTrouble }
   | { readonly kind: "adapter gone"; readonly line: string }
-  | { readonly kind: "pin gone"; readonly pin: number }
+  /** Unheard: nobody is told, the next look finds it. */
+  | { readonly kind: "pin gone"; readonly pin: number; readonly unheard: boolean }
+  /** Its level changes without an edge, as by pulses that the kernel missed. */
+  | { readonly kind: "pin deaf"; readonly pin: number }
   | { readonly kind: "pin chatters"; readonly pin: number }
   | { readonly kind: "broker gone"; readonly broker: number }
   | { readonly kind: "broker frozen"; readonly broker: number }
@@ -146,7 +149,8 @@ export type Trouble =
       readonly damage: "truncated" | "emptied";
     }
   | { readonly kind: "restart" }
-  | { readonly kind: "reload"; readonly change: Change };
+  /** Live: taken over by the running gateway, else by a stop and a start. */
+  | { readonly kind: "reload"; readonly change: Change; readonly live: boolean };
 
 export interface Fault {
   /** Also the seed of its own chance, so that leaving one out changes no other. */

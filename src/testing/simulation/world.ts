@@ -53,6 +53,8 @@ export class World {
   #cardTakesNothingSinceMs = Number.POSITIVE_INFINITY;
   /** Being stopped or without power: it will be started again by whoever ended it. */
   #isDown = false;
+  /** The uplinks that are owed what is taken in. */
+  #owing: readonly string[] = [];
 
   /** @param root a folder for the card  @param onSample sees what is taken in at that moment */
   constructor(plan: Plan, story: (clock: VirtualClock) => Story, root: string, onSample: (sample: Sample) => void) {
@@ -76,11 +78,9 @@ export class World {
     this.#lives += 1;
     this.#bootedMs = this.clock.monotonicMs();
     const { site } = this;
-    this.plant.name(site);
-    for (const { name, brokers } of site.uplinks) for (const i of brokers) this.farEnd.brokers[i]?.readers(name);
+    this.#seat(site);
     for (const { pin } of site.inputs) this.plant.input(pin)?.countFromHere();
-    const uplinks = site.uplinks.map(({ name }) => name);
-    this.farEnd.begin(uplinks, site.outbox.maxAgeMs);
+    this.#owing = this.#begin(site);
     const life = new Life({
       config: configOf(site),
       clock: this.clock,
@@ -97,7 +97,7 @@ export class World {
           for (const sample of samples) {
             if ("bootMs" in sample) continue;
             this.#onSample(sample);
-            this.farEnd.owe(uplinks, sample);
+            this.farEnd.owe(this.#owing, sample);
           }
         },
       },
@@ -137,7 +137,10 @@ export class World {
         this.plant.pullAdapter(trouble.line);
         break;
       case "pin gone":
-        this.plant.input(trouble.pin)?.takeAway();
+        this.plant.input(trouble.pin)?.takeAway(trouble.unheard);
+        break;
+      case "pin deaf":
+        this.plant.input(trouble.pin)?.deafen(true);
         break;
       case "pin chatters":
         this.plant.input(trouble.pin)?.chatter(true);
@@ -183,9 +186,12 @@ export class World {
         void this.#restart(fault.forMs);
         break;
       case "reload":
-        void this.#restart(fault.forMs, () => {
-          this.site = changed(this.site, trouble.change);
-        });
+        if (trouble.live) void this.#reload(changed(this.site, trouble.change));
+        else {
+          void this.#restart(fault.forMs, () => {
+            this.site = changed(this.site, trouble.change);
+          });
+        }
         break;
     }
   }
@@ -200,6 +206,9 @@ export class World {
         break;
       case "pin gone":
         this.plant.input(trouble.pin)?.putBack();
+        break;
+      case "pin deaf":
+        this.plant.input(trouble.pin)?.deafen(false);
         break;
       case "pin chatters":
         this.plant.input(trouble.pin)?.chatter(false);
@@ -266,6 +275,34 @@ export class World {
     await this.shutDown();
     meanwhile();
     this.clock.after(downMs, () => void this.boot());
+  }
+
+  /** The running gateway takes the new configuration over; from then on it owes to other uplinks. */
+  async #reload(site: SitePlan): Promise<void> {
+    const gateway = this.life?.gateway;
+    this.site = site;
+    if (gateway === undefined) return this.#story.tell("… the gateway is down; it will start with it");
+    this.#seat(site);
+    try {
+      await gateway.reload(configOf(site));
+      this.#owing = this.#begin(site);
+      this.#story.tell("↻ the configuration is changed");
+    } catch (thrown) {
+      this.#story.breach("P8 changes are safe", `the reload failed: ${String(thrown)}`);
+    }
+  }
+
+  /** Devices have their new names, and each uplink its readers. */
+  #seat(site: SitePlan): void {
+    this.plant.name(site);
+    for (const { name, brokers } of site.uplinks) for (const i of brokers) this.farEnd.brokers[i]?.readers(name);
+  }
+
+  /** @returns the uplinks that are owed what is taken in from now on */
+  #begin({ uplinks, outbox }: SitePlan): readonly string[] {
+    const names = uplinks.map(({ name }) => name);
+    this.farEnd.begin(names, outbox.maxAgeMs);
+    return names;
   }
 
   #startAgain(life: Life): void {
