@@ -155,8 +155,11 @@ export interface BlockStore {
   close(): Promise<void>;
 }
 
-/** `full`: no room. `damaged`: not the file that we wrote. `failing`: anything else the card or system refuses. */
-export type FailureKind = "full" | "damaged" | "failing";
+/**
+ * `full`: no room. `damaged`: not the file that we wrote. `busy`: another process has it. `failing`: anything else the
+ * card or system refuses.
+ */
+export type FailureKind = "full" | "damaged" | "busy" | "failing";
 
 /** A call to the store failed, and why, in words. Nothing of it was stored. */
 export class StorageFailure extends Error {

@@ -104,7 +104,7 @@ export class CommitLoop {
     return this.#failure === undefined;
   }
 
-  health(): { readonly health: OutboxHealth; readonly healthReason: string } {
+  health(): Health {
     if (this.#failure !== undefined) {
       return { health: HEALTH_OF[this.#failure.kind], healthReason: this.#failure.message };
     }
@@ -139,4 +139,24 @@ export class CommitLoop {
   }
 }
 
-const HEALTH_OF: Record<FailureKind, OutboxHealth> = { full: "full", damaged: "failing", failing: "failing" };
+interface Health {
+  readonly health: OutboxHealth;
+  readonly healthReason: string;
+}
+
+/**
+ * While all goes out at once only state.db is written: a card that refuses shows there first.
+ *
+ * @param failure why state.db cannot be written
+ */
+export function healthWith(own: Health, failure: StorageFailure | undefined): Health {
+  if (own.health !== "ok" || failure === undefined) return own;
+  return { health: HEALTH_OF[failure.kind], healthReason: `state.db: ${failure.message}` };
+}
+
+const HEALTH_OF: Record<FailureKind, OutboxHealth> = {
+  full: "full",
+  damaged: "failing",
+  busy: "failing",
+  failing: "failing",
+};

@@ -6,12 +6,13 @@ import type { KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { ConfiguredUplink, Outbox, StateStore } from "../pipeline.ts";
-import type { Facts, OpenedBlocks } from "./block-store.ts";
+import { type Facts, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
 import { createOutbox } from "./outbox.ts";
 import { limitsFor, type OutboxLimits } from "./outbox-limits.ts";
 import { walBytesOf } from "./retention.ts";
 import { savedOutbox } from "./saved-facts.ts";
+import type { OpenedState } from "./sqlite-state.ts";
 import { lastSeenIn, State } from "./state.ts";
 import { inProcessStorage, type Storage, threadStorage } from "./storage-client.ts";
 
@@ -43,7 +44,9 @@ export interface Store {
 
 /**
  * Damaged files are set aside and told; the gateway goes on with new ones.
- * @throws StorageFailure when a file can neither be opened nor begun
+ * On a card that can be neither read nor written they are in memory alone, and each commit says why.
+ *
+ * @throws StorageFailure when another gateway works on a file
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const storage = storageFor(options);
@@ -60,18 +63,53 @@ function storageFor({ worker, workerUrl }: StoreOptions): Storage {
   return worker === "in-process" ? inProcessStorage() : worker;
 }
 
+const NO_STATE: OpenedState = { setAside: undefined, facts: [] };
+const NO_BLOCKS: OpenedBlocks = {
+  setAside: undefined,
+  tags: [],
+  facts: [],
+  highest: undefined,
+  newest: [],
+  usage: {
+    fileBytes: 0,
+    pagesBytes: 0,
+    usedBytes: 0,
+    writtenBytes: 0,
+    partition: undefined,
+    lowest: undefined,
+    moreReleased: false,
+    oldestMs: [],
+  },
+};
+
+/** A gateway whose card is broken still reads and publishes. Two on one file would give numbers twice. */
+async function unlessRefused<T>(opening: Promise<T>, log: Log): Promise<T | undefined> {
+  try {
+    return await opening;
+  } catch (thrown) {
+    if (!(thrown instanceof StorageFailure) || thrown.kind === "busy") throw thrown;
+    log.error(`${thrown.message}; what is taken in stays in memory, and what the file holds waits for the next start`);
+    return undefined;
+  }
+}
+
 async function openWith(storage: Storage, options: StoreOptions): Promise<Store> {
   const { config, stateDir, uplinks, tags, clock, time, log } = options;
   const path = resolve(stateDir, config.path);
   const nowMs = clock.wallMs();
   const statePath = join(stateDir, "state.db");
-  const stateFile = await storage.state.open({ path: statePath, nowMs, walBytes: STATE_WAL_BYTES });
+  const stateFile =
+    (await unlessRefused(storage.state.open({ path: statePath, nowMs, walBytes: STATE_WAL_BYTES }), log)) ?? NO_STATE;
   if (stateFile.setAside !== undefined) {
     log.error(
       `state.db could not be used (${stateFile.setAside.reason}); it was set aside as ${stateFile.setAside.path}`,
     );
   }
-  const opened = await storage.blocks.open({ path, nowMs, walBytes: walBytesOf(config.maxSizeBytes) });
+  const found = await unlessRefused(
+    storage.blocks.open({ path, nowMs, walBytes: walBytesOf(config.maxSizeBytes) }),
+    log,
+  );
+  const opened = found ?? NO_BLOCKS;
   remember(stateFile.facts, opened, time);
   const known = { clock, log, ...(time && { time }) };
   const state = new State({ file: storage.state, blocks: storage.blocks, ...known }, stateFile.facts, opened.facts);
@@ -88,7 +126,8 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       ...known,
       lastKnown: state.lastKnown,
       // One that cannot be read tells as much.
-      hadOutbox: state.knowsEarlierStart || stateFile.setAside !== undefined,
+      hadOutbox: found !== undefined && (state.knowsEarlierStart || stateFile.setAside !== undefined),
+      stateFailure: () => state.failure(),
       onTick: (known) => state.tick(known),
       onClosed: async (known) => {
         await state.close(known);

@@ -26,7 +26,7 @@ import type {
 import { type BlockContent, contentOf } from "./block-content.ts";
 import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { BootTimes } from "./boot-times.ts";
-import { CommitLoop } from "./commit-loop.ts";
+import { CommitLoop, healthWith } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
 import { Dictionary } from "./dictionary.ts";
 import { HistoryReader } from "./history-reader.ts";
@@ -70,6 +70,8 @@ export interface OutboxOptions {
   readonly lastKnown: LastKnown;
   /** There was an outbox before: an empty file is not the one. */
   readonly hadOutbox: boolean;
+  /** Why state.db cannot be written. */
+  readonly stateFailure: () => StorageFailure | undefined;
   /** Called before each check; `known` looks through what memory holds, and gives nothing while nothing is safe. */
   readonly onTick: (known: () => LastKnown | undefined) => void;
   /** Ends what was opened beside the outbox. */
@@ -197,7 +199,7 @@ class StoredOutbox implements Outbox {
       fileBytes: usage.fileBytes,
       writtenBytes: usage.writtenBytes,
       dropped: this.#ledger.dropped,
-      ...this.#loop.health(),
+      ...healthWith(this.#loop.health(), this.#options.stateFailure()),
     };
   }
 

@@ -55,7 +55,8 @@ export class Retainer {
    */
   async round(usage: Usage, toComeBytes: number): Promise<boolean> {
     const { config, ledger } = this.#options;
-    const isDue = this.#sinceMs() >= RETENTION_INTERVAL_MS;
+    // What has come of age waits for room at most, never for a look round.
+    const isDue = toComeBytes === 0 && this.#sinceMs() >= RETENTION_INTERVAL_MS;
     const usedBytes = usage.usedBytes + toComeBytes;
     const room = { roomBytes: roomOf(config, usage), maxAgeMs: config.maxAgeMs };
     let found = false;

@@ -29,6 +29,7 @@ import {
   type Statement,
   setAsideFile,
   storageFailure,
+  takeLock,
 } from "./sqlite.ts";
 import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
 
@@ -89,7 +90,10 @@ interface Measured {
 export class SqliteBlockStore {
   readonly #watch: SqliteWatch | undefined;
   #request: OpenRequest | undefined;
+  #lock: Database | undefined;
   #database: Database | undefined;
+  /** Why the file could not be opened. */
+  #failure: StorageFailure | undefined;
   #statements: Statements | undefined;
   #writtenBytes = 0;
 
@@ -106,19 +110,33 @@ export class SqliteBlockStore {
       exclusive: false,
       watch: this.#watch,
     };
-    const opened = openDatabase(options, (database) => {
-      const statements = prepare(database);
-      return { statements, found: contentOf(database, statements) };
+    const opened = this.#opening(() => {
+      this.#lock ??= takeLock(request.path, this.#watch);
+      return openDatabase(options, (database) => {
+        const statements = prepare(database);
+        return { statements, found: contentOf(database, statements) };
+      });
     });
     this.#database = opened.database;
     this.#statements = opened.content.statements;
     return { ...opened.content.found, setAside: opened.setAside, usage: this.#usage([], false) };
   }
 
+  /** A file that could not be opened refuses every later call for the same reason. */
+  #opening<T>(open: () => T): T {
+    try {
+      this.#failure = undefined;
+      return open();
+    } catch (thrown) {
+      this.#failure = storageFailure(thrown);
+      throw this.#failure;
+    }
+  }
+
   renew({ reason, nowMs }: { readonly reason: string; readonly nowMs: number }): OpenedBlocks {
     const request = this.#request;
     assert(request !== undefined, "a store renewed before it was opened");
-    this.close();
+    this.#closeFile();
     try {
       const setAside: SetAside = { path: setAsideFile(request.path, nowMs), reason };
       return { ...this.open({ ...request, nowMs }), setAside };
@@ -169,6 +187,12 @@ export class SqliteBlockStore {
   }
 
   close(): void {
+    this.#closeFile();
+    this.#lock?.close();
+    this.#lock = undefined;
+  }
+
+  #closeFile(): void {
     const database = this.#database;
     this.#database = undefined;
     this.#statements = undefined;
@@ -180,6 +204,7 @@ export class SqliteBlockStore {
     const statements = this.#statements;
     const before = writtenByThread();
     try {
+      if (this.#failure !== undefined) throw this.#failure;
       assert(database !== undefined && statements !== undefined, "a call to a store that is not open");
       return call(database, statements);
     } catch (thrown) {

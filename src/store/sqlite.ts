@@ -89,7 +89,8 @@ function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T):
   } catch (thrown) {
     database.close();
     // The file says that it is ours, and is not. Any other error in a statement is our bug, and no reason to set it aside.
-    if (/^no such (table|column)/.test(messageOf(thrown))) throw new StorageFailure("damaged", messageOf(thrown));
+    if (/^no such (table|column|index)|has no column named/.test(messageOf(thrown)))
+      throw new StorageFailure("damaged", messageOf(thrown));
     throw thrown;
   }
 }
@@ -109,6 +110,27 @@ export function openReadOnly(path: string, { fileId, format }: { fileId: number;
   } catch (thrown) {
     database.close();
     throw storageFailure(thrown);
+  }
+}
+
+/**
+ * Takes the file for this process, so that no second gateway works on it; readers are not kept away. The lock is the
+ * system's own and ends with the process. Where the card takes no new file there is none.
+ *
+ * @throws StorageFailure when another process has it
+ */
+export function takeLock(path: string, watch?: SqliteWatch): Database | undefined {
+  let lock: Database | undefined;
+  try {
+    lock = immortal(new Sqlite(`${path}-lock`, { timeout: 0 }));
+    watch?.opened(lock);
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (thrown) {
+    lock?.close();
+    const failure = storageFailure(thrown);
+    if (failure.kind === "busy") throw failure;
+    return undefined;
   }
 }
 
@@ -232,7 +254,7 @@ export function storageFailure(thrown: unknown): StorageFailure {
     return new StorageFailure("full", `there is no room on the card: ${words}`);
   }
   if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") return new StorageFailure("damaged", words);
-  if (code.startsWith("SQLITE_BUSY")) return new StorageFailure("failing", `another process uses the file: ${words}`);
+  if (code.startsWith("SQLITE_BUSY")) return new StorageFailure("busy", `another process uses the file: ${words}`);
   if (code.startsWith("SQLITE_READONLY") || code === "EROFS") {
     return new StorageFailure("failing", `the card is write-protected: ${words}`);
   }

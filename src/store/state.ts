@@ -71,6 +71,9 @@ export class State implements StateStore {
   #known: LastKnown;
   #tags: string | null;
   #storedTags: string | null;
+  #failure: StorageFailure | undefined;
+  /** What the card has not taken: it goes with the next record. */
+  readonly #owed = new Map<string, string | null>();
   #savedMs: number;
   #reserveAgainMs: number;
 
@@ -96,7 +99,10 @@ export class State implements StateStore {
     const isGuess = [...facts, ...copies].some(([name]) => name === PROVISIONAL);
     this.#isProvisional = isGuess || (!this.#counters.has(EPOCH) && options.time?.trust() === "none");
     if (options.time === undefined) this.#settle();
-    // A life on a card that took nothing went by the time: see reserveEpochs.
+    // A life on a card that took nothing went by the time: see nextSession and reserveEpochs.
+    for (const [name, counter] of this.#counters) {
+      if (name !== EPOCH) counter.value = Math.max(counter.value, this.#seconds());
+    }
     const epochs = this.#counter(EPOCH);
     epochs.value = Math.max(epochs.value + 1, this.#seconds());
   }
@@ -143,7 +149,13 @@ export class State implements StateStore {
     // A number that begins at the Unix time must not begin at a guess of it.
     if (!this.#counters.has(name)) await this.#settled;
     const counter = this.#counter(name);
-    while (counter.value >= counter.stored) await this.#reserve(name);
+    try {
+      while (counter.value >= counter.stored) await this.#reserve(name);
+    } catch (error) {
+      // Live values must go out on a card that takes nothing, too. The next start goes by the time as well.
+      this.#refused(error);
+      counter.value = Math.max(counter.value, this.#seconds());
+    }
     return ++counter.value;
   }
 
@@ -153,7 +165,14 @@ export class State implements StateStore {
 
   async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
     const name = retainedName(uplink, server);
-    await this.#saveTwice([[name, topics.length === 0 ? null : JSON.stringify(topics)]]);
+    const text = topics.length === 0 ? null : JSON.stringify(topics);
+    try {
+      await this.#saveTwice([[name, text]]);
+      this.#owed.delete(name);
+    } catch (error) {
+      this.#refused(error);
+      this.#owed.set(name, text);
+    }
     this.#retained.set(name, topics);
   }
 
@@ -165,14 +184,19 @@ export class State implements StateStore {
 
   /** Stores once a minute what is known then. */
   tick(known: () => LastKnown | undefined): void {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     this.#reserveAgain();
     if (clock.monotonicMs() - this.#savedMs < SAVE_INTERVAL_MS) return;
     const now = known();
     if (now === undefined) return;
     this.#note(now);
     this.#savedMs = clock.monotonicMs();
-    this.#save().catch((error) => log.warning(`state.db cannot be written: ${messageOf(error)}`));
+    this.#save().catch((error) => this.#refused(error));
+  }
+
+  /** Why state.db cannot be written; undefined while it can. */
+  failure(): StorageFailure | undefined {
+    return this.#failure;
   }
 
   async close(known: LastKnown | undefined): Promise<void> {
@@ -198,17 +222,27 @@ export class State implements StateStore {
     this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
   }
 
-  #save(): Promise<void> {
+  async #save(): Promise<void> {
     const { clock, time } = this.#options;
     const seenMs = clock.wallMs();
     const seenIn = time && { boot: time.boot, monotonicMs: Math.round(clock.monotonicMs()) };
-    return this.#saveWithTags([[KNOWN, JSON.stringify({ ...this.#known, seenMs, ...seenIn })]]);
+    const owed = [...this.#owed];
+    await this.#saveWithTags([[KNOWN, JSON.stringify({ ...this.#known, seenMs, ...seenIn })], ...owed]);
+    for (const [name, text] of owed) if (this.#owed.get(name) === text) this.#owed.delete(name);
+    this.#failure = undefined;
   }
 
   async #saveWithTags(facts: Facts): Promise<void> {
     const tags = this.#tags;
     await this.#options.file.save(tags === this.#storedTags ? facts : [...facts, [TAGS, tags]]);
     this.#storedTags = tags;
+  }
+
+  /** Told once until it is written again. */
+  #refused(error: unknown): void {
+    if (!(error instanceof StorageFailure)) throw error;
+    if (this.#failure === undefined) this.#options.log.error(`state.db cannot be written: ${error.message}`);
+    this.#failure = error;
   }
 
   async #reserve(name: string): Promise<void> {

@@ -99,6 +99,7 @@ export class FaultRig {
       log: createLog({ write: (line) => this.logged.push(line.trimEnd()), level: "info", format: "text" }),
       lastKnown: { safe: undefined, oldestMs: undefined },
       hadOutbox: false,
+      stateFailure: () => undefined,
       onTick: (known: () => LastKnown | undefined) => this.#note(known()),
       onClosed: async () => undefined,
     };

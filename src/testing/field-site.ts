@@ -113,8 +113,8 @@ ${devices.map(device).join("")}`,
     await writeFile(join(this.#dir, name), text, { mode: 0o600 });
   }
 
-  async startGateway(configFile: string): Promise<GatewayProcess> {
-    this.#gateway = await startGateway(configFile, this.stateDir);
+  async startGateway(configFile: string, environment: Record<string, string> = {}): Promise<GatewayProcess> {
+    this.#gateway = await startGateway(configFile, this.stateDir, environment);
     return this.#gateway;
   }
 

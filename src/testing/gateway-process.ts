@@ -30,17 +30,26 @@ export interface GatewayProcess {
 }
 
 /** Starts `sallyport run` and resolves once it says that it runs. */
-export async function startGateway(configFile: string, stateDir: string): Promise<GatewayProcess> {
-  const gateway = runGateway(configFile, stateDir);
+export async function startGateway(
+  configFile: string,
+  stateDir: string,
+  environment: Record<string, string> = {},
+): Promise<GatewayProcess> {
+  const gateway = runGateway(configFile, stateDir, environment);
   await gateway.started();
   return gateway;
 }
 
 /** Starts `sallyport run` without waiting for anything. It ends with this process, however this one ends. */
-export function runGateway(configFile: string, stateDir: string): GatewayProcess {
+export function runGateway(
+  configFile: string,
+  stateDir: string,
+  environment: Record<string, string> = {},
+): GatewayProcess {
   const args = ["--import", "tsx", MAIN, "run", "--config", configFile, "--state-dir", stateDir];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...args], {
     cwd: join(MAIN, "..", ".."),
+    env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const condition = new Condition(hostClock);
