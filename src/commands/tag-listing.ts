@@ -33,7 +33,7 @@ function tagRow(tag: RegisterTag): string[] {
 }
 
 /** `int32 CDAB ×0.1`, or `×10^40076`: the exponent is what that register holds. */
-function heldText({ register, scale, scaleFrom }: RegisterTag): string {
+function heldText({ register, scale, scaleFrom, writeFirst }: RegisterTag): string {
   const { type, lengthBytes, bit, byteOrder } = register;
   const sized = lengthBytes === undefined ? type : `${type}(${lengthBytes})`;
   return [
@@ -41,7 +41,12 @@ function heldText({ register, scale, scaleFrom }: RegisterTag): string {
     ...(orderMatters(register) ? [byteOrder] : []),
     ...(scale === undefined ? [] : [`×${scale}`]),
     ...(scaleFrom === undefined ? [] : [`×10^${registerNumber(scaleFrom)}`]),
+    ...(writeFirst === undefined ? [] : [`after ${pageText(writeFirst)}`]),
   ].join(" ");
+}
+
+function pageText({ address, value }: NonNullable<RegisterTag["writeFirst"]>): string {
+  return `${registerNumber({ table: "holdingRegister", address })}=${value}`;
 }
 
 /** One register has no words to exchange. */

@@ -144,6 +144,8 @@ export interface RegisterTag extends Tag {
   readonly offset?: number;
   /** A register that holds the decimal exponent of the scale, as in SunSpec. */
   readonly scaleFrom?: { readonly table: RegisterTable; readonly address: number };
+  /** The device shows the tag's registers only while this holding register has that value: it is written before each read. */
+  readonly writeFirst?: { readonly address: number; readonly value: number };
   /** The raw value by which the device says that it has none; for 64 bits exact. */
   readonly notAvailable?: number | bigint;
   /** The last of such values, where a device has a range of them; absent: there is only the one. */

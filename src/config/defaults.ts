@@ -78,6 +78,7 @@ export const LIMITS = {
 
   unitId: { min: 1, max: 247 },
   address: { min: 0, max: 65_535 },
+  registerValue: { min: 0, max: 65_535 },
   /** Registers of one request (Modbus Application Protocol V1.1b3, 6.3). */
   maxQuantity: { min: 1, max: 125 },
   maxGap: { min: 0, max: 124 },

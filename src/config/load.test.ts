@@ -212,6 +212,10 @@ lines: { bench: { path: /dev/ttyUSB0, devices: { pump-1: { unitId: 1, tags: { t:
     1: "on",
     "-2": "fault",
   });
+  assert.deepEqual(load("inputRegister: 1, writeFirst: { holdingRegister: 100, value: 3 }")?.writeFirst, {
+    address: 100,
+    value: 3,
+  });
   assert.equal(load("register: 00001")?.register.table, "coil");
   assert.equal(load("coil: 1, writable: true")?.writable, true);
 });

@@ -31,7 +31,7 @@ export function buildTag(
   assert(at !== undefined, `tag ${identity.id} passed its checks without an address`);
   const raw = rawTypeOf(tag, at.table);
   const scaleFrom = scaleLocation(tag.scaleFrom);
-  const { writable } = tag;
+  const { writable, writeFirst } = tag;
   const limits = typeof writable === "object" ? writable : undefined;
   return {
     ...identity,
@@ -49,6 +49,10 @@ export function buildTag(
     ...(tag.scale !== undefined && { scale: tag.scale }),
     ...(tag.offset !== undefined && { offset: tag.offset }),
     ...(scaleFrom !== undefined && { scaleFrom }),
+    ...(writeFirst?.holdingRegister !== undefined &&
+      writeFirst.value !== undefined && {
+        writeFirst: { address: writeFirst.holdingRegister, value: writeFirst.value },
+      }),
     ...marksOf(tag, raw.type),
     ...(tag.enum !== undefined && { enum: wholeRecord(tag.enum) }),
     ...(limits !== undefined && {

@@ -42,6 +42,10 @@ describe("what cannot be, in a tag", () => {
     [{ ...at, bit: 1, writable: true }, "writable: a single bit of a register cannot be written"],
     [{ coil: 1, writable: { min: 0 } }, "writable: limits mean nothing for a bool"],
     [{ ...at, writable: { min: 2, max: 1 } }, "writable: its max 1 is below its min 2"],
+    [
+      { ...at, writable: true, writeFirst: { holdingRegister: 9, value: 1 } },
+      "writable: a tag with writeFirst is read only",
+    ],
     [{ ...at, unsigned: true }, "unsigned: means nothing where nothing is writable"],
     [{ ...at, stale: "500ms" }, "stale: 500ms is shorter than the scan rate of 1s, so the value is always old"],
     [{ holdingRegister: 65_533, type: "int64" }, ": 4 registers from holdingRegister:65533 (465534) end behind 65535"],
@@ -78,6 +82,7 @@ test("what can be is left alone", () => {
     { holdingRegister: 220, type: "string(250)" },
     { holdingRegister: 1, bit: 15, type: "uint16" },
     { holdingRegister: 1, type: "int16", scale: 0.1, scaleFrom: { holdingRegister: 125 } },
+    { inputRegister: 1, writeFirst: { holdingRegister: 100, value: 3 } },
     { holdingRegister: 1, min: -1, max: 1, deadband: "100%" },
     { holdingRegister: 1, enum: { 0: "off", 70000: "odd" } },
     { inputRegister: 200, type: "float64", notAvailable: -9999.9 },

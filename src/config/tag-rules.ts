@@ -284,6 +284,15 @@ const names: Rule = (tag) => {
   ];
 };
 
+const paging: Rule = ({ writeFirst, writable }) => [
+  mistakeIf(
+    writeFirst !== undefined && writable !== undefined && writable !== false,
+    "writable",
+    "a tag with writeFirst is read only",
+    "remove one of them",
+  ),
+];
+
 const writing: Rule = (tag) => {
   const { writable } = tag;
   const wanted = writable !== undefined && writable !== false;
@@ -341,5 +350,6 @@ const RULES: readonly Rule[] = [
   marks,
   names,
   writing,
+  paging,
   times,
 ];

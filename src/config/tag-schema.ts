@@ -70,6 +70,12 @@ const scaleFromSchema = mapOr(
   registerNumberSchema,
 );
 
+const writeFirstSchema = section(
+  "what is written first",
+  { holdingRegister: addressSchema, value: whole("a register's value", LIMITS.registerValue) },
+  { holdingRegister: "holdingRegister: 100", value: "value: 3" },
+);
+
 /** What a device may change in its model's tag: everything but where and how the value is held. */
 const settings = {
   byteOrder: v.exactOptional(byteOrderSchema),
@@ -96,6 +102,7 @@ export const tagSchema = section("a tag", {
   type: v.exactOptional(registerTypeSchema),
   bit: v.exactOptional(whole("a bit", { min: 0, max: 15 })),
   scaleFrom: v.exactOptional(scaleFromSchema),
+  writeFirst: v.exactOptional(writeFirstSchema),
   ...settings,
 });
 

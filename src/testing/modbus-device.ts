@@ -63,6 +63,8 @@ export class ModbusDevice {
   refusals: readonly Refusal[] = [];
   /** Registers it gives in one reply; more is refused with exception 3. */
   maxQuantity = REGISTERS_MAX;
+  /** A device whose registers hang on what was written to one of them: told of every write to a holding register. */
+  onWrite: (address: number, value: number) => void = () => undefined;
   /** What it says of itself to function 17. */
   serverId = "simulated";
   /** By object id, for function 43/14; none: it does not know that function. */
@@ -186,6 +188,7 @@ export class ModbusDevice {
   #write(table: RegisterTable, address: number, values: readonly number[]): void {
     this.#check(table, address, values.length);
     this.set(table, address, ...values);
+    if (table === "holdingRegister") for (const [i, value] of values.entries()) this.onWrite(address + i, value);
   }
 
   #check(table: RegisterTable, address: number, quantity: number): void {

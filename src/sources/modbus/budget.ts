@@ -149,7 +149,9 @@ function wireMsOf(line: LineConfig, read: PollRead, latencyOf: LatencyOf, paddin
   const { serial } = line;
   const bytes = READ_OVERHEAD_BYTES + replyByteCount(read.table, read.quantity) + paddingBytes;
   const pausesMs = pauseMs(line) + silentIntervalMs(serial);
-  return transferMs(serial, bytes) + pausesMs + latencyOf(read.device.name);
+  const requestMs = pausesMs + latencyOf(read.device.name);
+  const writeMs = read.writeFirst === undefined ? 0 : transferMs(serial, 2 * REQUEST_BYTES) + requestMs;
+  return writeMs + transferMs(serial, bytes) + requestMs;
 }
 
 /** As many lengths take turns as replies of one unit and function can still come twice; half of that is the mean. */

@@ -72,6 +72,7 @@ export interface BusClosed {
   readonly atMs: number;
 }
 
+type RegisterWrite = Extract<BusRequest, { readonly kind: "writeRegister" }>;
 type Reply = Exclude<Exchange, { readonly kind: "closed" }>;
 
 export class Bus {
@@ -116,18 +117,26 @@ export class Bus {
 
   /** How much to ask for now, so that no reply to another request can be taken for the answer. */
   choose({ read, padding, proven, good, block }: Entry): Choice {
+    const nowMs = this.#clock.monotonicMs();
+    const page = pageOf(read);
+    const pageClearMs = page === undefined ? nowMs : this.clearAtMs(page);
+    if (pageClearMs > nowMs) return { kind: "wait", untilMs: pageClearMs };
     const { table, address, quantity } = read;
     // While a read is refused itself, nothing can be learnt of registers beside it.
     const mayTry = !padding.doubted && (good || !proven);
     // A search for the register that is refused goes on without a pause: until it ends, none of them has a value.
     const canWait = proven || block === undefined;
     const guarded = { table, address, quantity, padding, mayTry, canWait };
-    return chooseQuantity(this.#guard(keyOf(read)), guarded, this.#clock.monotonicMs());
+    return chooseQuantity(this.#guard(keyOf(read)), guarded, nowMs);
   }
 
-  /** One request and what came of it. Data begins at the read's address. */
-  read({ device, table, address }: PollRead, quantity: number): Promise<ReadOutcome | BusClosed> {
-    return this.#read({ kind: "read", unitId: device.unitId, table, address, quantity });
+  /** One request, behind its write where it needs one, and what came of it. Data begins at the read's address. */
+  async read(read: PollRead, quantity: number): Promise<ReadOutcome | BusClosed> {
+    const { device, table, address } = read;
+    const page = pageOf(read);
+    const unpaged = page === undefined ? undefined : await this.#turn(page);
+    const request: ReadRequest = { kind: "read", unitId: device.unitId, table, address, quantity };
+    return unpaged ?? this.#read(request, `${page?.address}=${page?.value} ${address}`);
   }
 
   /** From when on no reply to an earlier request can be taken for that to this one. */
@@ -151,7 +160,7 @@ export class Bus {
     return request.kind === "read" ? this.#read(request) : this.#change(request);
   }
 
-  async #read(request: ReadRequest): Promise<ReadOutcome | BusClosed> {
+  async #read(request: ReadRequest, place = `${request.address}`): Promise<ReadOutcome | BusClosed> {
     const { unitId, table, quantity } = request;
     const byteCount = replyByteCount(table, quantity);
     const key = guardKey(unitId, functionCodeOf(table));
@@ -170,7 +179,7 @@ export class Bus {
     const replyUntilMs = atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs;
     if (exceptionCode === undefined) {
       const data = dataOf(exchange.frame);
-      if (this.#isCopy(key, { address: request.address, data, crc: crcOf(exchange.frame) }, atMs, maxLateMs)) {
+      if (this.#isCopy(key, { place, data, crc: crcOf(exchange.frame) }, atMs, maxLateMs)) {
         expect(unanswered, byteCount, replyUntilMs);
         return { kind: "copy", atMs };
       }
@@ -180,6 +189,13 @@ export class Bus {
     expect(certain ? answered : unanswered, byteCount, replyUntilMs);
     expect(answered, EXCEPTION_BYTE_COUNT, atMs + maxLateMs);
     return { kind: "exception", exceptionCode, certain, atMs };
+  }
+
+  /** Writes what a read needs before it; undefined: it may be read. */
+  async #turn(page: RegisterWrite): Promise<ReadOutcome | BusClosed | undefined> {
+    const outcome = await this.execute(page);
+    if (outcome.kind === "exception" || outcome.kind === "silence") return { ...outcome, writing: true };
+    return outcome.kind === "closed" ? outcome : undefined;
   }
 
   #isCopy(key: string, reply: HeardReply, atMs: number, maxLateMs: number): boolean {
@@ -192,12 +208,14 @@ export class Bus {
   async #change(request: Exclude<BusRequest, ReadRequest>): Promise<BusOutcome> {
     const { unitId } = request;
     const guarded: GuardedRequest = guardedRequest(request);
-    const certain = isExceptionClear(this.#writeGuard(unitId), guarded.functionCode, this.#clock.monotonicMs());
+    const beganMs = this.#clock.monotonicMs();
+    const certain = isExceptionClear(this.#writeGuard(unitId), guarded.functionCode, beganMs);
     const exchange = await this.#exchange(request);
     const { atMs } = exchange;
     const exceptionCode = exchange.kind === "frame" ? exceptionCodeOf(exchange.frame) : undefined;
     const isAnswered = exchange.kind === "frame" && (exceptionCode === undefined || certain);
-    const untilMs = atMs + this.#responseTimeoutMs + this.#maxLateOf(unitId);
+    // So one that is repeated every maxLate need not wait for its own copy.
+    const untilMs = (isAnswered ? beganMs : atMs + this.#responseTimeoutMs) + this.#maxLateOf(unitId);
     this.#writeGuards.set(unitId, sent(this.#writeGuard(unitId), guarded, isAnswered, untilMs, atMs));
     if (exchange.kind !== "frame") return exchange;
     if (exceptionCode !== undefined) return { kind: "exception", exceptionCode, certain, atMs };
@@ -297,6 +315,10 @@ export class Bus {
     this.#guards.set(key, next);
     if (isSuspect(next, nowMs) && !isSuspect(guard, nowMs)) this.#onSuspect(unitId);
   }
+}
+
+function pageOf({ device, writeFirst }: PollRead): RegisterWrite | undefined {
+  return writeFirst && { kind: "writeRegister", unitId: device.unitId, ...writeFirst };
 }
 
 function keyOf(read: PollRead): string {

@@ -29,6 +29,8 @@ export interface PollRead {
   readonly periodMs: number;
   /** By address; each lies in the read as a whole. */
   readonly tags: readonly RegisterTag[];
+  /** Written right before, each time; nothing else is asked between. */
+  readonly writeFirst?: NonNullable<RegisterTag["writeFirst"]>;
   /** Steps by which the read may grow at its end: a register each, or eight bits. */
   readonly paddingSteps: number;
   /** The first step covers only what other tags of the device are read from. */
@@ -55,13 +57,16 @@ export function defaultMaxGap(serial: SerialSettings, turnaroundDelayMs = 0): nu
 export function planReads(device: DeviceConfig, defaultGap: number): readonly PollRead[] {
   const placed = place(device.tags.filter((t) => t.enabled));
   for (const { tag, range } of placed) assert(isReadable(device, range), `no single request can read ${tag.id}`);
-  const groups = new Map<RegisterTable, Placed[]>();
+  // What is read behind different writes are different registers.
+  const groups = new Map<string, { readonly table: RegisterTable; readonly group: Placed[] }>();
   for (const one of placed) {
     const { table } = one.range;
-    groups.set(table, [...(groups.get(table) ?? []), one]);
+    const key = `${table} ${pageOf(one.tag)}`;
+    const { group } = groups.get(key) ?? { group: [] };
+    groups.set(key, { table, group: [...group, one] });
   }
   const maxGap = device.maxGap ?? defaultGap;
-  return [...groups].flatMap(([table, group]) => planTable(device, table, group, maxGap));
+  return [...groups.values()].flatMap(({ table, group }) => planTable(device, table, group, maxGap));
 }
 
 function planTable(
@@ -102,6 +107,11 @@ function place(tags: readonly RegisterTag[]): readonly Placed[] {
   return tags.map((tag) => ({ tag, range: rangeOf(tag) }));
 }
 
+/** Two tags on one page are read behind the same write. */
+function pageOf({ writeFirst }: RegisterTag): string {
+  return writeFirst === undefined ? "" : `${writeFirst.address}=${writeFirst.value}`;
+}
+
 function makeRead(device: DeviceConfig, block: readonly Placed[]): PollRead {
   const placed = block.toSorted((a, b) => a.range.from - b.range.from || a.range.to - b.range.to);
   const [first] = placed;
@@ -120,8 +130,9 @@ function makeRead(device: DeviceConfig, block: readonly Placed[]): PollRead {
     quantity: to - from + 1,
     periodMs: Math.min(...placed.map((p) => p.tag.scanRateMs)),
     tags: placed.map((p) => p.tag),
+    ...(first.tag.writeFirst !== undefined && { writeFirst: first.tag.writeFirst }),
     paddingSteps,
-    paddingKnown: paddingSteps > 0 && isCovered(device, { table, from: to + 1, to: to + step }),
+    paddingKnown: paddingSteps > 0 && isCovered(device, pageOf(first.tag), { table, from: to + 1, to: to + step }),
   };
 }
 
@@ -134,8 +145,8 @@ function isReadable(device: DeviceConfig, range: RegisterRange): boolean {
   return !device.unreadable.some((u) => u.table === range.table && u.from <= range.to && u.to >= range.from);
 }
 
-function isCovered(device: DeviceConfig, range: RegisterRange): boolean {
-  const ranges = place(device.tags.filter((t) => t.enabled)).map((p) => p.range);
+function isCovered(device: DeviceConfig, page: string, range: RegisterRange): boolean {
+  const ranges = place(device.tags.filter((t) => t.enabled && pageOf(t) === page)).map((p) => p.range);
   for (let address = range.from; address <= range.to; address++) {
     if (!ranges.some((r) => r.table === range.table && r.from <= address && address <= r.to)) return false;
   }

@@ -6,7 +6,7 @@ const MAX_LATE_MS = 1_000;
 
 /** A reply whose one register says `value`; equal values are equal frames. */
 function reply(address: number, value: number, padding: readonly number[] = []) {
-  return { address, data: Uint8Array.of(0, value, ...padding), crc: value * 7 + padding.length };
+  return { place: `${address}`, data: Uint8Array.of(0, value, ...padding), crc: value * 7 + padding.length };
 }
 
 function after(...told: readonly (readonly [address: number, value: number, atMs: number])[]): Repeats {

@@ -21,12 +21,13 @@ interface Newest {
 export interface Repeats {
   /** Within maxLate, the oldest first. */
   readonly heard: readonly Heard[];
-  /** By the address of the read. */
-  readonly newest: ReadonlyMap<number, Newest>;
+  /** By the place of the read. */
+  readonly newest: ReadonlyMap<string, Newest>;
 }
 
 export interface HeardReply {
-  readonly address: number;
+  /** Where it reads: its address, and what was written before. */
+  readonly place: string;
   readonly data: Uint8Array;
   /** The frame's checksum stands for its bytes: two frames with the same one by chance cost one read. */
   readonly crc: number;
@@ -38,19 +39,19 @@ const HEARD_MAX = 1_000;
 export const NOTHING_HEARD: Repeats = { heard: [], newest: new Map() };
 
 /** Whether this may be a copy of an earlier reply. Then the answer itself is still to come. */
-export function isDoubtful(repeats: Repeats, { address, data, crc }: HeardReply, nowMs: number): boolean {
+export function isDoubtful(repeats: Repeats, { place, data, crc }: HeardReply, nowMs: number): boolean {
   const isCopy = repeats.heard.some((h) => h.crc === crc && h.byteCount === data.length && h.untilMs > nowMs);
   if (!isCopy) return false;
-  const newest = repeats.newest.get(address);
+  const newest = repeats.newest.get(place);
   return newest === undefined || !newest.steady || !isSame(newest.data, data);
 }
 
 /** It was taken for the answer; a copy of it may come until that time. */
-export function heard(repeats: Repeats, { address, data, crc }: HeardReply, untilMs: number, nowMs: number): Repeats {
+export function heard(repeats: Repeats, { place, data, crc }: HeardReply, untilMs: number, nowMs: number): Repeats {
   const kept = repeats.heard.filter((h) => h.untilMs > nowMs && !(h.crc === crc && h.byteCount === data.length));
-  const before = repeats.newest.get(address);
+  const before = repeats.newest.get(place);
   const newest = new Map(repeats.newest);
-  newest.set(address, { data, steady: before !== undefined && isSame(before.data, data) });
+  newest.set(place, { data, steady: before !== undefined && isSame(before.data, data) });
   return { heard: [...kept.slice(1 - HEARD_MAX), { byteCount: data.length, crc, untilMs }], newest };
 }
 

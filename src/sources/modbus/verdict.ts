@@ -11,10 +11,12 @@ export type ReadOutcome =
       /** False: it may be the late answer to an earlier request. */
       readonly certain: boolean;
       readonly atMs: number;
+      readonly writing?: true;
     }
   /** Perhaps an earlier reply for a second time. */
   | { readonly kind: "copy"; readonly atMs: number }
-  | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number };
+  /** `writing`: not the read failed but the write before it. */
+  | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number; readonly writing?: true };
 
 export interface Attempt {
   /** Failed attempts before this one. */
@@ -52,7 +54,10 @@ interface Bad {
 /** A device that says it is busy is left alone for so long. */
 const BUSY_PAUSE_MS = 100;
 
-export function judge(attempt: Attempt, outcome: ReadOutcome): Verdict {
+export function judge(asked: Attempt, outcome: ReadOutcome): Verdict {
+  const writing = "writing" in outcome;
+  // A write that fails says nothing of the registers behind it.
+  const attempt = writing ? { ...asked, padded: false, trial: false, splittable: false } : asked;
   switch (outcome.kind) {
     case "data":
       return { kind: "good" };
