@@ -142,7 +142,8 @@ function planLine(line: LineConfig, latencyOf: LatencyOf): readonly Planned[] {
   const maxGap = defaultMaxGap(line.serial, line.turnaroundDelayMs);
   const reads = activeDevices(line).flatMap((device) => planReads(device, maxGap));
   const bare = reads.map((read) => ({ read, wireMs: wireMsOf(line, read, latencyOf, 0) }));
-  return bare.map(({ read }) => ({ read, wireMs: wireMsOf(line, read, latencyOf, paddingOf(read, bare)) }));
+  const stretch = Math.max(1, loadOf(bare));
+  return bare.map(({ read }) => ({ read, wireMs: wireMsOf(line, read, latencyOf, paddingOf(read, bare, stretch)) }));
 }
 
 function wireMsOf(line: LineConfig, read: PollRead, latencyOf: LatencyOf, paddingBytes: number): number {
@@ -155,13 +156,16 @@ function wireMsOf(line: LineConfig, read: PollRead, latencyOf: LatencyOf, paddin
 }
 
 /** As many lengths take turns as replies of one unit and function can still come twice; half of that is the mean. */
-function paddingOf(read: PollRead, all: readonly Planned[]): number {
+function paddingOf(read: PollRead, all: readonly Planned[], stretch: number): number {
   const rivals = all.filter(({ read: other }) => {
     const sameReply = functionCodeOf(other.table) === functionCodeOf(read.table) && other.device === read.device;
     return sameReply && Math.abs(other.quantity - read.quantity) <= read.paddingSteps * paddingStep(read.table);
   });
   const { maxLateMs } = read.device;
-  const awaited = rivals.reduce((sum, r) => sum + Math.ceil((maxLateMs + r.wireMs) / r.read.periodMs) - 1, 0);
+  const awaited = rivals.reduce(
+    (sum, r) => sum + Math.ceil((maxLateMs + r.wireMs) / (r.read.periodMs * stretch)) - 1,
+    0,
+  );
   const bytesPerStep = replyByteCount(read.table, paddingStep(read.table));
   return (Math.min(read.paddingSteps, awaited) / 2) * bytesPerStep;
 }

@@ -128,6 +128,12 @@ test("neighbours of different rates share a request where that takes less of the
   ]);
 });
 
+test("a gap of maxGap is read through, one more is not", () => {
+  const reads = (address: number) =>
+    planReads(deviceConfig("d", 1, [holding("a", 0), holding("b", address)]), 8).length;
+  assert.deepEqual([reads(9), reads(10)], [1, 2]);
+});
+
 test("near registers are one read, far ones two", () => {
   const device = deviceConfig("d", 1, [holding("a", 0), holding("b", 9), holding("c", 30)]);
   const reads = planReads(device, 8);
