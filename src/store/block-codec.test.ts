@@ -5,6 +5,7 @@ import { STATUS_NAMES } from "../core/quality.ts";
 import type { TagRef, Value } from "../core/tag.ts";
 import type { NumberedSample } from "../pipeline.ts";
 import { decodeBlock, encodeBlock } from "./block-codec.ts";
+import type { StoredSample } from "./stored-sample.ts";
 import { DamagedBytes } from "./varint.ts";
 
 const tags: readonly TagRef[] = ["a", "b", "c", "ü"].map((name) => ({
@@ -119,4 +120,64 @@ test("P11: a block of what a meter sends takes at most 4 bytes a sample", () => 
     return { tag, value: 2_300 + ((i * 7) % 13), status: "Good", sourceTimestampMs: at, epoch: 5, number: i + 1 };
   });
   assert.ok(encodeBlock(registers, keyOf).length < 4 * registers.length);
+});
+
+test("P8: a block that an earlier version wrote is read to the digit", () => {
+  // Written by version 1 of the codec, before there was a second.
+  const written = "AQBzHHdqBUBTYmJhUmPnZGfnbOj8sZaXgYGJ6Uf3pp4DGV+YvzC/YD//f1MQAwMDExcLWzMD+zJxhoBdLg0wwMR0eA8A";
+  const [speed, serial] = ["speed", "serial"].map(
+    (name): TagRef => ({ id: `pump-1/${name}`, device: "pump-1", name, type: "float64", priority: "normal" }),
+  );
+  assert.ok(speed !== undefined && serial !== undefined);
+  const at = Date.UTC(2026, 10, 22, 1, 2, 3, 4);
+  const epoch = 1_793_000_000;
+  assert.deepEqual(
+    decodeBlock(Buffer.from(written, "base64"), (key) => (key === 7 ? speed : serial)),
+    [
+      { tag: speed, value: 1490.5, status: "Good", sourceTimestampMs: at, epoch, number: 17 },
+      { tag: serial, value: 2n ** 63n, status: "Good", sourceTimestampMs: at + 250, epoch, number: 18 },
+      { tag: speed, value: 1491, status: "Good", sourceTimestampMs: at + 500, epoch, number: 20, readBefore: true },
+      {
+        tag: speed,
+        value: null,
+        status: "BadNoCommunication",
+        sourceTimestampMs: at + 1_000,
+        epoch: epoch + 1,
+        number: 21,
+      },
+      {
+        tag: serial,
+        value: "ü",
+        status: "UncertainLastUsableValue",
+        sourceTimestampMs: at - 86_400_000,
+        epoch: epoch + 2,
+        number: 40,
+      },
+    ],
+  );
+});
+
+const undated: fc.Arbitrary<StoredSample[]> = samples.map((given) =>
+  given.map(({ sourceTimestampMs, ...rest }) => ({
+    ...rest,
+    bootMs: sourceTimestampMs,
+    boot: "3db95717-f50d-4118-90a2-0108aa92ec72",
+    knownOffsetMs: 1_793_000_000_123,
+  })),
+);
+
+test("P9: an undated block gives back every sample with what it counts from, and no bit of it makes one in UTC", () => {
+  fc.assert(
+    fc.property(undated, fc.nat(), fc.integer({ min: 1, max: 255 }), (given, at, flip) => {
+      const bytes = encodeBlock(given, keyOf);
+      assert.deepEqual(decodeBlock(bytes, tagOf), given);
+      const place = at % bytes.length;
+      bytes[place] = (bytes[place] ?? 0) ^ flip;
+      try {
+        assert.deepEqual(decodeBlock(bytes, tagOf), given);
+      } catch (error) {
+        if (!(error instanceof DamagedBytes)) throw error;
+      }
+    }),
+  );
 });

@@ -27,6 +27,9 @@ const SCAN_MS = 500;
 const COMMIT_MS = 1_000;
 const DAY_MS = 86_400_000;
 const WORD = 65_536;
+/** A power cut that waits for a statement waits no longer. */
+const CUT_LATEST_MS = 3_000;
+const CUT_STEP_MS = 50;
 
 /** A value as it was told, with what its message said of it. */
 export interface ToldValue {
@@ -131,6 +134,18 @@ export class BoardSite {
   /** What SIGTERM does. */
   stopGateway(): Promise<void> {
     return passWhile(this.truth, "the gateway has stopped", this.life.stop());
+  }
+
+  /** The same at the so-manieth point of the store's work from now, or soon. */
+  async cutPowerAfter(points: number): Promise<void> {
+    const { life } = this;
+    let isCut = false;
+    this.disk.cutAfter(Math.max(1, points), () => {
+      isCut = true;
+      life.kill();
+    });
+    for (let waitedMs = 0; !isCut && waitedMs < CUT_LATEST_MS; waitedMs += CUT_STEP_MS) await this.pass(CUT_STEP_MS);
+    if (!isCut) this.disk.cutPower();
   }
 
   /** From one moment to the next there is neither process nor kernel. */
