@@ -74,9 +74,11 @@ export class Committer implements CommitTask {
     const [oldest] = ledger.unsettled(1);
     // Stored samples that wait for a configured uplink: its broker, not the moment, keeps them waiting.
     const isOutage = ledger.passed() <= this.#committed;
+    const intervalMs = isOutage ? config.outageCommitIntervalMs : config.commitIntervalMs;
     return {
       oldestMs: oldest?.sample.takenInMs,
-      intervalMs: isOutage ? config.outageCommitIntervalMs : config.commitIntervalMs,
+      // Nothing is given up for want of memory while there is room on the card.
+      intervalMs: ledger.isCrowded() ? 0 : intervalMs,
       isUrgent: this.#damage !== undefined || ledger.hasNewNames() || ledger.boots.hasUnstoredOffset(),
       hasProgress: ledger.hasProgress || this.#usage.moreReleased || this.#retainer.isWaiting(this.#usage),
     };

@@ -311,6 +311,12 @@ export class Ledger implements QueueHost {
     this.#settledBelow = this.tail.base;
   }
 
+  /** Half of what memory may hold is in use, and will not be trimmed. */
+  isCrowded(): boolean {
+    const { tailSamples, tailBytes } = this.#limits;
+    return this.tail.size > tailSamples / 2 || this.tail.bytes > tailBytes / 2;
+  }
+
   #makeRoom(): void {
     const { recentSamples, recentBytes, tailSamples, tailBytes, giveUpSamples } = this.#limits;
     const isWithin = (samples: number, bytes: number) => this.tail.size <= samples && this.tail.bytes <= bytes;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { OutboxConfig } from "../config/config.ts";
-import { acknowledgeAll, StoreRig } from "../testing/store-rig.ts";
+import { acknowledgeAll, readAll, StoreRig } from "../testing/store-rig.ts";
 
 /** Of the interval: it is looked for every quarter of it. */
 const BOUND = 1.25;
@@ -64,4 +64,17 @@ test("P4: what waits for a removed uplink makes no outage", async (t) => {
   await rig.open({ commitIntervalMs: 1_000, outageCommitIntervalMs: LONG_MS }, { uplinks });
   acknowledgeAll(rig.queue());
   await commitsWithin(rig, 1_000);
+});
+
+test("P4: with a long interval memory that fills up is committed early: nothing is given up while the card has room", async (t) => {
+  const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
+  const limits = { recentSamples: 20, tailSamples: 100, giveUpSamples: 10, commitSamples: 30 };
+  await rig.open({ commitIntervalMs: LONG_MS, outageCommitIntervalMs: LONG_MS }, { limits });
+  const queue = rig.queue();
+  for (let i = 0; i < 50; i++) {
+    rig.append(10);
+    await rig.clock.advance(3_000);
+  }
+  assert.deepEqual(queue.losses(), []);
+  assert.equal((await readAll(queue)).length, 500);
 });
