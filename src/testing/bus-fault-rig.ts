@@ -55,7 +55,7 @@ export async function runFault(
   await bus.open();
   const forget = fault.vanish === "during the write" ? vanishInWrite(rig) : () => undefined;
   if (fault.vanish === "before the write") await rig.unplug();
-  const outcome = await bus.read(first.read, first.read.quantity);
+  const outcome = await bus.read(first.read, first.read.quantity, false);
   far.assertTrue(first.read, outcome);
   forget();
   if (fault.vanish === "after the reply") await rig.unplug();
@@ -96,7 +96,7 @@ async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: Entry)
       await sleep(clock, choice.untilMs - clock.monotonicMs());
       continue;
     }
-    const outcome = await bus.read(entry.read, choice.quantity);
+    const outcome = await bus.read(entry.read, choice.quantity, choice.alone);
     far.assertTrue(entry.read, outcome);
     if (outcome.kind === "data") return;
   }

@@ -27,6 +27,7 @@ import {
   EXCEPTION_BYTE_COUNT,
   type Guard,
   isClear,
+  isOnProbation,
   isSuspect,
   NO_REPLIES_EXPECTED,
   overheard,
@@ -72,6 +73,11 @@ export interface BusClosed {
   readonly atMs: number;
 }
 
+/** `alone`: the device takes no other quantity, so that copies of its replies are hard to tell. */
+export type BusChoice =
+  | (Extract<Choice, { readonly kind: "ask" }> & { readonly alone: boolean })
+  | Extract<Choice, { readonly kind: "wait" }>;
+
 type RegisterWrite = Extract<BusRequest, { readonly kind: "writeRegister" }>;
 type Reply = Exclude<Exchange, { readonly kind: "closed" }>;
 
@@ -116,7 +122,7 @@ export class Bus {
   }
 
   /** How much to ask for now, so that no reply to another request can be taken for the answer. */
-  choose({ read, padding, proven, good, block }: Entry): Choice {
+  choose({ read, padding, proven, good, block }: Entry): BusChoice {
     const nowMs = this.#clock.monotonicMs();
     const page = pageOf(read);
     const pageClearMs = page === undefined ? nowMs : this.clearAtMs(page);
@@ -127,16 +133,22 @@ export class Bus {
     // A search for the register that is refused goes on without a pause: until it ends, none of them has a value.
     const canWait = proven || block === undefined;
     const guarded = { table, address, quantity, padding, mayTry, canWait };
-    return chooseQuantity(this.#guard(keyOf(read)), guarded, nowMs);
+    const choice = chooseQuantity(this.#guard(keyOf(read)), guarded, nowMs);
+    const alone = padding.steps === 0 || (padding.doubted && padding.provenSteps === 0);
+    return choice.kind === "ask" ? { ...choice, alone } : choice;
   }
 
-  /** One request, behind its write where it needs one, and what came of it. Data begins at the read's address. */
-  async read(read: PollRead, quantity: number): Promise<ReadOutcome | BusClosed> {
+  /**
+   * One request, behind its write where it needs one, and what came of it. Data begins at the read's address.
+   *
+   * @param alone the device takes no other quantity
+   */
+  async read(read: PollRead, quantity: number, alone: boolean): Promise<ReadOutcome | BusClosed> {
     const { device, table, address } = read;
     const page = pageOf(read);
     const unpaged = page === undefined ? undefined : await this.#turn(page);
     const request: ReadRequest = { kind: "read", unitId: device.unitId, table, address, quantity };
-    return unpaged ?? this.#read(request, `${page?.address}=${page?.value} ${address}`);
+    return unpaged ?? this.#read(request, `${page?.address}=${page?.value} ${address}`, alone);
   }
 
   /** From when on no reply to an earlier request can be taken for that to this one. */
@@ -160,7 +172,7 @@ export class Bus {
     return request.kind === "read" ? this.#read(request) : this.#change(request);
   }
 
-  async #read(request: ReadRequest, place = `${request.address}`): Promise<ReadOutcome | BusClosed> {
+  async #read(request: ReadRequest, place = `${request.address}`, alone = false): Promise<ReadOutcome | BusClosed> {
     const { unitId, table, quantity } = request;
     const byteCount = replyByteCount(table, quantity);
     const key = guardKey(unitId, functionCodeOf(table));
@@ -179,7 +191,8 @@ export class Bus {
     const replyUntilMs = atMs - exchange.tookMs + this.#responseTimeoutMs + maxLateMs;
     if (exceptionCode === undefined) {
       const data = dataOf(exchange.frame);
-      if (this.#isCopy(key, { place, data, crc: crcOf(exchange.frame) }, atMs, maxLateMs)) {
+      const trusted = alone && !isOnProbation(this.#guard(key), atMs);
+      if (this.#isCopy(key, { place, data, crc: crcOf(exchange.frame), trusted }, atMs, maxLateMs)) {
         expect(unanswered, byteCount, replyUntilMs);
         return { kind: "copy", atMs };
       }

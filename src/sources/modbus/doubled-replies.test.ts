@@ -142,6 +142,24 @@ test("P5: the first reply that ever comes twice brings no value of another regis
   }
 });
 
+test("a device that refuses longer reads and changes now and then keeps its pace once it is trusted", async () => {
+  const device = new ModbusDevice(1);
+  device.maxQuantity = 1;
+  const told: unknown[] = [];
+  const { clock, source, end } = modbusRig([device], [deviceConfig("d", 1, registers("d", 0, 1, { scanRateMs: 50 }))], {
+    witness: ({ status, value }) => status === "Good" && told.push(value),
+  });
+  await clock.advance(62_000);
+  const [before, missed] = [told.length, source.report().missedPeriods];
+  for (let value = 1; value <= 40; value++) {
+    device.set("holdingRegister", 0, value);
+    await clock.advance(500);
+  }
+  await end();
+  assert.ok(told.length - before >= 398, `${told.length - before} values in 20 s`);
+  assert.equal(source.report().missedPeriods, missed);
+});
+
 test("P5: what remains: values that have stayed, a copy of one in the moment in which they change, no pause, no other length", async () => {
   const wrongAfter: number[] = [];
   for (let delayMs = 5; delayMs < 120; delayMs += 5) {

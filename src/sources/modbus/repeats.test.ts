@@ -6,7 +6,12 @@ const MAX_LATE_MS = 1_000;
 
 /** A reply whose one register says `value`; equal values are equal frames. */
 function reply(address: number, value: number, padding: readonly number[] = []) {
-  return { place: `${address}`, data: Uint8Array.of(0, value, ...padding), crc: value * 7 + padding.length };
+  return {
+    place: `${address}`,
+    data: Uint8Array.of(0, value, ...padding),
+    crc: value * 7 + padding.length,
+    trusted: false,
+  };
 }
 
 function after(...told: readonly (readonly [address: number, value: number, atMs: number])[]): Repeats {
@@ -29,6 +34,13 @@ test("P5: what another read said is not believed of this one, until no copy of i
 test("P5: a value that was just another one is not believed again from a frame that was heard", () => {
   assert.equal(isDoubtful(after([0, 1, 0], [0, 2, 10]), reply(0, 1), 20), true);
   assert.equal(isDoubtful(after([0, 1, 0], [0, 2, 10]), reply(0, 2), 20), true);
+});
+
+test("of a trusted unit the value told last is believed again, and no other", () => {
+  const repeats = after([0, 1, 0], [0, 2, 10], [9, 3, 20]);
+  assert.equal(isDoubtful(repeats, { ...reply(0, 2), trusted: true }, 30), false);
+  assert.equal(isDoubtful(repeats, { ...reply(0, 1), trusted: true }, 30), true);
+  assert.equal(isDoubtful(repeats, { ...reply(9, 2), trusted: true }, 30), true);
 });
 
 test("a value that stays is believed, whatever the length of the read", () => {

@@ -31,6 +31,8 @@ export interface HeardReply {
   readonly data: Uint8Array;
   /** The frame's checksum stands for its bytes: two frames with the same one by chance cost one read. */
   readonly crc: number;
+  /** What was told last is believed again, even where it has just changed. */
+  readonly trusted: boolean;
 }
 
 /** Beyond it the oldest are forgotten; a line cannot carry as many in the default maxLate. */
@@ -39,11 +41,11 @@ const HEARD_MAX = 1_000;
 export const NOTHING_HEARD: Repeats = { heard: [], newest: new Map() };
 
 /** Whether this may be a copy of an earlier reply. Then the answer itself is still to come. */
-export function isDoubtful(repeats: Repeats, { place, data, crc }: HeardReply, nowMs: number): boolean {
+export function isDoubtful(repeats: Repeats, { place, data, crc, trusted }: HeardReply, nowMs: number): boolean {
   const isCopy = repeats.heard.some((h) => h.crc === crc && h.byteCount === data.length && h.untilMs > nowMs);
   if (!isCopy) return false;
   const newest = repeats.newest.get(place);
-  return newest === undefined || !newest.steady || !isSame(newest.data, data);
+  return newest === undefined || !(newest.steady || trusted) || !isSame(newest.data, data);
 }
 
 /** It was taken for the answer; a copy of it may come until that time. */

@@ -10,15 +10,19 @@
  *
  * Where a length had to be expected again, repeats.ts compares bytes: a copy of what was heard is not taken for news.
  *
- * What remains: the first reply of a unit that comes twice, while the unit is neither watched nor suspect, says the same
- * as the two reads before it, and comes while its own read is waited for again, in the very moment in which the register
- * changes. Then the value told last is told once more. Where the device takes no other length and another read of the
- * same one follows without a pause, the reply thus displaced can be taken for that one's, until it meets a pause.
+ * What remains: the first reply of a unit that comes twice, while the unit is neither watched nor suspect, and that comes
+ * while its own read is waited for again, in the very moment in which the register changes. It must say the same as the
+ * two reads before, or, of a device that takes no other length and has been sound for a minute, as the one before. Then
+ * the value told last is told once more. Where such a device is asked for the same length elsewhere without a pause, the
+ * reply thus displaced can be taken for that one's, until it meets a pause.
  */
 import type { RegisterTable } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
 import type { Padding } from "./padding.ts";
 import { isBitTable, paddingStep, replyByteCount } from "./register-map.ts";
+
+/** A unit that no reply came from twice in so long is trusted a little more, where doubting it would cost it its pace. */
+const PROBATION_MS = 60_000;
 
 /** A unit that was heard twice is taken to do so again for so long. */
 export const SUSPECT_MS = 600_000;
@@ -122,6 +126,10 @@ export function overheard(guard: Guard, byteCount: number, nowMs: number): Guard
 /** Until when a reply with so many bytes to an earlier request may come, late or a second time; 0: none may. */
 export function repliesUntilMs(guard: Guard, byteCount: number, nowMs: number): number {
   return Math.max(latestMs(guard.unanswered, byteCount, nowMs), latestMs(guard.answered, byteCount, nowMs));
+}
+
+export function isOnProbation(guard: Guard, nowMs: number): boolean {
+  return nowMs < (guard.watchedUntilMs ?? nowMs) + PROBATION_MS;
 }
 
 export function isSuspect(guard: Guard, nowMs: number): boolean {
