@@ -56,7 +56,7 @@ function drawOutbox(chance: Chance): SitePlan["outbox"] {
   return {
     commitIntervalMs,
     outageCommitIntervalMs: outageFactor * commitIntervalMs,
-    maxSizeBytes: isSmall ? chance.between(30_000, 50_000) : PLENTY_BYTES,
+    maxSizeBytes: isSmall ? chance.between(30_000, 100_000) : PLENTY_BYTES,
     maxAgeMs: chance.happens(0.1) ? 120_000 : DAY_MS,
     // What memory holds is never dropped from the file: where that is to become full, memory must be small.
     limits: chance.happens(0.5) || isSmall ? SMALL_LIMITS : {},
