@@ -99,8 +99,8 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "tags/stamps.ts",
-        find: "this.#epoch = this.#epochs.raiseEpoch();",
-        replace: "this.#epoch = this.#epochs.epoch();",
+        find: "this.#epoch = this.#epochs.raiseEpoch();\n      this.#log.warning",
+        replace: "this.#epoch = this.#epochs.epoch();\n      this.#log.warning",
       },
     ],
   },
