@@ -10,7 +10,7 @@
  * the card had kept: all that was committed with synchronous=FULL, as the connection says it is, and of what lies
  * behind it anything.
  */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type Clock, sleep } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
@@ -152,6 +152,12 @@ export class SimulatedDisk {
       }
       writeFileSync(path, bytes);
     }
+  }
+
+  /** With its write-ahead log. */
+  bytesOf(file: "outbox.db" | "state.db"): number {
+    const parts = [join(this.dir, file), logOf(join(this.dir, file))];
+    return parts.reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
   }
 
   /** Ends what is still open. */

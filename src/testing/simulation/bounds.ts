@@ -12,6 +12,8 @@ const IN_FLIGHT_MAX = 20;
 const MEMORY_OVER_SAMPLES = 1_000;
 /** What a file may be above its limit, as small as no configuration may make it: its write-ahead log, and a large commit. */
 const FILE_OVER_BYTES = 400_000;
+/** Facts of a small site, and a write-ahead log. */
+const STATE_BYTES_MAX = 600_000;
 /** Timers of a part, generously; what leaks goes beyond it within minutes. */
 const TIMERS_PER_PART = 12;
 const TIMERS_OF_THE_REST = 20;
@@ -28,7 +30,8 @@ export function checkFrozen(life: Life, farEnd: FarEnd, story: Story): void {
   }
 }
 
-export function checkBounds(life: Life, site: SitePlan, story: Story): void {
+/** @param stateBytes of state.db with its log */
+export function checkBounds(life: Life, site: SitePlan, stateBytes: number, story: Story): void {
   const parts = site.lines.length + site.uplinks.length + site.inputs.length;
   const timersMax = TIMERS_OF_THE_REST + TIMERS_PER_PART * parts;
   const { memorySamples = 0, fileBytes = 0 } = life.gateway?.outbox() ?? {};
@@ -37,6 +40,7 @@ export function checkBounds(life: Life, site: SitePlan, story: Story): void {
     ["timers", life.pendingTimers(), timersMax],
     ["messages in flight", life.inFlight(), IN_FLIGHT_MAX],
     ["samples in memory", memorySamples, tailSamples + MEMORY_OVER_SAMPLES],
+    ["bytes of state.db", stateBytes, STATE_BYTES_MAX],
     ["bytes of the outbox", fileBytes, site.outbox.maxSizeBytes + FILE_OVER_BYTES],
   ] as const;
   for (const [what, count, max] of found) {

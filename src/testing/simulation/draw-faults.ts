@@ -168,7 +168,7 @@ function drawTrouble(chance: Chance, device: DevicePlan, { responseTimeoutMs, de
     case "late":
       return { how, delayMs: responseTimeoutMs + chance.spread(1, LATE_MAX_MS) };
     case "wrong unit":
-      return { how, unitId: chance.happens(0.5) ? (chance.pick(devices)?.unitId ?? 99) : chance.between(1, 247) };
+      return { how, unitId: anotherUnit(chance, device, devices) };
     case "twice":
       // Two reads in a row with replies of one length cannot be told apart by anybody.
       return isReadAtOnce(device) ? { how, afterMs: chance.between(1, TWICE_AFTER_MAX_MS) } : { how: "silent" };
@@ -179,6 +179,14 @@ function drawTrouble(chance: Chance, device: DevicePlan, { responseTimeoutMs, de
   }
 }
 
+/** A neighbour's, where there is one, or anybody's. */
+function anotherUnit(chance: Chance, { unitId }: DevicePlan, devices: readonly DevicePlan[]): number {
+  const neighbours = devices.filter((device) => device.unitId !== unitId);
+  const drawn = chance.happens(0.5) ? chance.pick(neighbours)?.unitId : undefined;
+  return drawn ?? unitId + chance.between(1, UNIT_ID_MAX - unitId);
+}
+
+const UNIT_ID_MAX = 247;
 /** Registers that every line reads through. */
 const GAP_MAX = 8;
 

@@ -158,7 +158,7 @@ class Run {
     if (life?.gateway === undefined) return;
     checkTable(life.gateway.values, plant, clock, this.#story);
     checkReported(life.gateway.values, takenIn, this.#story);
-    checkBounds(life, site, this.#story);
+    checkBounds(life, site, this.world.stateBytes(), this.#story);
     checkFrozen(life, farEnd, this.#story);
   }
 

@@ -10,7 +10,7 @@ export function describeFault({ trouble, forMs }: Fault): string {
 function describeTrouble(trouble: Trouble): string {
   const { kind, ...more } = trouble;
   const details = Object.entries(more).map(
-    ([key, value]) => `${key} ${typeof value === "object" ? JSON.stringify(value) : value}`,
+    ([key, value]) => `${key} ${typeof value === "object" ? text(value) : value}`,
   );
   return details.length === 0 ? kind : `${kind} (${details.join(", ")})`;
 }
@@ -18,12 +18,16 @@ function describeTrouble(trouble: Trouble): string {
 export function describePlan({ seed, site, brokers, faults, calmFromMs }: Plan): readonly string[] {
   return [
     `seed ${seed}: ${calmFromMs / 1_000} s with ${faults.length} faults`,
-    ...site.lines.map((line) => `line    ${JSON.stringify({ ...line, devices: line.devices.length })}`),
-    ...site.lines.flatMap((line) => line.devices.map((device) => `device  ${line.name} ${JSON.stringify(device)}`)),
-    ...site.inputs.map((input) => `input   ${JSON.stringify(input)}`),
-    ...site.uplinks.map((uplink) => `uplink  ${JSON.stringify(uplink)}`),
-    ...brokers.map((broker, i) => `broker  ${i} ${JSON.stringify(broker)}`),
-    `outbox  ${JSON.stringify(site.outbox)}`,
+    ...site.lines.map((line) => `line    ${text({ ...line, devices: line.devices.length })}`),
+    ...site.lines.flatMap((line) => line.devices.map((device) => `device  ${line.name} ${text(device)}`)),
+    ...site.inputs.map((input) => `input   ${text(input)}`),
+    ...site.uplinks.map((uplink) => `uplink  ${text(uplink)}`),
+    ...brokers.map((broker, i) => `broker  ${i} ${text(broker)}`),
+    `outbox  ${text(site.outbox)}`,
     ...faults.map((fault) => `fault   ${fault.id} at ${clockTime(fault.atMs)} ${describeFault(fault)}`),
   ];
+}
+
+function text(part: object): string {
+  return JSON.stringify(part, (_, value: unknown) => (value === Number.POSITIVE_INFINITY ? "unlimited" : value));
 }

@@ -224,6 +224,10 @@ export class World {
     }
   }
 
+  stateBytes(): number {
+    return this.#disk.bytesOf("state.db");
+  }
+
   /** Ends what still runs, and closes its files. */
   abandon(): void {
     this.#life?.kill();
