@@ -4,7 +4,7 @@ import { CASES, figuresOf, LONG, median } from "./bus-cases.ts";
 import type { RunResult } from "./bus-run.ts";
 
 function run(ratio: number, more: Partial<RunResult> = {}): RunResult {
-  const still = { violations: 0, shortestGapMs: 2, exceptions: 0, lateMs: 0, notGood: 0 };
+  const still = { violations: 0, shortestGapMs: 2, exceptions: 0, lateMs: 0, notGood: 0, delivered: 1 };
   return { ratio, repliesPerS: 60, cpuSPer1000: 1, ...still, ...more };
 }
 
@@ -30,8 +30,9 @@ test("a missed goal fails, save where the C loop on the same machine missed it a
 });
 
 test("a broken silence, a wrong reading and wasted CPU fail on any machine", () => {
-  const bad = verdicts(run(0.5), run(0.97, { violations: 1, notGood: 1, cpuSPer1000: 2 }));
+  const bad = verdicts(run(0.5), run(0.97, { violations: 1, notGood: 1, delivered: 0.5, cpuSPer1000: 2 }));
   assert.equal(bad.bus_19200_violations, "FAIL");
   assert.equal(bad.bus_19200_not_good, "FAIL");
+  assert.equal(bad.bus_19200_delivered, "FAIL");
   assert.equal(bad.bus_19200_cpu_to_modbus_serial, "FAIL");
 });

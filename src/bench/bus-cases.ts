@@ -25,6 +25,8 @@ export const DEAD_UNIT_ID = 5;
 
 const TO_LIBMODBUS_MIN = 0.98;
 const TO_HEALTHY_MIN = 0.95;
+/** A reply may be on its way at the end; at the beginning no more is thrown away. */
+const DELIVERED_MIN = 0.98;
 
 /** How long it all takes. A short form has more chance in it, so it asks for less. */
 export interface Form {
@@ -75,6 +77,7 @@ export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowanc
     disturbed(atLeast(`bus_${key}_ratio`, ratio, ratioMin - allowance)),
     disturbed(atLeast(`bus_${key}_to_libmodbus`, toLibmodbus, TO_LIBMODBUS_MIN - allowance)),
     none(`bus_${key}_violations`, sum(ours.map((run) => run.violations))),
+    atLeast(`bus_${key}_delivered`, median(ours.map((run) => run.delivered)), DELIVERED_MIN),
     none(`bus_${key}_not_good`, sum(ours.map((run) => run.notGood))),
     below(
       `bus_${key}_cpu_to_modbus_serial`,

@@ -30,6 +30,8 @@ export interface RunResult {
   readonly lateMs: number;
   /** Readings that were not Good, where the contestant tells. */
   readonly notGood: number;
+  /** Good readings told to registers wanted and brought by the wire, where the contestant tells. */
+  readonly delivered: number;
 }
 
 /** The kernel's unit of CPU time in /proc (USER_HZ), the same on every Linux port that we run on. */
@@ -57,7 +59,9 @@ export async function runContestant(programs: Programs, contestant: Contestant, 
     const counts = await Promise.all(lines.map((line) => line.end()));
     const cpuS = (await cpuSecondsOf(children)) - cpuBeforeS;
     await Promise.all(children.map(endChild));
-    return resultOf(counts, cpuS, notGoodIn(await Promise.all(told)));
+    const atLast = await Promise.all(lines.map((line) => line.end()));
+    const brought = atLast.reduce((total, { repliesEver }) => total + repliesEver, 0) * plan.traffic.registers;
+    return resultOf(counts, cpuS, readingsIn(await Promise.all(told)), brought);
   } finally {
     await Promise.all(children.map(endChild));
     await Promise.all(lines.map((line) => line.close()));
@@ -97,7 +101,12 @@ function commandsOf(
   }
 }
 
-function resultOf(counts: readonly WireCount[], cpuS: number, notGood: number): RunResult {
+interface Readings {
+  readonly good: number;
+  readonly other: number;
+}
+
+function resultOf(counts: readonly WireCount[], cpuS: number, readings: Readings, brought: number): RunResult {
   const sum = (of: (count: WireCount) => number) => counts.reduce((total, count) => total + of(count), 0);
   const replies = sum((c) => c.replies);
   const elapsedMs = sum((c) => c.elapsedMs);
@@ -109,13 +118,15 @@ function resultOf(counts: readonly WireCount[], cpuS: number, notGood: number): 
     cpuSPer1000: (cpuS * 1_000) / replies,
     exceptions: sum((c) => c.exceptions),
     lateMs: sum((c) => c.lateMs) / counts.length,
-    notGood,
+    notGood: readings.other,
+    delivered: readings.good / brought,
   };
 }
 
-function notGoodIn(told: readonly string[]): number {
-  const counts = told.filter((line) => line !== "").map((line) => JSON.parse(line) as { readonly other: number });
-  return counts.reduce((total, { other }) => total + other, 0);
+function readingsIn(told: readonly string[]): Readings {
+  const counts = told.filter((line) => line !== "").map((line) => JSON.parse(line) as Readings);
+  const sum = (of: (readings: Readings) => number) => counts.reduce((total, readings) => total + of(readings), 0);
+  return { good: sum((readings) => readings.good), other: sum((readings) => readings.other) };
 }
 
 /** User and system time of these processes so far. */

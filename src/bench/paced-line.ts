@@ -30,6 +30,8 @@ export interface WireCount {
   readonly shortestGapMs: number;
   /** How much later than the wire the last byte of a reply became readable, on average. */
   readonly lateMs: number;
+  /** Since the line was opened. */
+  readonly repliesEver: number;
 }
 
 /** A line behind a pseudo-terminal that takes the time of a wire: paced-line.c. */
