@@ -133,8 +133,8 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/json/json-payload.ts",
-        find: "JSON.stringify({ online: false, timestamp: timestampMs, session, epoch })",
-        replace: "JSON.stringify({ online: true, timestamp: timestampMs, session, epoch })",
+        find: "    online: false,",
+        replace: "    online: true,",
       },
     ],
   },
