@@ -38,7 +38,7 @@ export interface ToldValue {
   readonly t: number;
   readonly epoch: number;
   readonly status: string;
-  readonly stage: "data" | "history";
+  readonly stage: "data" | "history" | "snapshot/d";
   readonly unsynced: boolean;
 }
 
@@ -166,10 +166,10 @@ export class BoardSite {
 
   /** Times told of the register, in the order of being told. */
   told(): readonly ToldValue[] {
-    return (["data", "history"] as const).flatMap((stage) =>
-      this.#payloads<ValuesOnWire>(stage).flatMap((message) =>
+    return (["data", "history", "snapshot/d"] as const).flatMap((stage) =>
+      this.#payloads<Pick<ValuesOnWire, "epoch" | "clock" | "values">>(stage).flatMap((message) =>
         message.values
-          .filter((value): value is ValueOnWire => value.id === TRUE_TIME_ID && !isLoss(value))
+          .filter((value): value is ValueOnWire => value.id === TRUE_TIME_ID && value.v !== null && !isLoss(value))
           .map(({ v, t, e, s }) => ({
             trueMs: Number(v ?? 0),
             t,
@@ -180,6 +180,13 @@ export class BoardSite {
           })),
       ),
     );
+  }
+
+  /** True times of what was taken in and never came as more than a copy or a picture. */
+  missing(): readonly number[] {
+    const samples = this.told().filter(({ unsynced, stage }) => !unsynced && stage !== "snapshot/d");
+    const arrived = new Set(samples.map(({ trueMs }) => trueMs));
+    return [...this.takenIn].filter((trueMs) => !arrived.has(trueMs));
   }
 
   losses(): readonly LossOnWire[] {

@@ -106,10 +106,8 @@ export function stampProblems(told: readonly ToldValue[]): string[] {
 
 /** What never came was taken by a power cut, and is told as lost. */
 export function lossProblems(site: BoardSite, cuts: readonly number[]): string[] {
-  const arrived = new Set(site.told().flatMap(({ unsynced, trueMs }) => (unsynced ? [] : [trueMs])));
-  const missing = [...site.takenIn].filter((trueMs) => !arrived.has(trueMs));
   const losses = site.losses();
-  return missing.flatMap((trueMs) => {
+  return site.missing().flatMap((trueMs) => {
     const what = `${new Date(trueMs).toISOString()} never came`;
     if (!cuts.some((cutMs) => cutMs >= trueMs && cutMs - trueMs <= CUT_TAKES_MS))
       return [`${what}, and no cut took it`];
