@@ -77,7 +77,7 @@ export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowanc
     disturbed(atLeast(`bus_${key}_ratio`, ratio, ratioMin - allowance)),
     disturbed(atLeast(`bus_${key}_to_libmodbus`, toLibmodbus, TO_LIBMODBUS_MIN - allowance)),
     none(`bus_${key}_violations`, sum(ours.map((run) => run.violations))),
-    atLeast(`bus_${key}_delivered`, median(ours.map((run) => run.delivered)), DELIVERED_MIN),
+    atLeast(`bus_${key}_delivered`, median(ours.map((run) => run.delivered)), DELIVERED_MIN - allowance),
     none(`bus_${key}_not_good`, sum(ours.map((run) => run.notGood))),
     below(
       `bus_${key}_cpu_to_modbus_serial`,
