@@ -12,7 +12,10 @@ export type Statement<Parameters extends unknown[], Row = unknown> = Sqlite.Stat
 /** "SALO" and "SALS": tell our files from other SQLite files, and from each other. */
 export const OUTBOX_FILE_ID = 0x53414c4f;
 export const STATE_FILE_ID = 0x53414c53;
-const PAGE_BYTES = 4_096;
+/** A commit writes whole pages, and changes little on each: small ones spare the card most of it. */
+const PAGE_BYTES = 1_024;
+/** A page in the write-ahead log, with its head. */
+const WAL_FRAME_BYTES = PAGE_BYTES + 24;
 /** For a tool that reads the file while we write. */
 const BUSY_TIMEOUT_MS = 5_000;
 const CACHE_KIB = 2_048;
@@ -163,7 +166,7 @@ function immortal(database: Database): Database {
 }
 
 function configure(database: Database, { walBytes, exclusive }: DatabaseOptions): void {
-  const walPages = Math.max(MIN_WAL_PAGES, Math.floor(walBytes / PAGE_BYTES));
+  const walPages = Math.max(MIN_WAL_PAGES, Math.floor(walBytes / WAL_FRAME_BYTES));
   // First of all: the first look at a file decides whether its log gets a shared index.
   database.pragma(`locking_mode = ${exclusive ? "EXCLUSIVE" : "NORMAL"}`);
   // These shape a new file. On one that is there the second would write, which a full card cannot take.
@@ -175,7 +178,7 @@ function configure(database: Database, { walBytes, exclusive }: DatabaseOptions)
   database.pragma("synchronous = FULL");
   // Half of it: what one commit adds comes on top.
   database.pragma(`wal_autocheckpoint = ${Math.max(MIN_WAL_PAGES, walPages >> 1)}`);
-  database.pragma(`journal_size_limit = ${walPages * PAGE_BYTES}`);
+  database.pragma(`journal_size_limit = ${walPages * WAL_FRAME_BYTES}`);
   database.pragma(`cache_size = -${CACHE_KIB}`);
   database.pragma("temp_store = MEMORY");
   database.pragma("cell_size_check = ON");
