@@ -115,31 +115,40 @@ class Run {
   async #converge(): Promise<void> {
     const { clock } = this.world;
     const untilMs = clock.monotonicMs() + CONVERGED_WITHIN_MS;
-    let reason = "";
     for (let calm = 0; calm < CALM_STEPS && !this.#isBroken(); ) {
       await this.#passUntil(clock.monotonicMs() + STEP_MS);
       this.#check();
-      reason = this.#whyNotWell();
-      calm = reason === "" ? calm + 1 : 0;
-      if (reason !== "" && clock.monotonicMs() > untilMs) {
-        this.#story.breach("convergence", `${CONVERGED_WITHIN_MS / 60_000} min after the last fault: ${reason}`);
-      }
+      const reason = this.#whyNotWell();
+      const owed = this.#whatIsOwed();
+      calm = reason === "" && owed === "" ? calm + 1 : 0;
+      if (calm > 0 || clock.monotonicMs() <= untilMs) continue;
+      const late = `${CONVERGED_WITHIN_MS / 60_000} min after the last fault`;
+      if (reason === "") this.#story.breach("P4 nothing is lost unsaid", `${late} ${owed}`);
+      else this.#story.breach("convergence", `${late}: ${reason}`);
     }
-    this.#story.tell("─ all is well again");
+    if (!this.#isBroken()) this.#story.tell("─ all is well again");
   }
 
-  /** Empty when each uplink is connected, has told all it owes, and shows what the tag table says. */
+  /** Taken in, neither arrived nor told as lost, and not just now; empty when there is none. */
+  #whatIsOwed(): string {
+    const { site, farEnd, clock } = this.world;
+    for (const { name } of site.uplinks) {
+      const book = farEnd.book(name);
+      const owed = book.overdue(clock.monotonicMs() - SETTLED_AFTER_MS);
+      if (owed === undefined) continue;
+      return `${name} still owes ${owed.id} ${owed.epoch}/${owed.t} and ${book.owedCount()} in all`;
+    }
+    return "";
+  }
+
+  /** Empty when each uplink is connected and shows what the tag table says. */
   #whyNotWell(): string {
-    const { life, site, farEnd, clock } = this.world;
+    const { life, site, farEnd } = this.world;
     const gateway = life?.gateway;
     if (gateway === undefined) return "the gateway is down";
     for (const report of gateway.uplinks()) {
       const { name, state, server } = report;
       if (state !== "connected") return `${name} is ${state}`;
-      const book = farEnd.book(name);
-      const owed = book.overdue(clock.monotonicMs() - SETTLED_AFTER_MS);
-      if (owed !== undefined)
-        return `${name} still owes ${owed.id} ${owed.epoch}/${owed.t} and ${book.owedCount()} in all`;
       const index = site.uplinks.find((uplink) => uplink.name === name)?.brokers.find((i) => server.includes(`-${i}:`));
       for (const reader of farEnd.brokers[index ?? -1]?.readers(name) ?? []) {
         const reason = difference(reader, gateway.values);

@@ -53,6 +53,8 @@ export class World {
   #cardTakesNothingSinceMs = Number.POSITIVE_INFINITY;
   /** Being stopped or without power: it will be started again by whoever ended it. */
   #isDown = false;
+  /** The latest the wall clock ever said, before it was set back. */
+  #bestWallMs = 0;
   /** The uplinks that are owed what is taken in. */
   #owing: readonly string[] = [];
 
@@ -74,6 +76,11 @@ export class World {
   }
 
   async boot(): Promise<void> {
+    if (this.#wouldTurnBack()) {
+      this.#story.tell("… the card cannot be read, and the clock is behind: the start waits");
+      this.clock.after(START_AGAIN_MS, () => void this.boot());
+      return;
+    }
     this.#isDown = false;
     this.#lives += 1;
     this.#bootedMs = this.clock.monotonicMs();
@@ -168,6 +175,7 @@ export class World {
         for (const broker of this.farEnd.brokers) void broker.takeOver(trouble.uplink);
         break;
       case "clock step":
+        this.#bestWallMs = Math.max(this.#bestWallMs, this.clock.wallMs());
         this.clock.stepWall(trouble.byMs);
         break;
       case "disk full":
@@ -232,6 +240,11 @@ export class World {
   abandon(): void {
     this.#life?.kill();
     this.#disk.end();
+  }
+
+  /** Known limit: where no counter can be read the epoch begins at the time, and that was later once. */
+  #wouldTurnBack(): boolean {
+    return this.#disk.condition.fault === "erroring" && this.clock.wallMs() < this.#bestWallMs;
   }
 
   #broker(index: number) {
