@@ -1,0 +1,103 @@
+/**
+ * A slow card does not stop the bus: the period of a 100 ms group while every fsync takes 2 s, beside the undisturbed
+ * one of the same run. Real terminal, the service as a process with its storage thread, the card that is preloaded.
+ *
+ *     npm run bench:slow-card -- --seconds 20
+ */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process, { argv, stdout } from "node:process";
+import { parseArgs } from "node:util";
+import { hostClock, sleep } from "../core/clock.ts";
+import { writeCertificates } from "../testing/certificates.ts";
+import { DiskShim } from "../testing/disk-shim/disk-shim.ts";
+import { startGateway } from "../testing/gateway-process.ts";
+import { ModbusDevice } from "../testing/modbus-device.ts";
+import { openPtyPair } from "../testing/pty.ts";
+import { serveDevices } from "../testing/simulated-bus.ts";
+
+const SCAN_RATE_MS = 100;
+const SYNC_DELAY_MS = 2_000;
+const LIMIT_MS = 10;
+const SETTLE_MS = 5_000;
+/** Undisturbed and slow in turn, so that what else the machine does falls on both. */
+const ROUNDS = 3;
+
+const { values } = parseArgs({ args: argv.slice(2), options: { seconds: { type: "string", default: "20" } } });
+const phaseMs = Number(values.seconds) * 1_000;
+const dir = await mkdtemp(join(tmpdir(), "sallyport-slow-card-"));
+const stateDir = join(dir, "state");
+const runtimeDir = join(dir, "runtime");
+const shim = await DiskShim.compile();
+const pair = await openPtyPair();
+const meter = new ModbusDevice(1);
+let requestsMs: number[] = [];
+pair.master.on("data", () => requestsMs.push(hostClock.monotonicMs()));
+const stopServing = serveDevices(pair.master, [meter], hostClock);
+// Every read changes the tag, and no broker is there: each second wants a commit.
+const counting = setIntervalOn(() => meter.set("holdingRegister", 0, Math.floor(hostClock.monotonicMs()) % 65_536));
+
+function setIntervalOn(tick: () => void): { cancel: () => void } {
+  let timer = hostClock.after(SCAN_RATE_MS / 4, again);
+  function again(): void {
+    tick();
+    timer = hostClock.after(SCAN_RATE_MS / 4, again);
+  }
+  return { cancel: () => timer.cancel() };
+}
+
+/** Periods of the group, ms: requests come in one piece. */
+async function measure(syncDelayMs: number): Promise<number[]> {
+  shim.set({ syncDelayMs });
+  await sleep(hostClock, SETTLE_MS);
+  requestsMs = [];
+  await sleep(hostClock, phaseMs);
+  return requestsMs.slice(1).map((ms, i) => ms - (requestsMs[i] ?? ms));
+}
+
+function p99(periods: readonly number[]): number {
+  const late = periods.map((ms) => Math.abs(ms - SCAN_RATE_MS)).sort((a, b) => a - b);
+  return late[Math.floor(late.length * 0.99)] ?? Number.NaN;
+}
+
+const quiet: number[] = [];
+const slow: number[] = [];
+try {
+  const { ca, client } = await writeCertificates(join(dir, "tls"), hostClock);
+  await mkdir(runtimeDir);
+  const config = join(dir, "gateway.yaml");
+  const tls = `{ ca: ${ca}, certificate: ${client.certificate}, key: ${client.key} }`;
+  await writeFile(
+    config,
+    `version: 1
+gateway: { group: bench, name: slow-card }
+clock: { source: host }
+uplinks: { away: { servers: [ "mqtts://127.0.0.1:9" ], tls: ${tls} } }
+lines:
+  line-1:
+    path: ${pair.path}
+    devices:
+      meter: { unitId: 1, scanRate: ${SCAN_RATE_MS}ms, tags: { value: { holdingRegister: 0 } } }
+`,
+  );
+  const environment = { ...shim.environment(`${stateDir}/`), RUNTIME_DIRECTORY: runtimeDir };
+  const gateway = await startGateway(config, stateDir, environment);
+  for (let round = 0; round < ROUNDS; round++) {
+    quiet.push(...(await measure(0)));
+    slow.push(...(await measure(SYNC_DELAY_MS)));
+  }
+  shim.set({});
+  await gateway.stop();
+} finally {
+  counting.cancel();
+  stopServing();
+  await pair.close();
+  await shim.close();
+  await rm(dir, { recursive: true, force: true });
+}
+const difference = p99(slow) - p99(quiet);
+stdout.write(`slow_card_quiet_p99 ${p99(quiet).toFixed(1)} ms off the period, of ${quiet.length} scans\n`);
+stdout.write(`slow_card_slow_p99 ${p99(slow).toFixed(1)} ms off the period, of ${slow.length} scans\n`);
+stdout.write(`slow_card_difference ${difference.toFixed(1)} ms limit ${LIMIT_MS} ms\n`);
+process.exitCode = difference <= LIMIT_MS ? 0 : 1;
