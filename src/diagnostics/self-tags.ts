@@ -60,7 +60,7 @@ export interface SelfReportOptions {
   readonly sink: TagSink;
   readonly clock: Clock;
   readonly reports: Reports;
-  /** unsynced, holdover, ntp or host. Absent: nobody judges the clock, and clock/state is out of service. */
+  /** unsynced, holdover, rtc, ntp or host. Absent: nobody judges the clock, and clock/state is out of service. */
   readonly clockState?: () => string;
   /** Absent in a simulation, which has no process: those tags are out of service. */
   readonly host?: HostFigures;
