@@ -21,7 +21,6 @@ export type Invariant =
   | "P7 bounded"
   | "P8 changes are safe"
   | "P9 honest time"
-  | "P11 kind to flash"
   | "convergence"
   | "no bug";
 
