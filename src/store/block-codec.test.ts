@@ -138,38 +138,33 @@ test("P11: a block of what a meter sends takes at most 2 bytes a sample", () => 
   assert.ok(encodeBlock(registers, keyOf).length <= 2 * registers.length);
 });
 
-test("P8: a block that an earlier version wrote is read to the digit", () => {
-  // Written by version 1 of the codec, before there was a second.
-  const written = "AQBzHHdqBUBTYmJhUmPnZGfnbOj8sZaXgYGJ6Uf3pp4DGV+YvzC/YD//f1MQAwMDExcLWzMD+zJxhoBdLg0wwMR0eA8A";
+test("P8: a block in a file stays readable to the digit: these bytes were written before today's program", () => {
+  const written =
+    "AwC9/irhBUpTYmJhUuNjYWZgaej8sZaXgYGJ6Uf3pp4DGV+YvzC/YD//f1MQAwMDExcrC1tDCyMDEwMD0wIFli+TmBgYuBpggImZ6fAeAA==";
+  const inTheDark =
+    "AwEMtgJgBXNTMU5JsjQ1NzTXTTM1SNE1MTS00LU0SDTSNTA0sEhMtDRKTTY3+ray7dO6DCUmFiY1PhZmBpaGzh9reRkYmJgaWtbHf2H+wvyC/fz/TUEMDAxMXKwsbA0tjAxMDAxMCxRYvkxiYmDgaoABJmamw3sA";
   const [speed, serial] = ["speed", "serial"].map(
     (name): TagRef => ({ id: `pump-1/${name}`, device: "pump-1", name, type: "float64", priority: "normal" }),
   );
   assert.ok(speed !== undefined && serial !== undefined);
-  const at = Date.UTC(2026, 10, 22, 1, 2, 3, 4);
   const epoch = 1_793_000_000;
+  const content = [
+    { at: 0, tag: speed, value: 1490.5, status: "Good", epoch, number: 17 },
+    { at: 250, tag: serial, value: 2n ** 63n, status: "Good", epoch, number: 18 },
+    { at: 500, tag: speed, value: 1491, status: "Good", epoch, number: 20, readBefore: true },
+    { at: 1_000, tag: speed, value: null, status: "BadNoCommunication", epoch: epoch + 1, number: 21 },
+    { at: -86_400_000, tag: serial, value: "ü", status: "UncertainLastUsableValue", epoch: epoch + 2, number: 40 },
+  ];
+  const read = (text: string) => decodeBlock(Buffer.from(text, "base64"), (key) => (key === 7 ? speed : serial));
+  const utcMs = Date.UTC(2026, 10, 22, 1, 2, 3, 4);
   assert.deepEqual(
-    decodeBlock(Buffer.from(written, "base64"), (key) => (key === 7 ? speed : serial)),
-    [
-      { tag: speed, value: 1490.5, status: "Good", sourceTimestampMs: at, epoch, number: 17 },
-      { tag: serial, value: 2n ** 63n, status: "Good", sourceTimestampMs: at + 250, epoch, number: 18 },
-      { tag: speed, value: 1491, status: "Good", sourceTimestampMs: at + 500, epoch, number: 20, readBefore: true },
-      {
-        tag: speed,
-        value: null,
-        status: "BadNoCommunication",
-        sourceTimestampMs: at + 1_000,
-        epoch: epoch + 1,
-        number: 21,
-      },
-      {
-        tag: serial,
-        value: "ü",
-        status: "UncertainLastUsableValue",
-        sourceTimestampMs: at - 86_400_000,
-        epoch: epoch + 2,
-        number: 40,
-      },
-    ],
+    read(written),
+    content.map(({ at, ...sample }) => ({ ...sample, sourceTimestampMs: utcMs + at })),
+  );
+  const base = { boot: "3db95717-f50d-4118-90a2-0108aa92ec72", knownOffsetMs: 1_793_000_000_123 };
+  assert.deepEqual(
+    read(inTheDark),
+    content.map(({ at, ...sample }) => ({ ...sample, bootMs: 100_000_000 + at, ...base })),
   );
 });
 
