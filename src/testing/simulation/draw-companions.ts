@@ -52,7 +52,7 @@ export function drawCompanions(
       add(overMs, chance.spread(60_000, 300_000), { kind: "slow link", broker, bytesPerS });
     }
   }
-  if (site.outbox.maxSizeBytes < SMALL_OUTBOX_BYTES && chance.happens(0.7)) {
+  if (site.outbox.maxSizeBytes < SMALL_OUTBOX_BYTES) {
     const atMs = chance.between(FIRST_AT_MS, calmFromMs / 4);
     everyBroker((broker) => ({ kind: "broker gone", broker }), atMs, calmFromMs - atMs);
   }

@@ -15,6 +15,7 @@ const BROKERS_MAX = 2;
 const BAUD_RATES = [9_600, 19_200, 38_400, 115_200] as const;
 const CALM_FROM_MIN_MS = 120_000;
 const CALM_FROM_MAX_MS = 480_000;
+const CALM_FROM_FULL_MS = 420_000;
 const PLENTY_BYTES = 64 * 1_048_576;
 const DAY_MS = 86_400_000;
 /** So small that a run comes to them within minutes. */
@@ -32,7 +33,9 @@ export function drawPlan(seed: number): Plan {
   const chance = new Chance(seed, "size");
   const brokers = drawBrokers(new Chance(seed, "brokers"));
   const site = drawSite(seed, brokers.length);
-  const calmFromMs = chance.spread(CALM_FROM_MIN_MS, CALM_FROM_MAX_MS);
+  const drawnMs = chance.spread(CALM_FROM_MIN_MS, CALM_FROM_MAX_MS);
+  // A card fills up in a long outage only.
+  const calmFromMs = site.outbox.maxSizeBytes < PLENTY_BYTES ? Math.max(drawnMs, CALM_FROM_FULL_MS) : drawnMs;
   const first = drawFaults(new Chance(seed, "faults"), site, brokers.length, calmFromMs);
   const more = drawCompanions(new Chance(seed, "companions"), site, brokers.length, first, calmFromMs);
   const faults = [...first, ...more].sort((a, b) => a.atMs - b.atMs);
