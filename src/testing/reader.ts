@@ -17,6 +17,8 @@ export interface ReaderTag {
   readonly status: string;
   readonly timestampMs: number;
   readonly epoch: number;
+  /** Its time is only the best-known one, so it has no identity. */
+  readonly unsynced: boolean;
 }
 
 export interface Currency {
@@ -200,14 +202,17 @@ export class Reader {
     }
   }
 
-  /** Of two values of a tag the greater (epoch, t) holds. */
-  #take({ epoch: messageEpoch, values }: Pick<ValuesOnWire, "epoch" | "values">, device?: ReaderDevice): void {
+  /** Of two values of a tag the greater (epoch, t) holds; one whose time is only the best-known one gives way to any that is not. */
+  #take(message: Pick<ValuesOnWire, "epoch" | "clock" | "values">, device?: ReaderDevice): void {
+    const { epoch: messageEpoch, clock, values } = message;
+    const unsynced = clock === "unsynced";
     for (const { id, v, q, s, t, e } of values) {
       const epoch = e ?? messageEpoch;
       const known = this.#tags.get(id);
-      if (known !== undefined && (epoch < known.epoch || (epoch === known.epoch && t <= known.timestampMs))) continue;
+      const hasOrder = known !== undefined && !(known.unsynced && !unsynced);
+      if (hasOrder && (epoch < known.epoch || (epoch === known.epoch && t <= known.timestampMs))) continue;
       const type = (device ?? this.#deviceOf(id))?.types.get(id);
-      this.#tags.set(id, { id, value: typed(v, type), good: q, status: s ?? "Good", timestampMs: t, epoch });
+      this.#tags.set(id, { id, value: typed(v, type), good: q, status: s ?? "Good", timestampMs: t, epoch, unsynced });
     }
   }
 
