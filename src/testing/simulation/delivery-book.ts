@@ -56,7 +56,7 @@ export class DeliveryBook {
     this.#order = new SessionOrder(topicOf(uplink));
   }
 
-  /** Known limit: a life that could write nothing, from its start to a power cut, leaves no trace of what it took in. */
+  /** What no start can know of. */
   forgive(sinceMs: number): void {
     for (const taken of this.#owed) if (taken.atMs >= sinceMs) this.#owed.delete(taken);
   }

@@ -120,6 +120,8 @@ class Run {
       this.#check();
       const reason = this.#whyNotWell();
       const owed = this.#whatIsOwed();
+      // What its file holds goes out after the next start: somebody changes the card, or the power fails some day.
+      if (reason === "" && this.world.isBlind) void this.world.startAnew();
       calm = reason === "" && owed === "" ? calm + 1 : 0;
       if (calm > 0 || clock.monotonicMs() <= untilMs) continue;
       const late = `${CONVERGED_WITHIN_MS / 60_000} min after the last fault`;

@@ -23,6 +23,9 @@ const START_AGAIN_MS = 5_000;
 /** A power cut that waits for a statement waits no longer. */
 const CUT_LATEST_MS = 3_000;
 
+/** How the log tells of a start without a card. */
+const BLIND = "waits for the next start";
+
 export interface PowerCut {
   readonly atMs: number;
   /** The card was as it should be for long enough before. */
@@ -41,6 +44,8 @@ export class World {
   /** When a file was damaged, the last time. */
   damagedMs = Number.NEGATIVE_INFINITY;
   cardTroubledMs = Number.NEGATIVE_INFINITY;
+  /** The running life could not read its card at the start. */
+  isBlind = false;
   site: SitePlan;
   readonly #plan: Plan;
   readonly #story: Story;
@@ -77,11 +82,12 @@ export class World {
 
   async boot(): Promise<void> {
     if (this.#wouldTurnBack()) {
-      this.#story.tell("… the card cannot be read, and the clock is behind: the start waits");
+      this.#story.tell("… the card takes nothing, and the clock is behind: the start waits");
       this.clock.after(START_AGAIN_MS, () => void this.boot());
       return;
     }
     this.#isDown = false;
+    this.isBlind = false;
     this.#lives += 1;
     this.#bootedMs = this.clock.monotonicMs();
     const { site } = this;
@@ -120,6 +126,11 @@ export class World {
     }
   }
 
+  async startAnew(): Promise<void> {
+    this.isBlind = false;
+    await this.#restart(0);
+  }
+
   /** A clean stop. Resolves when it has ended, or when a power cut came first. */
   async shutDown(): Promise<void> {
     const life = this.#life;
@@ -127,6 +138,7 @@ export class World {
     this.#isDown = true;
     const beganMs = this.clock.monotonicMs();
     await life.stop();
+    this.#forgiveWithoutTrace();
     const tookMs = this.clock.monotonicMs() - beganMs;
     this.#story.tell(`○ stopped after ${Math.round(tookMs)} ms`);
     if (tookMs > STOP_LIMIT_MS && this.isCardWell()) {
@@ -175,8 +187,7 @@ export class World {
         for (const broker of this.farEnd.brokers) void broker.takeOver(trouble.uplink);
         break;
       case "clock step":
-        this.#bestWallMs = Math.max(this.#bestWallMs, this.clock.wallMs());
-        this.clock.stepWall(trouble.byMs);
+        this.#stepClock(trouble.byMs);
         break;
       case "disk full":
       case "disk failing":
@@ -242,9 +253,24 @@ export class World {
     this.#disk.end();
   }
 
-  /** Known limit: where no counter can be read the epoch begins at the time, and that was later once. */
+  /** Known limit: a life that could write nothing, from its start to its end, leaves no trace of what it took in. */
+  #forgiveWithoutTrace(): void {
+    if (this.#leavesNoTrace()) this.farEnd.forgive(this.#bootedMs);
+  }
+
+  #leavesNoTrace(): boolean {
+    return this.#cardTakesNothingSinceMs <= this.#bootedMs;
+  }
+
+  #stepClock(byMs: number): void {
+    if (byMs < 0 && (this.isBlind || this.#leavesNoTrace())) return this.#story.tell("… left out: no epoch is stored");
+    this.#bestWallMs = Math.max(this.#bestWallMs, this.clock.wallMs());
+    this.clock.stepWall(byMs);
+  }
+
+  /** Known limit: where no epoch can be stored it goes by the time, and that was later once. */
   #wouldTurnBack(): boolean {
-    return this.#disk.condition.fault === "erroring" && this.clock.wallMs() < this.#bestWallMs;
+    return this.#disk.condition.fault !== "none" && this.clock.wallMs() < this.#bestWallMs;
   }
 
   #broker(index: number) {
@@ -261,7 +287,7 @@ export class World {
       if (life === undefined || life.isOver) return;
       life.kill();
       this.#isDown = true;
-      if (this.#cardTakesNothingSinceMs <= this.#bootedMs) this.farEnd.forgive(this.#bootedMs);
+      this.#forgiveWithoutTrace();
       this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.isCardWell() });
       this.#story.tell("⚡ the power is cut");
       this.clock.after(Math.max(1, darkMs), () => {
@@ -354,7 +380,10 @@ export class World {
   #log(): Log {
     const life = this.#lives;
     return createLog({
-      write: (line) => this.#story.tell(`  ${life}> ${line.trimEnd().replaceAll(this.#disk.dir, "…")}`),
+      write: (line) => {
+        this.#story.tell(`  ${life}> ${line.trimEnd().replaceAll(this.#disk.dir, "…")}`);
+        if (line.includes(BLIND)) this.isBlind = true;
+      },
       level: "info",
       format: "text",
     });
