@@ -100,6 +100,8 @@ export interface OpenedBlocks {
 export interface SetAside {
   readonly path: string;
   readonly reason: string;
+  /** What was taken over from it. */
+  readonly salvaged?: { readonly blocks: number; readonly isWhole: boolean };
 }
 
 export interface OpenRequest {
@@ -140,8 +142,12 @@ export interface PriorityRange extends Range {
 export interface BlockStore {
   /** Opens the file, or begins a new one; a damaged one is set aside first. */
   open(request: OpenRequest): Promise<OpenedBlocks>;
-  /** Sets the open file aside because of `reason` and begins a new one. */
-  renew(reason: string, nowMs: number): Promise<OpenedBlocks>;
+  /**
+   * Sets the open file aside because of `reason` and begins a new one, with what can be read of the old one's blocks.
+   *
+   * @param below only blocks that begin below this number: all else is in memory
+   */
+  renew(reason: string, nowMs: number, below: number): Promise<OpenedBlocks>;
   commit(change: Change): Promise<Usage>;
   read(request: ReadRequest): Promise<ReadBlocks>;
   oldest(request: OldestRequest): Promise<readonly OldBlock[]>;

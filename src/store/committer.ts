@@ -127,18 +127,21 @@ export class Committer implements CommitTask {
   async #renew(reason: string): Promise<void> {
     const { store, ledger, clock, log } = this.#options;
     const nowMs = clock.wallMs();
-    const opened = await store.renew(reason, nowMs);
-    log.error(`outbox.db is damaged (${reason}); it was set aside as ${opened.setAside?.path}`);
+    const opened = await store.renew(reason, nowMs, ledger.tail.base);
+    const { path, salvaged } = opened.setAside ?? {};
+    log.error(
+      `outbox.db is damaged (${reason}); it was set aside as ${path}, ${salvaged?.blocks ?? 0} blocks salvaged`,
+    );
     for (const queue of ledger.queues.values()) {
       const first = queue.firstPending();
-      if (first === undefined || first >= ledger.tail.base) continue;
+      if (first === undefined || first >= ledger.tail.base || salvaged?.isWhole) continue;
       const fromMs = Math.min(queue.oldestMs() ?? 0, nowMs);
       const fromBoot = ledger.boots.bootAt(first);
       const toBoot = ledger.boots.undatedBoot();
       const span = { fromMs, toMs: nowMs, ...(fromBoot && { fromBoot }), ...(toBoot && { toBoot }) };
       queue.lose(ledger.unknownLoss("damaged file", { epoch: 0, toEpoch: ledger.epoch, ...span }));
     }
-    ledger.fileIsEmpty();
+    ledger.fileIsNew(opened.usage.lowest);
     this.#open = new Map();
     this.#usage = opened.usage;
     this.#saysClean = true;

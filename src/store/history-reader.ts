@@ -44,7 +44,9 @@ export class HistoryReader {
     const samples = read.blocks.flatMap((block) => this.#decode(block));
     const inside = samples.filter(({ number }) => number >= from && number <= read.to);
     inside.sort((a, b) => a.number - b.number);
-    const window = { from, to: read.to, samples: inside };
+    // A salvaged block may reach into what memory stored again.
+    const once = inside.filter(({ number }, i) => number !== inside[i - 1]?.number);
+    const window = { from, to: read.to, samples: once };
     this.#window = window;
     return window;
   }

@@ -297,12 +297,16 @@ export class Ledger implements QueueHost {
     return { ...span, reason, priority: "mixed", tags: this.#tags.map((tag) => ({ tag, count: null })) };
   }
 
-  /** Nothing is in the file any more: what memory still holds is uncommitted again. */
-  fileIsEmpty(): void {
+  /**
+   * The file was replaced: what memory still holds is uncommitted again.
+   *
+   * @param lowest the lowest number in the new one
+   */
+  fileIsNew(lowest: number | undefined): void {
     for (const entry of this.tail.between(-Infinity, Infinity)) entry.state = "new";
     for (const queue of this.queues.values()) {
       queue.forgetStored();
-      queue.giveUpBelow(this.tail.base);
+      queue.giveUpBelow(Math.min(lowest ?? this.tail.base, this.tail.base));
     }
     this.dictionary.forgetStored();
     this.boots.forgetStored();

@@ -29,6 +29,7 @@ import { BootTimes } from "./boot-times.ts";
 import { CommitLoop, healthWith } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
 import { Dictionary } from "./dictionary.ts";
+import { highestNumber } from "./highest-number.ts";
 import { HistoryReader } from "./history-reader.ts";
 import { Ledger } from "./ledger.ts";
 import type { LossDraft } from "./losses.ts";
@@ -82,7 +83,9 @@ export interface OutboxOptions {
 export async function createOutbox(options: OutboxOptions, opened: OpenedBlocks): Promise<Outbox> {
   const { log } = options;
   if (opened.setAside !== undefined) {
-    log.error(`outbox.db could not be used (${opened.setAside.reason}); it was set aside as ${opened.setAside.path}`);
+    log.error(
+      `outbox.db could not be used (${opened.setAside.reason}); it was set aside as ${opened.setAside.path}, ${opened.setAside.salvaged?.blocks ?? 0} blocks salvaged`,
+    );
   }
   const dictionary = new Dictionary(opened.tags);
   const saved = savedOutbox(opened.facts, dictionary);
@@ -133,7 +136,8 @@ class StoredOutbox implements Outbox {
       onTick: () => options.onTick(() => this.#known()),
     });
     this.#loop = new CommitLoop(this.#committer, clock, log, intervalsMs);
-    this.#damage = opened.setAside !== undefined || this.#isGone(saved) ? this.#damageLoss() : undefined;
+    const isDamaged = opened.setAside !== undefined && opened.setAside.salvaged?.isWhole !== true;
+    this.#damage = isDamaged || this.#isGone(saved) ? this.#damageLoss() : undefined;
     this.#restore(saved);
     for (const uplink of options.uplinks) this.#configure(uplink);
     this.#parkOthers();
@@ -166,7 +170,7 @@ class StoredOutbox implements Outbox {
     const known = this.#ledger.queues.get(name);
     const queue = known ?? this.#newQueue(name);
     if (known === undefined) {
-      const from = startAt === "now" ? this.#ledger.newest + 1 : this.#oldestHeld();
+      const from = startAt === "now" && this.#damage === undefined ? this.#ledger.newest + 1 : this.#oldestHeld();
       queue.begin(from);
       if (this.#damage !== undefined) queue.lose(this.#damage);
     }
@@ -270,6 +274,7 @@ class StoredOutbox implements Outbox {
       if (progress === undefined) queue.begin(this.#oldestHeld());
       else queue.restore(progress);
       queue.restoreLosses(losses.get(name) ?? []);
+      if (this.#damage !== undefined) queue.lose(this.#damage);
       if (bad.some(({ loser }) => loser === name)) queue.lose(this.#lossSince("damaged file", BEGINNING));
       if (wasClean || progress?.parkedRunMs !== undefined) continue;
       const { ms, ...safeIn } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
@@ -377,19 +382,6 @@ class StoredOutbox implements Outbox {
     const safe = this.#ledger.safeNow();
     return safe && { safe, oldestMs: this.#ledger.oldestMs() };
   }
-}
-
-/** Numbers go on above every one that the file knows of. */
-export function highestNumber(
-  { highest, newest }: OpenedBlocks,
-  { uplinks }: SavedOutbox,
-  dictionary: Dictionary,
-): number {
-  const known = [...uplinks.values()]
-    .flatMap((progress) => progress?.pending ?? [])
-    .map(({ from, to }) => (to === Infinity ? from - 1 : to));
-  for (const block of newest) known.push(contentOf(block, dictionary).samples.at(-1)?.number ?? 0);
-  return Math.max(0, highest ?? 0, ...known);
 }
 
 /** Tags that are configured no more may still have samples here. */

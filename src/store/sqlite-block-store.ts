@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs";
 import { assert } from "../core/errors.ts";
 import { PRIORITIES } from "../core/tag.ts";
+import { type BlockStatements, prepareBlocks } from "./block-statements.ts";
 import {
   type Block,
   type Change,
-  type Facts,
   MAX_BLOCK_SPAN,
   type OldBlock,
   type OldestRequest,
@@ -14,11 +14,11 @@ import {
   type PriorityRange,
   type ReadBlocks,
   type ReadRequest,
-  type SetAside,
   StorageFailure,
   type TagEntry,
   type Usage,
 } from "./block-store.ts";
+import { type Salvaged, salvage } from "./salvage.ts";
 import {
   type Database,
   fileSize,
@@ -26,12 +26,11 @@ import {
   openDatabase,
   partitionOf,
   type SqliteWatch,
-  type Statement,
   setAsideFile,
   storageFailure,
   takeLock,
 } from "./sqlite.ts";
-import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
+import { FACTS_TABLE, readFacts } from "./sqlite-facts.ts";
 
 const MIGRATIONS: readonly string[] = [
   `${FACTS_TABLE}
@@ -55,36 +54,10 @@ const SHRINK_FREE_SHARE = 1 / 4;
 const SHRINK_FREE_BYTES = 262_144;
 const SHRINK_STEP_PAGES = 256;
 
-const HEAD_COLUMNS = "first, last, samples, priority, epoch, fromMs, toMs, runMs";
-const MEASURED = "SELECT first, last, length(data) AS sizeBytes, total FROM block INDEXED BY block_by_priority";
-const RANKS = [...PRIORITIES.keys()].join(", ");
-const COLUMNS = `${HEAD_COLUMNS}, data`;
-
-interface Statements {
-  readonly putBlock: Statement<[Block & { readonly total: number }]>;
-  readonly putTag: Statement<[TagEntry]>;
-  readonly putFacts: (facts: Facts) => void;
-  readonly drop: Statement<[number]>;
-  readonly release: Statement<[number, number, number, number]>;
-  readonly read: Statement<[number, number, number, number], Block>;
-  readonly oldest: Statement<[number, number, number, number, number, number], OldBlock>;
-  readonly totalBelow: Statement<[number, number], number>;
-  readonly firstReaching: Statement<[number, number, number, number], Measured>;
-  readonly lastReached: Statement<[number, number], Measured>;
-  readonly forget: Statement<[number]>;
-  readonly load: Statement<[number], Block>;
-  readonly lastBelow: Statement<[number, number], Block>;
-  readonly oldestMs: Statement<[number, number], number>;
-  readonly lowest: Statement<[], number | null>;
-  readonly held: Statement<[number, number], number>;
-  readonly listed: Statement<[number, number], number>;
-}
-
-interface Measured {
-  readonly first: number;
-  readonly last: number;
-  readonly sizeBytes: number;
-  readonly total: number;
+interface RenewRequest {
+  readonly reason: string;
+  readonly nowMs: number;
+  readonly below: number;
 }
 
 export class SqliteBlockStore {
@@ -94,7 +67,7 @@ export class SqliteBlockStore {
   #database: Database | undefined;
   /** Why the file could not be opened. */
   #failure: StorageFailure | undefined;
-  #statements: Statements | undefined;
+  #statements: BlockStatements | undefined;
   #writtenBytes = 0;
 
   constructor(watch?: SqliteWatch) {
@@ -102,6 +75,32 @@ export class SqliteBlockStore {
   }
 
   open(request: OpenRequest): OpenedBlocks {
+    const { setAside, ...opened } = this.#open(request);
+    if (setAside === undefined) return { ...opened, setAside };
+    const salvaged = this.#salvage(setAside.path, Number.POSITIVE_INFINITY, true);
+    const database = this.#database;
+    const statements = this.#statements;
+    if (database === undefined || statements === undefined || salvaged.blocks === 0) return { ...opened, setAside };
+    const usage = this.#usage([], false);
+    return { ...contentOf(database, statements), usage, setAside: { ...setAside, salvaged } };
+  }
+
+  /** @param withFacts also what is no block */
+  #salvage(path: string, below: number, withFacts: boolean): Salvaged {
+    const database = this.#database;
+    const statements = this.#statements;
+    if (database === undefined || statements === undefined) return { blocks: 0, isWhole: false };
+    const put = (part: Partial<Change>) => {
+      database.transaction(apply).immediate(statements, { ...NO_CHANGE, ...part });
+    };
+    return salvage(path, OUTBOX_FORMAT, {
+      below,
+      putBlocks: (blocks) => put({ blocks }),
+      ...(withFacts && { putFacts: (facts) => put({ facts }), putTags: (tags) => put({ tags }) }),
+    });
+  }
+
+  #open(request: OpenRequest): OpenedBlocks {
     this.#request = request;
     const options = {
       ...request,
@@ -113,7 +112,7 @@ export class SqliteBlockStore {
     const opened = this.#opening(() => {
       this.#lock ??= takeLock(request.path, this.#watch);
       return openDatabase(options, (database) => {
-        const statements = prepare(database);
+        const statements = prepareBlocks(database);
         return { statements, found: contentOf(database, statements) };
       });
     });
@@ -133,13 +132,15 @@ export class SqliteBlockStore {
     }
   }
 
-  renew({ reason, nowMs }: { readonly reason: string; readonly nowMs: number }): OpenedBlocks {
+  renew({ reason, nowMs, below }: RenewRequest): OpenedBlocks {
     const request = this.#request;
     assert(request !== undefined, "a store renewed before it was opened");
     this.#closeFile();
     try {
-      const setAside: SetAside = { path: setAsideFile(request.path, nowMs), reason };
-      return { ...this.open({ ...request, nowMs }), setAside };
+      const path = setAsideFile(request.path, nowMs);
+      const opened = this.#open({ ...request, nowMs });
+      const salvaged = this.#salvage(path, below, false);
+      return { ...opened, usage: this.#usage([], false), setAside: { path, reason, salvaged } };
     } catch (thrown) {
       throw storageFailure(thrown);
     }
@@ -199,7 +200,7 @@ export class SqliteBlockStore {
     database?.close();
   }
 
-  #measured<T>(call: (database: Database, statements: Statements) => T): T {
+  #measured<T>(call: (database: Database, statements: BlockStatements) => T): T {
     const database = this.#database;
     const statements = this.#statements;
     const before = writtenByThread();
@@ -227,66 +228,10 @@ export class SqliteBlockStore {
   }
 }
 
+const NO_CHANGE: Change = { blocks: [], tags: [], facts: [], released: [], dropped: [], forgotten: [], ages: [] };
 const NO_FILE = { fileBytes: 0, pagesBytes: 0, usedBytes: 0 };
 
-function prepare(database: Database): Statements {
-  return {
-    // An update leaves the index by priority alone, so that a growing block costs one page.
-    putBlock: database.prepare(
-      `INSERT INTO block (${COLUMNS}, total)
-       VALUES (@first, @last, @samples, @priority, @epoch, @fromMs, @toMs, @runMs, @data, @total)
-       ON CONFLICT (first) DO UPDATE SET last = excluded.last, samples = excluded.samples, epoch = excluded.epoch,
-         fromMs = excluded.fromMs, toMs = excluded.toMs, runMs = excluded.runMs, data = excluded.data,
-         total = excluded.total`,
-    ),
-    putTag: database.prepare("INSERT INTO tag (key, device, name, type) VALUES (@key, @device, @name, @type)"),
-    putFacts: factWriter(database),
-    drop: database.prepare("DELETE FROM block WHERE first = ?"),
-    release: database.prepare("DELETE FROM block WHERE first >= ? AND first <= ? AND last <= ? ORDER BY first LIMIT ?"),
-    read: database.prepare(
-      `SELECT ${COLUMNS} FROM block WHERE first > ? AND first <= ? AND last >= ? ORDER BY first LIMIT ?`,
-    ),
-    // The length stands in the row's header: asking for it reads nothing of the data.
-    oldest: database.prepare(
-      `SELECT ${HEAD_COLUMNS}, length(data) AS sizeBytes
-       FROM block WHERE priority = ? AND first > ? AND last >= ? AND first < ? AND last < ? ORDER BY first LIMIT ?`,
-    ),
-    totalBelow: database
-      .prepare<[number, number], number>(
-        "SELECT total FROM block WHERE priority = ? AND first < ? ORDER BY first DESC LIMIT 1",
-      )
-      .pluck(),
-    firstReaching: database.prepare(
-      `${MEASURED} WHERE priority = ? AND first > ? AND first <= ? AND last >= ? ORDER BY first LIMIT 1`,
-    ),
-    lastReached: database.prepare(`${MEASURED} WHERE priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`),
-    forget: database.prepare("DELETE FROM tag WHERE key = ?"),
-    load: database.prepare(`SELECT ${COLUMNS} FROM block WHERE first = ?`),
-    lastBelow: database.prepare(
-      `SELECT ${COLUMNS} FROM block INDEXED BY block_by_priority
-       WHERE priority = ? AND first <= ? ORDER BY first DESC LIMIT 1`,
-    ),
-    oldestMs: database
-      .prepare<[number, number], number>(
-        "SELECT fromMs FROM block WHERE first > ? AND last >= ? ORDER BY first LIMIT 1",
-      )
-      .pluck(),
-    lowest: database.prepare<[], number | null>("SELECT min(first) FROM block").pluck(),
-    held: database
-      .prepare<[number, number], number>(
-        "SELECT first FROM block NOT INDEXED WHERE first BETWEEN ? AND ? ORDER BY first",
-      )
-      .pluck(),
-    listed: database
-      .prepare<[number, number], number>(
-        `SELECT first FROM block INDEXED BY block_by_priority
-         WHERE priority IN (${RANKS}) AND first BETWEEN ? AND ? ORDER BY first`,
-      )
-      .pluck(),
-  };
-}
-
-function contentOf(database: Database, statements: Statements): Omit<OpenedBlocks, "setAside" | "usage"> {
+function contentOf(database: Database, statements: BlockStatements): Omit<OpenedBlocks, "setAside" | "usage"> {
   return {
     tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
     facts: readFacts(database),
@@ -295,7 +240,7 @@ function contentOf(database: Database, statements: Statements): Omit<OpenedBlock
   };
 }
 
-function lastBlocks({ lastBelow }: Statements, number: number): readonly Block[] {
+function lastBlocks({ lastBelow }: BlockStatements, number: number): readonly Block[] {
   return PRIORITIES.flatMap((_, priority) => lastBelow.all(priority, number));
 }
 
@@ -303,7 +248,7 @@ function lastBlocks({ lastBelow }: Statements, number: number): readonly Block[]
  * Each block's `first` stands in the table and in its index. Where they differ one of them is damaged, and a block that
  * is there would not be found.
  */
-function compareKeys({ held, listed }: Statements, from: number, to: number): void {
+function compareKeys({ held, listed }: BlockStatements, from: number, to: number): void {
   const inTable = held.all(from, to);
   const inIndex = listed.all(from, to);
   if (inTable.length === inIndex.length && inTable.every((first, i) => first === inIndex[i])) return;
@@ -321,7 +266,7 @@ function highestNumber(database: Database): number | undefined {
   return highest.pluck().get(MAX_BLOCK_SPAN, MAX_BLOCK_SPAN) ?? undefined;
 }
 
-function sizeOf({ firstReaching, lastReached }: Statements, ranges: readonly PriorityRange[]): number {
+function sizeOf({ firstReaching, lastReached }: BlockStatements, ranges: readonly PriorityRange[]): number {
   let bytes = 0;
   /** A block that lies in two ranges counts once. */
   const counted = new Map<number, number>();
@@ -337,7 +282,7 @@ function sizeOf({ firstReaching, lastReached }: Statements, ranges: readonly Pri
 }
 
 /** @returns whether released blocks are left */
-function apply(statements: Statements, change: Change): boolean {
+function apply(statements: BlockStatements, change: Change): boolean {
   for (const tag of change.tags) statements.putTag.run(tag);
   for (const first of change.dropped) statements.drop.run(first);
   for (const block of change.blocks) {

@@ -23,7 +23,10 @@ import { type OpenedState, SqliteState } from "./sqlite-state.ts";
 /** What each call is given and what it answers. */
 interface CallTypes {
   openBlocks: { argument: OpenRequest; result: OpenedBlocks };
-  renewBlocks: { argument: { readonly reason: string; readonly nowMs: number }; result: OpenedBlocks };
+  renewBlocks: {
+    argument: { readonly reason: string; readonly nowMs: number; readonly below: number };
+    result: OpenedBlocks;
+  };
   commitBlocks: { argument: Change; result: Usage };
   readBlocks: { argument: ReadRequest; result: ReadBlocks };
   oldestBlocks: { argument: OldestRequest; result: readonly OldBlock[] };

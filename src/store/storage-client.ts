@@ -67,7 +67,7 @@ export function storageOver(call: StorageCall, end: () => Promise<void>): Storag
   return {
     blocks: {
       open: (request) => call("openBlocks", request),
-      renew: (reason, nowMs) => call("renewBlocks", { reason, nowMs }),
+      renew: (reason, nowMs, below) => call("renewBlocks", { reason, nowMs, below }),
       commit: (change) => call("commitBlocks", change),
       read: (request) => call("readBlocks", request),
       oldest: (request) => call("oldestBlocks", request),

@@ -164,7 +164,8 @@ class OpenedDatabases implements SqliteWatch {
   readonly databases: Database[] = [];
 
   opened(database: Database): void {
-    this.databases.push(database);
+    // The file that only holds the lock has no rows.
+    if (!database.name.endsWith("-lock")) this.databases.push(database);
   }
 
   statement(): void {}
@@ -195,11 +196,11 @@ function faulty(real: BlockStore, card: Card): BlockStore {
       card.loaded += firsts.length;
       return real.load(firsts);
     },
-    async renew(reason, nowMs) {
+    async renew(reason, nowMs, below) {
       fail(card.renewFailure);
       card.failure = undefined;
       card.readFailure = undefined;
-      return real.renew(reason, nowMs);
+      return real.renew(reason, nowMs, below);
     },
   };
 }

@@ -30,6 +30,8 @@ const START_LIMIT_MS = 60_000;
 const READ_SAMPLES = 5_000;
 /** The contract: what is older than this when the last commit began is stored, or in that commit. */
 const BOUND_MS = 1.25 * COMMIT_INTERVAL_MS;
+/** Of one kill: where one sample is missing its neighbours are, too. */
+const MAX_TOLD_FAULTS = 3;
 /** Steps of a life come this often, if it is let run. */
 const STEP_MS = 20;
 
@@ -63,7 +65,7 @@ export async function proveCrashes(kills: number, random: Random, tell: (line: s
       const told = await live(dir, random);
       const before = report.faults.length;
       await look(dir, told, report);
-      for (const fault of report.faults.slice(before)) tell(`kill ${kill}: ${fault}`);
+      for (const fault of report.faults.slice(before, before + MAX_TOLD_FAULTS)) tell(`kill ${kill}: ${fault}`);
       if (kill % 5 === 0) tell(`${kill} kills, ${report.taken} samples taken in, ${report.toldLost} told as lost`);
     }
     return report;

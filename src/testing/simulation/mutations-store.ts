@@ -111,7 +111,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     needs: ["restart"],
     edits: [
       {
-        file: "store/outbox.ts",
+        file: "store/highest-number.ts",
         find: "return Math.max(0, highest ?? 0, ...known);",
         replace: "return known.length < 0 ? 0 : (highest ?? 0);",
       },
