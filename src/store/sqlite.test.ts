@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { hostClock, sleep } from "../core/clock.ts";
-import { type Database, OUTBOX_FILE_ID, openDatabase, STATE_FILE_ID } from "./sqlite.ts";
+import { type Database, OUTBOX_FILE_ID, openDatabase, STATE_FILE_ID, setAsideFile } from "./sqlite.ts";
 
 let dir = "";
 before(() => {
@@ -79,4 +79,19 @@ test("P8: a file that lacks a table is set aside", () => {
   });
   assert.match(setAside?.reason ?? "", /no such table/);
   database.close();
+});
+
+test("P7: of a file that is set aside again and again the newest three are kept", () => {
+  const path = join(dir, "worn.db");
+  for (let day = 1; day <= 5; day++) {
+    writeFileSync(path, `day ${day}`);
+    writeFileSync(`${path}-wal`, "");
+    setAsideFile(path, Date.UTC(2026, 0, day));
+  }
+  const kept = readdirSync(dir).filter((name) => name.startsWith("worn.db.damaged-") && !name.endsWith("-wal"));
+  assert.deepEqual(
+    kept.sort().map((name) => readFileSync(join(dir, name), "utf8")),
+    ["day 3", "day 4", "day 5"],
+  );
+  assert.equal(readdirSync(dir).filter((name) => name.startsWith("worn.db.damaged-")).length, 6);
 });

@@ -1,6 +1,6 @@
 /** The adapter of better-sqlite3, and the settings of every file we keep. */
-import { existsSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { makeDirectory } from "../core/directory.ts";
 import { messageOf } from "../core/errors.ts";
@@ -19,6 +19,9 @@ const WAL_FRAME_BYTES = PAGE_BYTES + 24;
 /** For a tool that reads the file while we write. */
 const BUSY_TIMEOUT_MS = 5_000;
 const CACHE_KIB = 2_048;
+/** Of one file that was set aside more than once. */
+const MAX_SET_ASIDE_FILES = 3;
+const MAX_SET_ASIDE_BYTES = 1_000_000_000;
 const MIN_WAL_PAGES = 16;
 
 /** Sees all that SQLite is told; for proofs. */
@@ -217,7 +220,26 @@ export function setAsideFile(path: string, nowMs: number): string {
   if (existsSync(path)) renameSync(path, aside);
   if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${aside}-wal`);
   rmSync(`${path}-shm`, { force: true });
+  removeOldest(path);
   return aside;
+}
+
+/** A card that keeps damaging its file must not be filled with what is left of it. The newest always stays. */
+function removeOldest(path: string): void {
+  const prefix = `${basename(path)}.damaged-`;
+  const names = readdirSync(dirname(path)).filter((name) => name.startsWith(prefix));
+  let bytes = 0;
+  // The time in the name orders them.
+  for (const [age, name] of names
+    .filter((other) => !/-(?:wal|shm)$/.test(other))
+    .sort()
+    .reverse()
+    .entries()) {
+    const file = join(dirname(path), name);
+    bytes += statSync(file).size;
+    if (age === 0 || (age < MAX_SET_ASIDE_FILES && bytes <= MAX_SET_ASIDE_BYTES)) continue;
+    for (const part of [file, `${file}-wal`, `${file}-shm`]) rmSync(part, { force: true });
+  }
 }
 
 export interface FileSize {
