@@ -103,14 +103,14 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "a snapshot claims to include a message that follows it",
+    name: "a snapshot claims to include messages that follow it",
     breaks: "P3",
     needs: [],
     edits: [
       {
         file: "uplinks/json/json-format.ts",
         find: "const after = this.#dataSeq;",
-        replace: "const after = this.#dataSeq + 1;",
+        replace: "const after = this.#dataSeq + 20;",
       },
     ],
   },
