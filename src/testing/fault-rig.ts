@@ -11,7 +11,9 @@ import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
 import { type BlockHead, type BlockStore, type Facts, type FailureKind, StorageFailure } from "../store/block-store.ts";
 import { createOutbox, type LastKnown } from "../store/outbox.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "../store/outbox-limits.ts";
-import type { Database, SqliteWatch } from "../store/sqlite.ts";
+import { type Database, OUTBOX_FILE_ID, openReadOnly, type SqliteWatch } from "../store/sqlite.ts";
+import { OUTBOX_FORMAT } from "../store/sqlite-block-store.ts";
+import { readFacts } from "../store/sqlite-facts.ts";
 import { createStorageCalls } from "../store/storage-calls.ts";
 import { inProcessStorage } from "../store/storage-client.ts";
 import { tagRef } from "./store-rig.ts";
@@ -113,10 +115,12 @@ export class FaultRig {
 
   /** In the file, as another reader of it sees them. */
   async facts(): Promise<ReadonlyMap<string, string | null>> {
-    const { blocks } = inProcessStorage();
-    const { facts } = await blocks.open({ path: join(this.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
-    await blocks.close();
-    return new Map(facts);
+    const database = openReadOnly(join(this.dir, "outbox.db"), { fileId: OUTBOX_FILE_ID, format: OUTBOX_FORMAT });
+    try {
+      return new Map(readFacts(database));
+    } finally {
+      database.close();
+    }
   }
 
   /** As a worn card might have them. */
