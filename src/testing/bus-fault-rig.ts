@@ -1,5 +1,6 @@
 /** Runs the faults of bus-faults.ts on a line, real or simulated. */
 import assert from "node:assert/strict";
+import type { LineConfig } from "../config/config.ts";
 import { type Clock, sleep } from "../core/clock.ts";
 import type { BusClosed } from "../sources/modbus/bus.ts";
 import { Bus } from "../sources/modbus/bus.ts";
@@ -9,6 +10,7 @@ import type { SerialLine } from "../sources/modbus/serial-line.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import type { ReadOutcome } from "../sources/modbus/verdict.ts";
 import type { Arrival, BusFault, Expected, FaultedRead, Frames, Timing } from "./bus-faults.ts";
+import { Condition } from "./condition.ts";
 import type { LineRig } from "./line-contract.ts";
 import { deviceConfig, lineConfig } from "./modbus-config.ts";
 import { ModbusDevice } from "./modbus-device.ts";
@@ -25,11 +27,13 @@ export const NEXT_ADDRESS = 100;
 /** Read at most from either address, padding included. */
 const REACH = 64;
 
-/** Reads after the fault, until one is answered: on a busy machine a right reply can come too late. */
+/** Reads after the fault, until one is answered. */
 const NEXT_READS_MAX = 20;
 
 export interface FaultTiming extends Timing {
   readonly responseTimeoutMs: number;
+  /** Of the reads after the fault; absent: the same. */
+  readonly nextTimeoutMs?: number;
   readonly maxLateMs: number;
 }
 
@@ -51,7 +55,9 @@ export async function runFault(
 ): Promise<FaultResult> {
   const far = new FarEnd(rig, clock, read, fault, timing);
   const [first, next] = entries(read, timing.maxLateMs);
-  const bus = openableBus(rig.line, clock, timing);
+  const wait = { responseTimeoutMs: timing.responseTimeoutMs };
+  const bus = openableBus(rig.line, clock, timing, wait);
+  far.watchLine();
   await bus.open();
   const forget = fault.vanish === "during the write" ? vanishInWrite(rig) : () => undefined;
   if (fault.vanish === "before the write") await rig.unplug();
@@ -59,7 +65,9 @@ export async function runFault(
   far.assertTrue(first.read, outcome);
   forget();
   if (fault.vanish === "after the reply") await rig.unplug();
-  await far.done();
+  if (fault.vanish === undefined) await far.delivered();
+  else await far.done();
+  wait.responseTimeoutMs = timing.nextTimeoutMs ?? timing.responseTimeoutMs;
   if (fault.vanish !== undefined) {
     await bus.close();
     await rig.plugIn();
@@ -115,6 +123,9 @@ export class FarEnd {
   #first: Frames | undefined;
   #held: Uint8Array = new Uint8Array(0);
   #running: Promise<unknown> = Promise.resolve();
+  readonly #condition: Condition;
+  #sentBytes = 0;
+  #deliveredBytes = 0;
 
   constructor(rig: LineRig, clock: Clock, read: FaultedRead, fault: BusFault, timing: Timing) {
     this.#rig = rig;
@@ -122,7 +133,26 @@ export class FarEnd {
     this.#table = read.table;
     this.#fault = fault;
     this.#timing = timing;
+    this.#condition = new Condition(clock);
     rig.hear((bytes) => this.#receive(bytes));
+  }
+
+  /** Counts what the line hands over, from now on. */
+  watchLine(): void {
+    const { line } = this.#rig;
+    const { onData } = line;
+    line.onData = (bytes) => {
+      this.#deliveredBytes += bytes.length;
+      onData(bytes);
+      this.#condition.changed();
+    };
+  }
+
+  /** Resolves when the line has handed over all of the fault: what came later still would be another fault. */
+  async delivered(): Promise<void> {
+    await this.#condition.until("the first request is heard", () => this.#first !== undefined);
+    await this.done();
+    await this.#condition.until("the fault has arrived", () => this.#deliveredBytes >= this.#sentBytes);
   }
 
   /** Resolves when all of the fault is on the wire. */
@@ -160,6 +190,7 @@ export class FarEnd {
       return;
     }
     this.#first = frames;
+    this.#condition.changed();
     const { arrivals, vanish } = this.#fault;
     if (typeof vanish === "number") this.#rig.arrive(frames.reply.subarray(0, vanish));
     else if (vanish === undefined || vanish === "after the reply") {
@@ -173,6 +204,7 @@ export class FarEnd {
     for (const { afterMs, bytes } of arrivals) {
       const waitMs = beganMs + afterMs - this.#clock.monotonicMs();
       if (waitMs > 0) await sleep(this.#clock, waitMs);
+      this.#sentBytes += bytes.length;
       if (bytes.length > 0) this.#rig.arrive(bytes);
     }
   }
@@ -201,8 +233,20 @@ function vanishInWrite({ line, unplug }: LineRig): () => void {
   };
 }
 
-function openableBus(line: SerialLine, clock: Clock, { responseTimeoutMs, maxLateMs }: FaultTiming): Bus {
-  const config = lineConfig("/dev/faulty", [deviceConfig("d", UNIT, [], { maxLateMs })], { responseTimeoutMs });
+/** `wait` is looked at anew for each request. */
+function openableBus(
+  line: SerialLine,
+  clock: Clock,
+  { maxLateMs }: FaultTiming,
+  wait: Pick<LineConfig, "responseTimeoutMs">,
+): Bus {
+  const settled = lineConfig("/dev/faulty", [deviceConfig("d", UNIT, [], { maxLateMs })]);
+  const config: LineConfig = {
+    ...settled,
+    get responseTimeoutMs() {
+      return wait.responseTimeoutMs;
+    },
+  };
   const nothing = () => undefined;
   return new Bus({ line, config, clock, meters: new Map(), onLost: nothing, onSuspect: nothing });
 }
