@@ -6,8 +6,11 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { type DiskFaults, DiskShim } from "./disk-shim/disk-shim.ts";
 import { FieldSite } from "./field-site.ts";
 import type { GatewayProcess } from "./gateway-process.ts";
+import type { Reader } from "./reader.ts";
 
 const SLOW_SYNC_MS = 5_000;
+/** A card that refused is asked again within a minute. */
+const RETRY_LIMIT_MS = 90_000;
 
 interface Case {
   readonly name: string;
@@ -72,9 +75,8 @@ describe("P8: the gateway reads, publishes and says what is amiss", () => {
   }
 
   async function hasHealth(s: FieldSite, health: RegExp, when: string): Promise<void> {
-    await s.seen(`outbox/health is ${health}: ${when}`, (r) => {
-      return health.test(String(r.tag("gateway/outbox/health")?.value ?? ""));
-    });
+    const holds = (r: Reader) => health.test(String(r.tag("gateway/outbox/health")?.value ?? ""));
+    await s.seen(`outbox/health is ${health}: ${when}`, holds, RETRY_LIMIT_MS);
   }
 
   test("while the card fails, and after it", async () => {

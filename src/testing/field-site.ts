@@ -145,8 +145,8 @@ ${devices.map(device).join("")}`,
   }
 
   /** Waits until the far end's picture is so. */
-  async seen(what: string, holds: (reader: Reader) => boolean): Promise<void> {
-    await this.#until(what, async () => holds(this.reader()));
+  async seen(what: string, holds: (reader: Reader) => boolean, limitMs = LIMIT_MS): Promise<void> {
+    await this.#until(what, async () => holds(this.reader()), limitMs);
   }
 
   /** Waits until status.json tells this of the uplink. */
@@ -174,11 +174,11 @@ ${devices.map(device).join("")}`,
     return value;
   }
 
-  async #until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    const deadlineMs = hostClock.monotonicMs() + LIMIT_MS;
+  async #until(what: string, holds: () => Promise<boolean>, limitMs = LIMIT_MS): Promise<void> {
+    const deadlineMs = hostClock.monotonicMs() + limitMs;
     while (!(await holds())) {
       if (hostClock.monotonicMs() > deadlineMs) {
-        throw new Error(`waited ${LIMIT_MS} ms in vain until ${what}: ${this.#gateway?.log().slice(-2000)}`);
+        throw new Error(`waited ${limitMs} ms in vain until ${what}: ${this.#gateway?.log().slice(-2000)}`);
       }
       await sleep(hostClock, LOOK_MS);
     }
