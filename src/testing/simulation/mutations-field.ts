@@ -38,7 +38,7 @@ export const FIELD_MUTATIONS: readonly Mutation[] = [
     needs: ["silent"],
     edits: [
       {
-        file: "sources/modbus/modbus-source.ts",
+        file: "sources/modbus/poll.ts",
         find: 'if (verdict.answered) this.#deviceEvent(device, "answered");\n        this.#tell(entry.read.tags, verdict.status, atMs);',
         replace: 'if (verdict.answered) this.#deviceEvent(device, "answered");',
       },
