@@ -25,6 +25,8 @@ export interface MosquittoOptions {
   readonly plaintext?: boolean;
   /** Speak MQTT inside WebSockets too, on a second port. */
   readonly webSocket?: boolean;
+  /** Where it listens; by default on the loopback address. */
+  readonly address?: string;
 }
 
 export interface Mosquitto {
@@ -187,7 +189,7 @@ async function configuration(dir: string, ports: Ports, options: MosquittoOption
 }
 
 function listener(port: number, options: MosquittoOptions): string[] {
-  const address = `listener ${port} 127.0.0.1`;
+  const address = `listener ${port} ${options.address ?? "127.0.0.1"}`;
   if (options.plaintext === true) return [address];
   const identity = options.identity ?? options.certificates.server;
   return [

@@ -1,0 +1,83 @@
+/** What the replay benchmark measures, and the limits it is held to. */
+import type { DrainResult } from "./replay-drain.ts";
+import type { LiveResult } from "./replay-live.ts";
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** As printed; empty where none is promised. */
+  readonly limit: string;
+  readonly verdict: "pass" | "FAIL" | "";
+}
+
+const STORE_MIN_PER_S = 100_000;
+const UPLINK_MIN_PER_S = 40_000;
+const GROWN_MAX_MB = 30;
+/** Besides a round trip and a message of 4 kB. */
+const LIVE_DELAY_MAX_MS = 250;
+
+export function figuresOfDrain(
+  name: "store" | "uplink" | "uplink_read",
+  { samples, seconds, cpuS, grownBytes }: DrainResult,
+): readonly Figure[] {
+  const min = name === "store" ? STORE_MIN_PER_S : UPLINK_MIN_PER_S;
+  return [
+    atLeast(`replay_${name}`, Math.round(samples / seconds), "samples/s", min),
+    told(`replay_${name}_cpu`, (cpuS * 1e6) / samples, "µs/sample"),
+    atMost(`replay_${name}_rss_growth`, grownBytes / 1e6, "MB", GROWN_MAX_MB),
+  ];
+}
+
+/** @param delaysMs from the taking in of each value to its arrival as live */
+export function figuresOfLive(
+  name: string,
+  { taken, replayed, roundTripMs, messageMs }: LiveResult,
+  delaysMs: readonly number[],
+): Figure[] {
+  // What did not come as live came too late.
+  const missing = Math.max(0, taken - delaysMs.length);
+  const sorted = [...delaysMs, ...Array<number>(missing).fill(Number.POSITIVE_INFINITY)].toSorted((a, b) => a - b);
+  const of = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+  return [
+    told(`live_${name}_round_trip`, roundTripMs, "ms"),
+    told(`live_${name}_4kB_message`, messageMs, "ms"),
+    told(`live_${name}_values`, taken, "count"),
+    told(`live_${name}_history_meanwhile`, replayed, "samples"),
+    told(`live_${name}_p50`, of(0.5), "ms"),
+    atMost(`live_${name}_p99`, of(0.99), "ms", LIVE_DELAY_MAX_MS + roundTripMs + messageMs),
+  ];
+}
+
+export function textOf({
+  loadAverage,
+  figures,
+}: {
+  readonly loadAverage: number;
+  readonly figures: readonly Figure[];
+}) {
+  const rows = figures.map(({ name, value, unit, limit, verdict }) => {
+    const digits = unit === "ms" || unit === "MB" ? 1 : unit === "µs/sample" ? 2 : 0;
+    return [name, value.toFixed(digits), unit, limit && `limit ${limit}`, verdict];
+  });
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  return `load average ${loadAverage.toFixed(1)}\n\n${lines.join("\n")}\n`;
+}
+
+function told(name: string, value: number, unit: string): Figure {
+  return { name, value, unit, limit: "", verdict: "" };
+}
+
+function atLeast(name: string, value: number, unit: string, min: number): Figure {
+  return { name, value, unit, limit: `>= ${min}`, verdict: value >= min ? "pass" : "FAIL" };
+}
+
+function atMost(name: string, value: number, unit: string, max: number): Figure {
+  return { name, value, unit, limit: `<= ${max.toFixed(0)}`, verdict: value <= max ? "pass" : "FAIL" };
+}
