@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { LineConfig } from "../config/config.ts";
 import { type Clock, sleep } from "../core/clock.ts";
-import type { BusClosed } from "../sources/modbus/bus.ts";
 import { Bus } from "../sources/modbus/bus.ts";
+import type { BusClosed } from "../sources/modbus/bus-request.ts";
 import { PADDING_MAX_STEPS, type PollRead } from "../sources/modbus/poll-plan.ts";
 import { type Entry, ReadBook } from "../sources/modbus/read-book.ts";
 import type { SerialLine } from "../sources/modbus/serial-line.ts";
@@ -61,7 +61,7 @@ export async function runFault(
   await bus.open();
   const forget = fault.vanish === "during the write" ? vanishInWrite(rig) : () => undefined;
   if (fault.vanish === "before the write") await rig.unplug();
-  const outcome = await bus.read(first.read, first.read.quantity, false);
+  const outcome = await bus.read(first.read, { quantity: first.read.quantity, alone: false });
   far.assertTrue(first.read, outcome);
   forget();
   if (fault.vanish === "after the reply") await rig.unplug();
@@ -104,7 +104,7 @@ async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: Entry)
       await sleep(clock, choice.untilMs - clock.monotonicMs());
       continue;
     }
-    const outcome = await bus.read(entry.read, choice.quantity, choice.alone);
+    const outcome = await bus.read(entry.read, choice);
     far.assertTrue(entry.read, outcome);
     if (outcome.kind === "data") return;
   }

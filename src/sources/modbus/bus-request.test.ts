@@ -4,8 +4,9 @@ import { describe, test } from "node:test";
 import { busRig } from "../../testing/bus-rig.ts";
 import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
 import { rtuFrame } from "../../testing/modbus-wire.ts";
-import { type BusOutcome, type BusRequest, identificationOf } from "./bus-request.ts";
+import type { BusOutcome, BusRequest } from "./bus-request.ts";
 import { answerBytes, expectationOf } from "./expectation.ts";
+import { identificationOf } from "./reply-frame.ts";
 
 const UNIT = 17;
 

@@ -1,9 +1,9 @@
 /** What can be asked of a device, and what comes of it: every function of the bus as data. */
 import type { RegisterTable } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
-import { OBJECT_HEAD_BYTES, OBJECTS_AT } from "./expectation.ts";
 import type { Silence } from "./modbus-port.ts";
-import { ADDRESS_MAX, BITS_MAX, isBitTable, REGISTERS_MAX } from "./register-map.ts";
+import type { PollRead } from "./poll-plan.ts";
+import { ADDRESS_MAX, BITS_MAX, functionCodeOf, isBitTable, REGISTERS_MAX } from "./register-map.ts";
 
 /** Limits of one write (Modbus Application Protocol V1.1b3, 6.11, 6.12 and 6.17). */
 export const BITS_WRITE_MAX = 1_968;
@@ -82,8 +82,36 @@ export type BusOutcome =
   | { readonly kind: "copy"; readonly atMs: number }
   /** A write may have been carried out all the same. */
   | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number }
-  /** The port is gone, or was closed. */
-  | { readonly kind: "closed"; readonly reason: string; readonly atMs: number };
+  | BusClosed;
+
+/** The port is gone, or was closed. */
+export interface BusClosed {
+  readonly kind: "closed";
+  readonly reason: string;
+  readonly atMs: number;
+}
+
+export type RegisterWrite = Extract<BusRequest, { readonly kind: "writeRegister" }>;
+
+export const FUNCTION_CODES = {
+  writeCoil: 5,
+  writeRegister: 6,
+  writeCoils: 15,
+  writeRegisters: 16,
+  serverId: 17,
+  maskRegister: 22,
+  writeThenRead: 23,
+  identification: 43,
+} as const satisfies Record<Exclude<BusRequest["kind"], "read">, number>;
+
+export function requestFunctionCode(request: BusRequest): number {
+  return request.kind === "read" ? functionCodeOf(request.table) : FUNCTION_CODES[request.kind];
+}
+
+/** What goes right before a read; undefined: nothing. */
+export function pageWrite({ device, writeFirst }: PollRead): RegisterWrite | undefined {
+  return writeFirst && { kind: "writeRegister", unitId: device.unitId, ...writeFirst };
+}
 
 /** Whether the register's reply is equal to the request, so that an echo has to be told from it. */
 export function isMirrored({ kind }: BusRequest): boolean {
@@ -126,20 +154,6 @@ export function assertRequest(request: BusRequest): void {
       assert(isWithin(request.objectId, 0, BYTE_MAX), "an object id of one byte");
       break;
   }
-}
-
-/** The objects of a reply to function 43/14 that was recognised as one. */
-export function identificationOf(frame: Uint8Array): Identification {
-  const [, , , , , more = 0, next = 0, count = 0] = frame;
-  const objects = new Map<number, string>();
-  let at = OBJECTS_AT;
-  for (let i = 0; i < count && at + OBJECT_HEAD_BYTES < frame.length; i++) {
-    const [objectId = 0, lengthBytes = 0] = frame.subarray(at);
-    const from = at + OBJECT_HEAD_BYTES;
-    objects.set(objectId, Buffer.from(frame.subarray(from, from + lengthBytes)).toString("latin1"));
-    at = from + lengthBytes;
-  }
-  return { objects, next: more === 0 || count === 0 ? undefined : next };
 }
 
 function assertRange(address: number, quantity: number, max: number): void {

@@ -1,5 +1,6 @@
 /** Counters of a line and its devices, for the report. */
 import type { DeviceReport } from "../../pipeline.ts";
+import type { Silence } from "./modbus-port.ts";
 import { ResponseTimes } from "./response-times.ts";
 
 /** Utilisation is that of the last whole window. */
@@ -33,6 +34,12 @@ export class DeviceMeter {
     this.#responseTimes.add(responseTimeMs);
     const averageMs = this.#responseTimeMs ?? responseTimeMs;
     this.#responseTimeMs = averageMs + (responseTimeMs - averageMs) * RESPONSE_TIME_WEIGHT;
+  }
+
+  silent(cause: Silence): void {
+    if (cause === "timeout") this.timeouts += 1;
+    else if (cause === "crc") this.crcErrors += 1;
+    else this.framingErrors += 1;
   }
 
   /** Running average; 0 before the first reply. */

@@ -192,7 +192,7 @@ class LineSource implements ModbusSource {
     }
     this.#afterCommand = false;
     const beginMs = this.#clock.monotonicMs();
-    const outcome = await this.#bus.read(entry.read, choice.quantity, choice.alone);
+    const outcome = await this.#bus.read(entry.read, choice);
     const endMs = this.#clock.monotonicMs();
     this.#busy.busy(beginMs, endMs);
     if (outcome.kind === "closed") {

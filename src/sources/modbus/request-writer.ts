@@ -1,5 +1,5 @@
 /** Puts a request on the wire, by modbus-serial's PDUs where it has them. */
-import type { BusRequest } from "./bus-request.ts";
+import { type BusRequest, FUNCTION_CODES } from "./bus-request.ts";
 import { CRC_BYTES, crc16 } from "./crc16.ts";
 import { MEI_IDENTIFICATION } from "./expectation.ts";
 import type { ModbusPort } from "./modbus-port.ts";
@@ -33,21 +33,6 @@ export interface PduWriter {
 }
 
 const READ_METHODS = { 1: "writeFC1", 2: "writeFC2", 3: "writeFC3", 4: "writeFC4" } as const;
-
-const FUNCTION_CODES = {
-  writeCoil: 5,
-  writeRegister: 6,
-  writeCoils: 15,
-  writeRegisters: 16,
-  serverId: 17,
-  maskRegister: 22,
-  writeThenRead: 23,
-  identification: 43,
-} as const satisfies Record<Exclude<BusRequest["kind"], "read">, number>;
-
-export function requestFunctionCode(request: BusRequest): number {
-  return request.kind === "read" ? functionCodeOf(request.table) : FUNCTION_CODES[request.kind];
-}
 
 /** Writes the request to the port, once. `done` is told of an exception, and of a frame that modbus-serial refuses. */
 export function writeRequest(client: PduWriter, port: ModbusPort, request: BusRequest, done: Done): void {

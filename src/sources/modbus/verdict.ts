@@ -1,22 +1,11 @@
 /** What one attempt to read means for the tags and for the next attempt. Pure. */
 import { type Status, statusOfException } from "../../core/quality.ts";
-import type { Silence } from "./modbus-port.ts";
+import type { BusOutcome } from "./bus-request.ts";
 
-/** What the bus brings back from one request. */
+/** What the bus brings back from one read. `writing`: not the read failed but the write before it. */
 export type ReadOutcome =
-  | { readonly kind: "data"; readonly data: Uint8Array; readonly atMs: number }
-  | {
-      readonly kind: "exception";
-      readonly exceptionCode: number;
-      /** False: it may be the late answer to an earlier request. */
-      readonly certain: boolean;
-      readonly atMs: number;
-      readonly writing?: true;
-    }
-  /** Perhaps an earlier reply for a second time. */
-  | { readonly kind: "copy"; readonly atMs: number }
-  /** `writing`: not the read failed but the write before it. */
-  | { readonly kind: "silence"; readonly cause: Silence; readonly atMs: number; readonly writing?: true };
+  | Extract<BusOutcome, { readonly kind: "data" | "copy" }>
+  | (Extract<BusOutcome, { readonly kind: "exception" | "silence" }> & { readonly writing?: true });
 
 export interface Attempt {
   /** Failed attempts before this one. */

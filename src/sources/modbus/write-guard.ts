@@ -4,9 +4,7 @@
  * or a second time. Only a write that is repeated with no other one between may go at once: whichever of its replies
  * comes, the device holds what it says. Pure.
  */
-
-import type { BusRequest, ReadRequest } from "./bus-request.ts";
-import { requestFunctionCode } from "./request-writer.ts";
+import { type BusRequest, type ReadRequest, requestFunctionCode } from "./bus-request.ts";
 
 interface Awaited {
   /** What its reply looks like. */
