@@ -50,3 +50,14 @@ test("a value that stays is believed, whatever the length of the read", () => {
   assert.equal(isDoubtful(padded, reply(0, 1), 40), false);
   assert.equal(isDoubtful(padded, reply(0, 1, [5, 5]), 40), false);
 });
+
+test("P7: of places without end the last thousand are remembered, and what may be a copy is not believed elsewhere", () => {
+  const steady: Repeats = after([0, 1, 0], [0, 1, 10]);
+  assert.equal(isDoubtful(steady, reply(0, 1), 20), false);
+  let repeats = steady;
+  for (let address = 1; address <= 2_000; address++) {
+    repeats = heard(repeats, reply(address, 2), 20 + MAX_LATE_MS, 20);
+  }
+  assert.equal(repeats.newest.size, 1_000);
+  assert.equal(isDoubtful(repeats, reply(0, 1), 20), true);
+});

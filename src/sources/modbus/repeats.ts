@@ -21,7 +21,7 @@ interface Newest {
 export interface Repeats {
   /** Within maxLate, the oldest first. */
   readonly heard: readonly Heard[];
-  /** By the place of the read. */
+  /** By the place of the read, the longest unread first. */
   readonly newest: ReadonlyMap<string, Newest>;
 }
 
@@ -38,6 +38,9 @@ export interface HeardReply {
 /** Beyond it the oldest are forgotten; a line cannot carry as many in the default maxLate. */
 const HEARD_MAX = 1_000;
 
+/** Beyond it the longest unread is forgotten; what may be a copy is not believed there. */
+const PLACES_MAX = 1_000;
+
 export const NOTHING_HEARD: Repeats = { heard: [], newest: new Map() };
 
 /** Whether this may be a copy of an earlier reply. Then the answer itself is still to come. */
@@ -53,7 +56,10 @@ export function heard(repeats: Repeats, { place, data, crc }: HeardReply, untilM
   const kept = repeats.heard.filter((h) => h.untilMs > nowMs && !(h.crc === crc && h.byteCount === data.length));
   const before = repeats.newest.get(place);
   const newest = new Map(repeats.newest);
+  newest.delete(place);
   newest.set(place, { data, steady: before !== undefined && isSame(before.data, data) });
+  const [longestUnread = place] = newest.keys();
+  if (newest.size > PLACES_MAX) newest.delete(longestUnread);
   return { heard: [...kept.slice(1 - HEARD_MAX), { byteCount: data.length, crc, untilMs }], newest };
 }
 

@@ -52,7 +52,7 @@ export function sent(
   nowMs: number,
 ): WriteGuard {
   const { functionCode, reply, changes } = request;
-  const others = guard.awaited.filter((a) => a.untilMs > nowMs && !(a.answered && answered && a.reply === reply));
+  const others = guard.awaited.filter((a) => a.untilMs > nowMs && !(a.answered === answered && a.reply === reply));
   const lastWrite = changes ? request.write : guard.lastWrite;
   return { awaited: [...others, { reply, functionCode, answered, untilMs }], lastWrite };
 }
