@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import { hostClock, reach } from "../core/clock.ts";
 import type { SerialLine } from "../sources/modbus/serial-line.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
-import { silentIntervalMs, wireTimeMs } from "../sources/modbus/wire-time.ts";
+import { silentIntervalMs, transferMaxMs } from "../sources/modbus/wire-time.ts";
 import { Condition } from "../testing/condition.ts";
 import { rtuFrame } from "../testing/modbus-wire.ts";
 import { compilePrograms, openPacedLine, type PacedLine, type Programs } from "./paced-line.ts";
@@ -55,7 +55,7 @@ async function rig(): Promise<Rig> {
 test("a reply on the paced line is there when the wire has brought it, not before", async () => {
   const { ask, end } = await rig();
   try {
-    const wireMs = wireTimeMs(SERIAL, 8 + REPLY_BYTES) + silentIntervalMs(SERIAL) + TURNAROUND_MS;
+    const wireMs = transferMaxMs(SERIAL, 8 + REPLY_BYTES) + silentIntervalMs(SERIAL) + TURNAROUND_MS;
     for (const unitId of [1, 2, 1]) assert.ok((await ask(unitId)) >= wireMs);
   } finally {
     await end();
@@ -72,7 +72,7 @@ test("the paced line sees who does not keep t3.5, and counts the time of the wir
     const count = await wire.end();
     assert.equal(count.requests, 2);
     assert.equal(count.violations, 1);
-    const cycleMs = wireTimeMs(SERIAL, 8 + REPLY_BYTES) + 2 * silentIntervalMs(SERIAL) + TURNAROUND_MS;
+    const cycleMs = transferMaxMs(SERIAL, 8 + REPLY_BYTES) + 2 * silentIntervalMs(SERIAL) + TURNAROUND_MS;
     assert.ok(Math.abs(count.idealMs - 2 * cycleMs) < 0.01, `${count.idealMs} ms of ${2 * cycleMs}`);
   } finally {
     await end();

@@ -139,7 +139,7 @@ export function shortfallOf(line: LineConfig, latencyOf: LatencyOf = ASSUMED): S
 }
 
 function planLine(line: LineConfig, latencyOf: LatencyOf): readonly Planned[] {
-  const maxGap = defaultMaxGap(line.serial, line.turnaroundDelayMs);
+  const maxGap = defaultMaxGap(line);
   const reads = activeDevices(line).flatMap((device) => planReads(device, maxGap));
   const bare = reads.map((read) => ({ read, wireMs: wireMsOf(line, read, latencyOf, 0) }));
   const stretch = Math.max(1, loadOf(bare));

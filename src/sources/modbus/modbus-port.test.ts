@@ -12,7 +12,7 @@ import { SimulatedLine } from "../../testing/simulated-line.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { hasValidCrc, crc16 as ownCrc16 } from "./crc16.ts";
 import { type Exchange, ModbusPort } from "./modbus-port.ts";
-import { silentIntervalMs, wireTimeMs } from "./wire-time.ts";
+import { silentIntervalMs, transferMaxMs } from "./wire-time.ts";
 
 const UNIT = 1;
 
@@ -126,9 +126,17 @@ test("the middle of a long reply is not looked at, and its end not a moment late
   };
   const exchange = await ask(1_000, rtuFrame(UNIT, Uint8Array.of(3, 0, 0, 0, registers)));
   const { serial } = lineConfig("", []);
-  const replyMs = wireTimeMs(serial, registers * 2 + 5);
+  const replyMs = transferMaxMs(serial, registers * 2 + 5);
   assert.ok(exchange?.kind === "frame" && Math.abs(exchange.tookMs - replyMs) < 1e-6, JSON.stringify(exchange));
   assert.ok(looks < 12, `${looks} looks`);
+});
+
+test("a reply of twelve bits a character that began in time is waited for to its end", async () => {
+  const serial = { baudRate: 1_200, dataBits: 8, parity: "even", stopBits: 2 } as const;
+  const { ask, device } = await rig({ serial, responseTimeoutMs: 300 }, 1);
+  device.faults = { delayMs: 280 };
+  const exchange = await ask(4_000, rtuFrame(UNIT, Uint8Array.of(3, 0, 0, 0, 100)));
+  assert.equal(exchange?.kind, "frame");
 });
 
 test("t3.5 passes in silence before each request", async () => {
@@ -136,7 +144,7 @@ test("t3.5 passes in silence before each request", async () => {
   const { serial } = lineConfig("", []);
   const beganAtMs: number[] = [];
   const endedAtMs: number[] = [];
-  line.onWritten = (sent) => beganAtMs.push(clock.monotonicMs() - wireTimeMs(serial, sent.length));
+  line.onWritten = (sent) => beganAtMs.push(clock.monotonicMs() - transferMaxMs(serial, sent.length));
   const askOnAndOn = async () => {
     for (let i = 0; i < 5; i++) endedAtMs.push((await port.exchange(() => port.write(REQUEST))).atMs);
   };
@@ -161,7 +169,7 @@ test("input that the host still held at the end of the silence begins it anew", 
   };
   let sentAtMs = 0;
   line.onWritten = (sent) => {
-    sentAtMs = clock.monotonicMs() - wireTimeMs(serial, sent.length);
+    sentAtMs = clock.monotonicMs() - transferMaxMs(serial, sent.length);
   };
   assert.equal((await ask())?.kind, "frame");
   assert.ok(heardAtMs > 0 && sentAtMs - heardAtMs >= silentIntervalMs(serial) - 1e-6, `${sentAtMs - heardAtMs} ms`);
@@ -182,7 +190,7 @@ test("the silence begins when the request has left, though its answer may be the
     assert.equal((await exchange).kind, "frame");
   }
   const [first = 0, second = 0] = writtenAtMs;
-  const leastMs = wireTimeMs(serial, REQUEST.length) + silentIntervalMs(serial);
+  const leastMs = transferMaxMs(serial, REQUEST.length) + silentIntervalMs(serial);
   assert.ok(second - first >= leastMs - 1e-6, `${second - first} ms of ${leastMs}`);
 });
 

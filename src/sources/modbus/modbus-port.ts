@@ -10,7 +10,7 @@ import { assert, messageOf } from "../../core/errors.ts";
 import { answerBytes, type Expectation, expectationOf, FRAME_MAX_BYTES, replyBytesMax } from "./expectation.ts";
 import { type Skipped, scanFrames } from "./frame-scanner.ts";
 import type { SerialLine } from "./serial-line.ts";
-import { silentIntervalMs, transferMs, wireTimeMs } from "./wire-time.ts";
+import { pauseMs, silentIntervalMs, transferMaxMs, transferMs } from "./wire-time.ts";
 
 /** USB adapters hand over what they received up to this much later (FTDI's latency timer is 16 ms). */
 const ADAPTER_LATENCY_MS = 20;
@@ -178,7 +178,7 @@ export class ModbusPort extends EventEmitter {
 
   #writeLimitMs({ expected }: Running): number {
     const { serial, responseTimeoutMs } = this.#config;
-    return wireTimeMs(serial, expected.request.length) + responseTimeoutMs + WRITE_STALL_MAX_MS;
+    return transferMaxMs(serial, expected.request.length) + responseTimeoutMs + WRITE_STALL_MAX_MS;
   }
 
   /** The write itself may never come to an end, so nobody waits for it. */
@@ -193,10 +193,10 @@ export class ModbusPort extends EventEmitter {
    * will be written to all the same, after a limit.
    */
   async #silence(running: Running): Promise<void> {
-    const pauseMs = Math.max(silentIntervalMs(this.#config.serial), this.#config.turnaroundDelayMs);
-    const limitMs = this.#clock.monotonicMs() + pauseMs + this.#config.responseTimeoutMs;
+    const silenceMs = pauseMs(this.#config);
+    const limitMs = this.#clock.monotonicMs() + silenceMs + this.#config.responseTimeoutMs;
     for (;;) {
-      const untilMs = Math.min(this.#busyAtMs + pauseMs, limitMs);
+      const untilMs = Math.min(this.#busyAtMs + silenceMs, limitMs);
       if (untilMs > this.#clock.monotonicMs()) await reach(this.#clock, untilMs);
       if (this.#running !== running) return;
       running.timeout ??= this.#clock.after(this.#writeLimitMs(running), () => this.#writeTimeout());
@@ -270,7 +270,7 @@ export class ModbusPort extends EventEmitter {
       return;
     }
     running.inTimeBytes = this.#input.length;
-    const replyMs = wireTimeMs(this.#config.serial, replyBytesMax(running.expected));
+    const replyMs = transferMaxMs(this.#config.serial, replyBytesMax(running.expected));
     running.timeout = this.#clock.after(replyMs + ADAPTER_LATENCY_MS, () => this.#giveUp(running));
   }
 

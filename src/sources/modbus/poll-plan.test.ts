@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { DeviceConfig, RegisterRange, RegisterTable, RegisterTag, RegisterType } from "../../config/config.ts";
-import { deviceConfig, registerTag } from "../../testing/modbus-config.ts";
+import { deviceConfig, lineConfig, registerTag } from "../../testing/modbus-config.ts";
 import { defaultMaxGap, type PollRead, planReads, splitRead } from "./poll-plan.ts";
 import { isBitTable, rangeOf } from "./register-map.ts";
 
@@ -183,14 +183,14 @@ test("padding stays within the address space, the limits and what is readable", 
 });
 
 test("a device that must be left alone between requests makes wider gaps worth reading through", () => {
-  const serial = { baudRate: 19_200, dataBits: 8, parity: "even", stopBits: 1 } as const;
-  assert.equal(defaultMaxGap(serial, 1), defaultMaxGap(serial));
-  assert.ok(defaultMaxGap(serial, 50) > 3 * defaultMaxGap(serial));
+  const gap = (turnaroundDelayMs: number) => defaultMaxGap(lineConfig("", [], { turnaroundDelayMs }));
+  assert.equal(gap(1), gap(0));
+  assert.ok(gap(50) > 3 * gap(0));
 });
 
 test("the faster the line, the wider a gap is worth reading through", () => {
   const gaps = [1_200, 9_600, 19_200, 115_200].map((baudRate) =>
-    defaultMaxGap({ baudRate, dataBits: 8, parity: "even", stopBits: 1 }),
+    defaultMaxGap(lineConfig("", [], { serial: { baudRate, dataBits: 8, parity: "even", stopBits: 1 } })),
   );
   assert.deepEqual(
     gaps,

@@ -1,5 +1,5 @@
 /** Which registers are read together. Pure: tags in, block reads out. */
-import type { DeviceConfig, RegisterRange, RegisterTable, RegisterTag, SerialSettings } from "../../config/config.ts";
+import type { DeviceConfig, LineConfig, RegisterRange, RegisterTable, RegisterTag } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
 import { cheapestBlocks } from "./read-blocks.ts";
 import {
@@ -11,10 +11,12 @@ import {
   REGISTERS_MAX,
   rangeOf,
 } from "./register-map.ts";
-import { DEVICE_LATENCY_MS, silentIntervalMs, wireTimeMs } from "./wire-time.ts";
+import { DEVICE_LATENCY_MS, pauseMs, silentIntervalMs, transferMaxMs } from "./wire-time.ts";
 
 /** A request, and head and checksum of its reply: the characters of a read besides its data. */
 export const READ_OVERHEAD_BYTES = 13;
+
+const BYTES_PER_REGISTER = 2;
 
 /** A read can be made longer by so many steps to be told apart from those before it. */
 export const PADDING_MAX_STEPS = 4;
@@ -43,11 +45,11 @@ interface Placed {
 }
 
 /** Registers that cost less to read through than a second request, at this speed. */
-export function defaultMaxGap(serial: SerialSettings, turnaroundDelayMs = 0): number {
-  const silentMs = silentIntervalMs(serial);
-  const pausesMs = Math.max(silentMs, turnaroundDelayMs) + silentMs;
-  const requestMs = wireTimeMs(serial, READ_OVERHEAD_BYTES) + pausesMs + DEVICE_LATENCY_MS;
-  return Math.floor(requestMs / wireTimeMs(serial, 2));
+export function defaultMaxGap(line: Pick<LineConfig, "serial" | "turnaroundDelayMs">): number {
+  const { serial } = line;
+  const pausesMs = pauseMs(line) + silentIntervalMs(serial);
+  const requestMs = transferMaxMs(serial, READ_OVERHEAD_BYTES) + pausesMs + DEVICE_LATENCY_MS;
+  return Math.floor(requestMs / transferMaxMs(serial, BYTES_PER_REGISTER));
 }
 
 /**

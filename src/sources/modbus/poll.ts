@@ -65,7 +65,7 @@ export class Poll {
     this.#clock = clock;
     this.#log = log;
     this.#devices = new DeviceRoster(line);
-    const maxGap = defaultMaxGap(line.serial, line.turnaroundDelayMs);
+    const maxGap = defaultMaxGap(line);
     for (const { config } of this.#devices.all()) {
       for (const read of planReads(config, maxGap)) this.#reads.add(read);
     }
