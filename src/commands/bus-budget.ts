@@ -1,6 +1,6 @@
 /** What each line can carry, as a table for people. */
 import { durationText } from "../config/values.ts";
-import type { GroupBudget, LineBudget, LossBudget } from "../sources/modbus/budget.ts";
+import { type GroupBudget, type LineBudget, type LossBudget, secondsText } from "../sources/modbus/budget.ts";
 import { DEVICE_LATENCY_MS } from "../sources/modbus/wire-time.ts";
 import { listing, wrapped } from "./listing.ts";
 
@@ -31,22 +31,18 @@ function groupRow(
 ) {
   const own =
     requests === 0 ? ["with faster", "", ""] : [`${requests}`, `${tenths(wireMs)}ms`, percentText(utilisation)];
-  const gets = stretch === 1 ? durationText(realMs) : `${seconds(realMs)} !`;
+  const gets = stretch === 1 ? durationText(realMs) : `${secondsText(realMs)} !`;
   return [device, durationText(scanRateMs), `${tags}`, ...own, gets];
 }
 
 function lossRow({ devices, utilisation, stretch, probePeriodMs, dying }: LossBudget, count: number): string[] {
-  const dyingText = `${percentText(dying.utilisation)} for ${seconds(dying.lastsMs)}`;
+  const dyingText = `${percentText(dying.utilisation)} for ${secondsText(dying.lastsMs)}`;
   const others = stretch === 1 ? "as asked" : `periods × ${stretch.toFixed(2)}`;
-  return [`${devices.length} of ${count}`, percentText(utilisation), others, seconds(probePeriodMs), dyingText];
+  return [`${devices.length} of ${count}`, percentText(utilisation), others, secondsText(probePeriodMs), dyingText];
 }
 
 function percentText(percent: number): string {
   return `${percent < 10 ? tenths(percent) : Math.round(percent)} %`;
-}
-
-function seconds(ms: number): string {
-  return `${Number((ms / 1_000).toPrecision(3))} s`;
 }
 
 function tenths(value: number): number {

@@ -10,7 +10,8 @@ import { ConfigurationError, EXIT, messageOf, type Problem } from "../core/error
 import { type LineBudget, predictLine, shortfallOf } from "../sources/modbus/budget.ts";
 import { busBudgetText } from "./bus-budget.ts";
 import type { CommandIo } from "./io.ts";
-import { listing, wrapped } from "./listing.ts";
+import { counted, listing, pageColumns, wrapped } from "./listing.ts";
+import { machineText } from "./machine-text.ts";
 import { tagListing } from "./tag-listing.ts";
 
 const HELP = `usage: sallyport check FILE [--board NAME] [--force] [--json]
@@ -49,9 +50,6 @@ The shortest useful configuration:
         meter-1: { unitId: 1, model: eastron-sdm630 }
 `;
 
-const COLUMNS_MAX = 80;
-const COLUMNS_MIN = 40;
-
 interface Arguments {
   readonly file: string;
   readonly board: string | undefined;
@@ -83,7 +81,7 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
 
 function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo): number {
   const { config, notices } = checked;
-  const columns = Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns));
+  const columns = pageColumns(io.columns);
   const budget = config.lines.map((line) => predictLine(line));
   const overloads = overloadsOf(checked);
   const refusal = force || overloads.length === 0 ? undefined : new ConfigurationError(overloads);
@@ -111,7 +109,7 @@ function overloadsOf({ config, place }: CheckedConfig): readonly Problem[] {
 }
 
 function mistakesText({ message, problems }: ConfigurationError): string {
-  return `${message}\n${count(problems.length, "mistake")}\n`;
+  return `${message}\n${counted(problems.length, "mistake")}\n`;
 }
 
 /** What to do, or why that cannot be told. */
@@ -138,15 +136,6 @@ function readArguments(args: string[]): Arguments | string {
   }
 }
 
-/** JSON has no whole numbers beyond 2^53 and no infinity: they go out as text. */
-function machineText(content: object): string {
-  const plain = (_key: string, value: unknown) => {
-    if (typeof value === "bigint") return String(value);
-    return value === Number.POSITIVE_INFINITY ? "unlimited" : value;
-  };
-  return `${JSON.stringify(content, plain, 2)}\n`;
-}
-
 function report(
   { config, notices }: CheckedConfig,
   budget: readonly LineBudget[],
@@ -156,7 +145,7 @@ function report(
   const tags = config.lines.flatMap((line) => line.devices.flatMap((device) => device.tags)).length;
   const blocks = [
     `${config.file}: no mistakes\n`,
-    `gateway ${config.gateway.group} ${config.gateway.name}: ${count(tags, "tag")}, ${count(config.inputs.length, "input")}\n`,
+    `gateway ${config.gateway.group} ${config.gateway.name}: ${counted(tags, "tag")}, ${counted(config.inputs.length, "input")}\n`,
     `uplinks\n${listing(config.uplinks.flatMap(uplinkRows), { columns, indent: 2, yielding: [3, 2, 0] })}`,
     ...(config.lines.length === 0 ? [] : [`lines\n${config.lines.map((line) => lineText(line, columns)).join("\n")}`]),
     ...(config.inputs.length === 0
@@ -170,10 +159,6 @@ function report(
   return blocks.join("\n");
 }
 
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
 function uplinkRows({ name, servers, format, topic }: UplinkConfig): string[][] {
   return servers.map((server, index) => {
     if (index > 0) return ["", "", `else ${server}`, ""];
@@ -185,7 +170,7 @@ function lineText({ name, path, serial, devices }: LineConfig, columns: number):
   const head = listing([[name, path, serialText(serial)]], { columns, indent: 2, yielding: [1, 0] });
   const texts = devices.map((device) => {
     const state = device.enabled ? "" : ", switched off";
-    const title = `    ${device.name}: unit ${device.unitId}, ${count(device.tags.length, "tag")}${state}\n`;
+    const title = `    ${device.name}: unit ${device.unitId}, ${counted(device.tags.length, "tag")}${state}\n`;
     return title + tagListing(device.tags, columns, 6);
   });
   return head + texts.join("");

@@ -4,6 +4,10 @@ const GAP = "  ";
 /** A column gives way down to this, then the next one does. */
 const COLUMN_CHARS_MIN = 6;
 
+/** Lines are not wider, however wide the terminal is, and not narrower. */
+const PAGE_COLUMNS_MAX = 80;
+const PAGE_COLUMNS_MIN = 40;
+
 export interface ListingOptions {
   readonly columns: number;
   readonly indent: number;
@@ -48,4 +52,14 @@ export function wrapped(text: string, columns: number, indent: number): string {
     }
   }
   return [...lines, line].map((each) => `${" ".repeat(indent)}${each}\n`).join("");
+}
+
+/** How wide text for people is on this terminal. */
+export function pageColumns(terminalColumns: number): number {
+  return Math.max(PAGE_COLUMNS_MIN, Math.min(PAGE_COLUMNS_MAX, terminalColumns));
+}
+
+/** `1 tag`, `2 tags`. */
+export function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

@@ -7,7 +7,8 @@ import { serialText } from "../config/values.ts";
 import { nearest } from "../config/wording.ts";
 import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
-import { wrapped } from "./listing.ts";
+import { counted, pageColumns, wrapped } from "./listing.ts";
+import { machineText } from "./machine-text.ts";
 import { tagListing } from "./tag-listing.ts";
 
 const USAGE = "usage: sallyport models [NAME | FILE] [--json]";
@@ -47,9 +48,6 @@ A model of your own is a file, named by its path (model: ./flow-3.yaml):
     valve: { holdingRegister: 8, enum: { 0: closed, 1: open } }
 `;
 
-const COLUMNS_MAX = 80;
-const COLUMNS_MIN = 40;
-
 interface Arguments {
   readonly name: string | undefined;
   readonly json: boolean;
@@ -65,7 +63,7 @@ export async function models(args: string[], io: CommandIo): Promise<number> {
     io.err(`sallyport models: ${given}\n${USAGE}\n`);
     return EXIT.usage;
   }
-  const columns = Math.max(COLUMNS_MIN, Math.min(COLUMNS_MAX, io.columns));
+  const columns = pageColumns(io.columns);
   const { name, json } = given;
   if (name === undefined) {
     const all = modelNames().map((each) => showModel(each));
@@ -89,9 +87,8 @@ function showOne(name: string, json: boolean, columns: number, io: CommandIo): n
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
-    const count = error.problems.length;
     if (json) io.out(machineText({ problems: error.problems }));
-    else io.err(`${error.message}\n${count === 1 ? "1 mistake" : `${count} mistakes`}\n`);
+    else io.err(`${error.message}\n${counted(error.problems.length, "mistake")}\n`);
     return error.exitCode;
   }
 }
@@ -114,7 +111,7 @@ function readArguments(args: string[]): Arguments | string {
 function listText(all: readonly ShownModel[], columns: number): string {
   const texts = all.map(({ id, maker, name, kind, tags, sources }) => {
     const what = wrapped(`${maker} ${name}: ${kind}`, columns, 2);
-    return `${id}, ${tagCount(tags)}\n${what}${wrapped(`from ${sources[0]}`, columns, 4)}`;
+    return `${id}, ${counted(tags.length, "tag")}\n${what}${wrapped(`from ${sources[0]}`, columns, 4)}`;
   });
   return `${texts.join("\n")}\n${all.length} models. sallyport models NAME shows the registers of one.\n`;
 }
@@ -128,13 +125,9 @@ function modelText({ id, maker, name, kind, factory, tags, sources }: ShownModel
     `${id}: ${maker} ${name}\n`,
     ...(kind === "" ? [] : [wrapped(kind, columns, 2)]),
     ...(settings.length === 0 ? [] : [`  leaves the factory with ${settings.join(", ")}\n`]),
-    `\n${tagCount(tags)}\n${tagListing(tags, columns, 2)}`,
+    `\n${counted(tags.length, "tag")}\n${tagListing(tags, columns, 2)}`,
     `\nfrom\n${sources.map((source) => wrapped(source, columns, 2)).join("")}`,
   ].join("");
-}
-
-function tagCount(tags: readonly RegisterTag[]): string {
-  return `${tags.length} tag${tags.length === 1 ? "" : "s"}`;
 }
 
 function summary({ id, name, maker, kind, sources, factory, tags }: ShownModel): object {
@@ -169,10 +162,4 @@ function tagDetails({ name, register, type, ...tag }: RegisterTag): object {
     notAvailableTo,
     enum: names,
   };
-}
-
-/** JSON has no whole numbers beyond 2^53: they go out as text. */
-function machineText(content: object): string {
-  const plain = (_key: string, value: unknown) => (typeof value === "bigint" ? String(value) : value);
-  return `${JSON.stringify(content, plain, 2)}\n`;
 }

@@ -1,6 +1,6 @@
 /** Tags as a table for people: every address as manuals print it and as it goes over the wire. */
 import type { RegisterTag } from "../config/config.ts";
-import { registerNumber, wireAddress } from "../config/register-number.ts";
+import { isBitTable, registerNumber, wireAddress } from "../config/register-number.ts";
 import { durationText, quantityOf } from "../config/values.ts";
 import { listing, wrapped } from "./listing.ts";
 
@@ -51,7 +51,7 @@ function pageText({ address, value }: NonNullable<RegisterTag["writeFirst"]>): s
 
 /** One register has no words to exchange. */
 function orderMatters({ table, type, lengthBytes, byteOrder }: RegisterTag["register"]): boolean {
-  if (byteOrder === "ABCD" || table === "coil" || table === "discreteInput") return false;
+  if (byteOrder === "ABCD" || isBitTable(table)) return false;
   const spec = lengthBytes === undefined ? { type } : { type, lengthBytes };
   return quantityOf(table, spec) > 1 || byteOrder !== "CDAB";
 }

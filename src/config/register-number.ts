@@ -26,6 +26,11 @@ const DIGIT_OF_TABLE: Readonly<Record<RegisterTable, string>> = {
   holdingRegister: "4",
 };
 
+/** Tables of single bits; the others hold registers. */
+export function isBitTable(table: RegisterTable): boolean {
+  return table === "coil" || table === "discreteInput";
+}
+
 export const REGISTER_NUMBER = /^[0134](?:\d{4}|\d{5})$/;
 export const UNREADABLE_RANGE = /^([0134]):(\d{1,5})(?:-(\d{1,5}))?$/;
 

@@ -3,7 +3,7 @@ import type { ValueType } from "../core/tag.ts";
 import type { RegisterRange, RegisterTable, RegisterType } from "./config.ts";
 import { DEFAULTS, LIMITS } from "./defaults.ts";
 import type { Draft } from "./draft.ts";
-import { type RegisterAddress, registerNumber, wireAddress } from "./register-number.ts";
+import { isBitTable, type RegisterAddress, registerNumber, wireAddress } from "./register-number.ts";
 import { LOCATION_KEYS, type TagSection } from "./tag-schema.ts";
 import { durationText, quantityOf, type TypeSpec } from "./values.ts";
 
@@ -42,7 +42,7 @@ export function locationOf(tag: Pick<TagDraft, (typeof LOCATION_KEYS)[number]>):
 
 /** The type of what the registers hold. A bit is cut out of a register of 16. */
 export function rawTypeOf(tag: TagDraft, table: RegisterTable): TypeSpec {
-  if (isBits(table)) return { type: "bool" };
+  if (isBitTable(table)) return { type: "bool" };
   if (tag.bit !== undefined) return { type: "uint16" };
   const { type = DEFAULTS.registerType, lengthBytes } = tag.type ?? {};
   return lengthBytes === undefined ? { type } : { type, lengthBytes };
@@ -101,10 +101,6 @@ const INTEGER_BITS: Readonly<Partial<Record<RegisterType, number>>> = {
   uint64: 64,
 };
 
-function isBits(table: RegisterTable): boolean {
-  return table === "coil" || table === "discreteInput";
-}
-
 function mistakeIf(wrong: boolean, key: TagKey | "", text: string, remedy: string): TagMistake | undefined {
   return wrong ? { key, wrong: text, remedy } : undefined;
 }
@@ -123,7 +119,7 @@ const typeFitsTable: Rule = (tag) => {
   const at = locationOf(tag);
   if (at === undefined) return [];
   const type = tag.type?.type;
-  if (isBits(at.table)) {
+  if (isBitTable(at.table)) {
     return [
       mistakeIf(type !== undefined && type !== "bool", "type", `a ${at.table} is one bit`, "remove the type"),
       mistakeIf(tag.bit !== undefined, "bit", `a ${at.table} is one bit already`, "remove bit"),

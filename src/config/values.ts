@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { RegisterTable, RegisterType, SerialSettings } from "./config.ts";
 import { type Bounds, LIMITS } from "./defaults.ts";
-import { parseRegisterNumber, parseUnreadable, type RegisterAddress } from "./register-number.ts";
+import { isBitTable, parseRegisterNumber, parseUnreadable, type RegisterAddress } from "./register-number.ts";
 import { not, says, shown } from "./wording.ts";
 
 const MS_OF_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -245,7 +245,7 @@ export const deadbandSchema = v.pipe(
 
 /** How many addresses of its table a value takes. */
 export function quantityOf(table: RegisterTable, { type, lengthBytes }: TypeSpec): number {
-  if (table === "coil" || table === "discreteInput") return 1;
+  if (isBitTable(table)) return 1;
   if (type === "string") return (lengthBytes ?? 0) / 2;
   if (type.endsWith("64")) return 4;
   return type.endsWith("32") ? 2 : 1;

@@ -126,14 +126,14 @@ export function shortfallOf(line: LineConfig, latencyOf: LatencyOf = ASSUMED): S
   const periods = new Set(planned.map(({ read }) => read.periodMs));
   const [only] = periods;
   const everyMs = periods.size === 1 && only !== undefined ? only : 1_000;
-  const asked = periods.size === 1 ? `is asked every ${seconds(everyMs)}` : `is asked in ${seconds(everyMs)}`;
+  const asked = periods.size === 1 ? `is asked every ${secondsText(everyMs)}` : `is asked in ${secondsText(everyMs)}`;
   const fitting = BAUD_RATES.find((baudRate) => {
     const faster = { ...line, serial: { ...line.serial, baudRate } };
     return baudRate > line.serial.baudRate && loadOf(planLine(faster, latencyOf)) <= 1;
   });
   const less = `ask for less, or ${roundUp(load)} times as seldom (scanRate)`;
   return {
-    needs: `at ${line.serial.baudRate} baud needs ${seconds(load * everyMs)} for what ${asked}`,
+    needs: `at ${line.serial.baudRate} baud needs ${secondsText(load * everyMs)} for what ${asked}`,
     remedy: fitting === undefined ? `no usual baud rate carries it: ${less}` : `at ${fitting} it fits; or ${less}`,
   };
 }
@@ -237,7 +237,7 @@ function percent(share: number): number {
 }
 
 /** Three digits: more is not known. */
-function seconds(ms: number): string {
+export function secondsText(ms: number): string {
   return `${Number((ms / 1_000).toPrecision(3))} s`;
 }
 
