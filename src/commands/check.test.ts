@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { type CommandRun, runCommand } from "../testing/command-run.ts";
 import { check } from "./check.ts";
-import type { CommandIo } from "./io.ts";
 
 const GOOD = `version: 1
 gateway: { group: plant-7, name: pump-house-3 }
@@ -45,24 +45,9 @@ before(() => {
 
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const io: CommandIo = {
-    out(text) {
-      said.out += text;
-    },
-    err(text) {
-      said.err += text;
-    },
-    isTerminal: false,
-    columns: 80,
-    rows: 24,
-    env: {},
-    signal: new AbortController().signal,
-    onKey: () => () => undefined,
-  };
-  const code = await check(args, io);
-  return { code, out: said.out.replaceAll(`${dir}/`, ""), err: said.err.replaceAll(`${dir}/`, "") };
+async function run(...args: string[]): Promise<CommandRun> {
+  const { code, out, err } = await runCommand(check, args);
+  return { code, out: out.replaceAll(`${dir}/`, ""), err: err.replaceAll(`${dir}/`, "") };
 }
 
 describe("check", () => {

@@ -3,33 +3,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { type CommandRun, runCommand } from "../testing/command-run.ts";
 import { runCommandLine } from "./cli.ts";
-import type { CommandIo } from "./io.ts";
 
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(...args: string[]): Promise<Ran> {
-  let out = "";
-  let err = "";
-  const io: CommandIo = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
-    isTerminal: false,
-    columns: 80,
-    rows: 24,
-    env: {},
-    signal: new AbortController().signal,
-    onKey: () => () => undefined,
-  };
-  return { code: await runCommandLine(args, io), out, err };
+function run(...args: string[]): Promise<CommandRun> {
+  return runCommand(runCommandLine, args);
 }
 
 describe("the command line", () => {

@@ -3,30 +3,15 @@ import { readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { EXIT, UserError } from "../core/errors.ts";
+import { type CommandRun, runCommand } from "../testing/command-run.ts";
 import { StoreRig, tagRef } from "../testing/store-rig.ts";
 import { exportSamples } from "./export.ts";
-import type { CommandIo } from "./io.ts";
 import { parsePointInTime } from "./point-in-time.ts";
 
 const IN_PROCESS = { name: "in-process", worker: "in-process" } as const;
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const io: CommandIo = {
-    out(text) {
-      said.out += text;
-    },
-    err(text) {
-      said.err += text;
-    },
-    isTerminal: false,
-    columns: 80,
-    rows: 24,
-    env: {},
-    signal: new AbortController().signal,
-    onKey: () => () => undefined,
-  };
-  return { code: await exportSamples(args, io), ...said };
+function run(...args: string[]): Promise<CommandRun> {
+  return runCommand(exportSamples, args);
 }
 
 function stamps(folder: string): (string | number)[][] {

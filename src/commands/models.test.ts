@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { modelNames } from "../config/model.ts";
-import type { CommandIo } from "./io.ts";
+import { type CommandRun, runCommand } from "../testing/command-run.ts";
 import { models } from "./models.ts";
 
 let dir = "";
@@ -18,23 +18,8 @@ before(() => {
 
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const said = { out: "", err: "" };
-  const io: CommandIo = {
-    out(text) {
-      said.out += text;
-    },
-    err(text) {
-      said.err += text;
-    },
-    isTerminal: false,
-    columns: 80,
-    rows: 24,
-    env: {},
-    signal: new AbortController().signal,
-    onKey: () => () => undefined,
-  };
-  return { code: await models(args, io), ...said };
+function run(...args: string[]): Promise<CommandRun> {
+  return runCommand(models, args);
 }
 
 describe("models", () => {

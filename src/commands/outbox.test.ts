@@ -5,28 +5,16 @@ import { hostClock } from "../core/clock.ts";
 import { EXIT, UserError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
 import { RequestDesk } from "../diagnostics/request-desk.ts";
+import { runCommand } from "../testing/command-run.ts";
 import { StoreRig } from "../testing/store-rig.ts";
-import type { CommandIo } from "./io.ts";
 import { outbox } from "./outbox.ts";
 
 const IN_PROCESS = { name: "in-process", worker: "in-process" } as const;
 
 async function run(...args: string[]): Promise<string> {
-  let said = "";
-  const io: CommandIo = {
-    out(text) {
-      said += text;
-    },
-    err: () => undefined,
-    isTerminal: false,
-    columns: 80,
-    rows: 24,
-    env: {},
-    signal: new AbortController().signal,
-    onKey: () => () => undefined,
-  };
-  assert.equal(await outbox(args, io), EXIT.ok);
-  return said;
+  const { code, out } = await runCommand(outbox, args);
+  assert.equal(code, EXIT.ok);
+  return out;
 }
 
 /** An outbox where `old` was configured once, and `cloud` is. */
