@@ -5,9 +5,8 @@ import { type Clock, sleep } from "../core/clock.ts";
 import { Bus } from "../sources/modbus/bus.ts";
 import type { BusClosed } from "../sources/modbus/bus-request.ts";
 import { PADDING_MAX_STEPS, type PollRead } from "../sources/modbus/poll-plan.ts";
-import { type Entry, ReadBook } from "../sources/modbus/read-book.ts";
+import { ReadBook, type ReadEntry } from "../sources/modbus/read-book.ts";
 import type { SerialLine } from "../sources/modbus/serial-line.ts";
-import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import type { ReadOutcome } from "../sources/modbus/verdict.ts";
 import type { Arrival, BusFault, Expected, FaultedRead, Frames, Timing } from "./bus-faults.ts";
 import { Condition } from "./condition.ts";
@@ -16,7 +15,6 @@ import { deviceConfig, lineConfig } from "./modbus-config.ts";
 import { ModbusDevice } from "./modbus-device.ts";
 import { versionOf } from "./modbus-rig.ts";
 import { type ModbusRequest, rtuFrame, takeRequest } from "./modbus-wire.ts";
-import { openPtyPair } from "./pty.ts";
 
 export const UNIT = 1;
 
@@ -79,25 +77,7 @@ export async function runFault(
   return { expected: fault.expected, got };
 }
 
-/** A rig on a real terminal, and the way to it. */
-export async function terminalRig(): Promise<LineRig & { readonly path: string }> {
-  const pty = await openPtyPair();
-  let listener: (bytes: Uint8Array) => void = () => undefined;
-  pty.master.on("data", (bytes: Uint8Array) => listener(bytes));
-  return {
-    path: pty.path,
-    line: serialportLine(lineConfig(pty.path, [])),
-    hear: (heard) => {
-      listener = heard;
-    },
-    arrive: (bytes) => pty.master.write(bytes),
-    unplug: () => pty.vanish(),
-    plugIn: () => pty.comeBack(),
-    end: () => pty.close(),
-  };
-}
-
-async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: Entry): Promise<void> {
+async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: ReadEntry): Promise<void> {
   for (let reads = 0; reads < NEXT_READS_MAX; reads++) {
     const choice = bus.choose(entry);
     if (choice.kind === "wait") {
@@ -251,7 +231,7 @@ function openableBus(
   return new Bus({ line, config, clock, meters: new Map(), onLost: nothing, onSuspect: nothing });
 }
 
-function entries({ table, quantity }: FaultedRead, maxLateMs: number): readonly [Entry, Entry] {
+function entries({ table, quantity }: FaultedRead, maxLateMs: number): readonly [ReadEntry, ReadEntry] {
   const device = deviceConfig("d", UNIT, [], { maxLateMs });
   const book = new ReadBook();
   const add = (address: number) =>

@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { hostClock } from "../core/clock.ts";
-import { type FaultResult, type FaultTiming, runFault, terminalRig } from "./bus-fault-rig.ts";
+import { type FaultResult, type FaultTiming, runFault } from "./bus-fault-rig.ts";
 import { type BusFault, busFaults, FAULTED_READS, type FaultedRead, lateFaults } from "./bus-faults.ts";
-import type { LineRig } from "./line-contract.ts";
-import { SimulatedLine } from "./simulated-line.ts";
+import { simulatedRig, terminalRig } from "./line-rigs.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { passWhile } from "./virtual-wait.ts";
 
@@ -31,20 +30,6 @@ interface Case {
 
 const MATRIX: readonly Case[] = FAULTED_READS.flatMap((read) => busFaults(read).map((fault) => ({ read, fault })));
 const LATE: readonly Case[] = FAULTED_READS.flatMap((read) => lateFaults(read).map((fault) => ({ read, fault })));
-
-function simulatedRig(clock: VirtualClock): LineRig {
-  const line = new SimulatedLine({ clock, devices: [] });
-  return {
-    line,
-    hear: (listener) => {
-      line.onWritten = listener;
-    },
-    arrive: (bytes) => line.arrive(bytes),
-    unplug: async () => line.unplug(),
-    plugIn: async () => line.plugIn(),
-    end: async () => undefined,
-  };
-}
 
 function describeWrong(wrong: readonly (FaultResult & Case)[]): string[] {
   return wrong.map(({ fault, read, expected, got }) => `${read.table}, ${fault.name}: ${got}, not ${expected}`);

@@ -2,22 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostClock } from "../core/clock.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
-import { type LineRig, lineContract } from "./line-contract.ts";
+import { lineContract } from "./line-contract.ts";
+import { simulatedRig, terminalRig } from "./line-rigs.ts";
 import { lineConfig } from "./modbus-config.ts";
-import { openPtyPair, type PtyKind } from "./pty.ts";
-import { simulatedLine } from "./simulated-line.ts";
-
-async function terminalRig(kind: PtyKind): Promise<LineRig> {
-  const pty = await openPtyPair({ kind });
-  return {
-    line: serialportLine(lineConfig(pty.path, [])),
-    hear: (listener) => pty.master.on("data", listener),
-    arrive: (bytes) => pty.master.write(bytes),
-    unplug: () => pty.vanish(),
-    plugIn: () => pty.comeBack(),
-    end: () => pty.close(),
-  };
-}
+import { openPtyPair } from "./pty.ts";
 
 lineContract("serial port on a terminal by socat", () => terminalRig("socat"));
 lineContract("serial port on a terminal by script", () => terminalRig("script"));
@@ -38,23 +26,9 @@ test("a serial port in use is refused to a second one, in words, until it is clo
   }
 });
 
-lineContract("simulated line", async () => {
-  const line = simulatedLine({
-    clock: hostClock,
-    devices: [],
-    serial: { baudRate: 115_200, dataBits: 8, parity: "none", stopBits: 1 },
-  });
-  return {
-    line,
-    hear: (listener) => {
-      line.onWritten = listener;
-    },
-    arrive: (bytes) => line.arrive(bytes),
-    unplug: async () => line.unplug(),
-    plugIn: async () => line.plugIn(),
-    end: async () => undefined,
-  };
-});
+lineContract("simulated line", async () =>
+  simulatedRig(hostClock, { baudRate: 115_200, dataBits: 8, parity: "none", stopBits: 1 }),
+);
 
 test("a serial port that cannot be set up is left closed, and fails in the same way the next time", async () => {
   const pty = await openPtyPair();

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import modbusSerial from "modbus-serial";
 import { hostClock } from "../core/clock.ts";
-import { FarEnd, type FaultTiming, FIRST_ADDRESS, NEXT_ADDRESS, runFault, terminalRig, UNIT } from "./bus-fault-rig.ts";
+import { FarEnd, type FaultTiming, FIRST_ADDRESS, NEXT_ADDRESS, runFault, UNIT } from "./bus-fault-rig.ts";
 import { type BusFault, doubledFaults, FAULTED_READS, type FaultedRead, lateFaults } from "./bus-faults.ts";
 import type { LineRig } from "./line-contract.ts";
+import { terminalRig } from "./line-rigs.ts";
 
 const TIMING: FaultTiming = { responseTimeoutMs: 50, maxLateMs: 200, lateMs: 90 };
 

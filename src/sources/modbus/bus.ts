@@ -17,7 +17,7 @@ import type { Skipped } from "./frame-scanner.ts";
 import type { DeviceMeter, StrayMeter } from "./line-meter.ts";
 import { type Exchange, ModbusPort } from "./modbus-port.ts";
 import type { PollRead } from "./poll-plan.ts";
-import type { Entry } from "./read-book.ts";
+import type { ReadEntry } from "./read-book.ts";
 import { type Ask, type ReadPlace, ReplyBook, type Wait } from "./reply-book.ts";
 import { exceptionCodeOf } from "./reply-frame.ts";
 import { writeRequest } from "./request-writer.ts";
@@ -76,7 +76,7 @@ export class Bus {
   }
 
   /** How much to ask for now, so that no reply to another request can be taken for the answer. */
-  choose(entry: Entry): Ask | Wait {
+  choose(entry: ReadEntry): Ask | Wait {
     return this.#replies.choose(entry, this.#clock.monotonicMs());
   }
 

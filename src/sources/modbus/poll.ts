@@ -14,7 +14,7 @@ import type { DeviceMeter } from "./line-meter.ts";
 import { OverloadWatch } from "./overload.ts";
 import { type Padding, paddingRefused, paddingUnanswered, paddingWorked } from "./padding.ts";
 import { defaultMaxGap, planReads } from "./poll-plan.ts";
-import { type Entry, isTold, REFUSED_PERIOD_MS, ReadBook, scheduledRead } from "./read-book.ts";
+import { isTold, REFUSED_PERIOD_MS, ReadBook, type ReadEntry, scheduledRead } from "./read-book.ts";
 import { readingsOf } from "./readings.ts";
 import { paddingStep } from "./register-map.ts";
 import { SUSPECT_MS } from "./reply-guard.ts";
@@ -82,7 +82,7 @@ export class Poll {
     return nextJob(this.#schedule, nowMs);
   }
 
-  entry({ key }: DueRead): Entry {
+  entry({ key }: DueRead): ReadEntry {
     return this.#reads.get(key);
   }
 
@@ -144,7 +144,7 @@ export class Poll {
     return this.#devices.report();
   }
 
-  #apply(entry: Entry, verdict: Verdict, outcome: ReadOutcome): void {
+  #apply(entry: ReadEntry, verdict: Verdict, outcome: ReadOutcome): void {
     const { key } = entry;
     const { atMs } = outcome;
     const device = this.#devices.of(entry.read.device.name);
@@ -181,7 +181,7 @@ export class Poll {
   }
 
   /** A reply of any kind ends the probing; what it says is found out by the reads that follow at once. */
-  #applyToProbe(entry: Entry, verdict: Verdict, outcome: ReadOutcome, costMs: number): void {
+  #applyToProbe(entry: ReadEntry, verdict: Verdict, outcome: ReadOutcome, costMs: number): void {
     if (verdict.kind === "unpadded") return;
     if (verdict.kind === "bad" && !verdict.answered) {
       this.#schedule = probed(this.#schedule, entry.read.device.name, outcome.atMs, costMs);
@@ -193,7 +193,7 @@ export class Poll {
     this.#schedule = finished(this.#schedule, entry.key, outcome.atMs);
   }
 
-  #deliver(entry: Entry, outcome: ReadOutcome): void {
+  #deliver(entry: ReadEntry, outcome: ReadOutcome): void {
     assert(outcome.kind === "data", "a good verdict without data");
     entry.proven = true;
     if (entry.slow) {
@@ -205,12 +205,12 @@ export class Poll {
     this.#sink.read(readings, outcome.atMs);
   }
 
-  #split(entry: Entry, atMs: number): void {
+  #split(entry: ReadEntry, atMs: number): void {
     const halves = this.#reads.split(entry, atMs).map(scheduledRead);
     this.#schedule = replaced(this.#schedule, entry.key, halves, atMs);
   }
 
-  #join(entry: Entry, atMs: number): void {
+  #join(entry: ReadEntry, atMs: number): void {
     const block = this.#reads.joinable(entry, atMs);
     if (block === undefined) return;
     const { whole, pieces } = this.#reads.join(block);
@@ -218,7 +218,7 @@ export class Poll {
     this.#schedule = joined(this.#schedule, keys, scheduledRead(whole));
   }
 
-  #refuse(entry: Entry, status: Status, atMs: number): void {
+  #refuse(entry: ReadEntry, status: Status, atMs: number): void {
     if (!entry.slow) {
       const ids = entry.read.tags.map((tag) => tag.id).join(", ");
       this.#log.warning(`${ids}: ${STATUSES[status].words}; asked again every ${REFUSED_PERIOD_MS / 1_000} s`);

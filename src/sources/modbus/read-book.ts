@@ -17,7 +17,7 @@ interface Block {
 }
 
 /** A read that is asked, and what was learnt of it. */
-export interface Entry {
+export interface ReadEntry {
   readonly key: number;
   readonly read: PollRead;
   readonly splittable: boolean;
@@ -36,25 +36,25 @@ export interface Entry {
 
 /** All reads of a line, by the key under which they are scheduled. */
 export class ReadBook {
-  readonly #entries = new Map<number, Entry>();
+  readonly #entries = new Map<number, ReadEntry>();
   #nextKey = 0;
 
-  add(read: PollRead): Entry {
+  add(read: PollRead): ReadEntry {
     return this.#add(read, undefined, false);
   }
 
-  get(key: number): Entry {
+  get(key: number): ReadEntry {
     const entry = this.#entries.get(key);
     assert(entry !== undefined, "a read that is not in the book");
     return entry;
   }
 
-  all(): readonly Entry[] {
+  all(): readonly ReadEntry[] {
     return [...this.#entries.values()];
   }
 
   /** Puts two shorter reads in its place. What has worked in the block has worked in both. */
-  split(entry: Entry, atMs: number): readonly Entry[] {
+  split(entry: ReadEntry, atMs: number): readonly ReadEntry[] {
     const halves = splitRead(entry.read);
     assert(halves !== undefined, "a split of what cannot be split");
     const block: Block = { read: entry.read, outer: entry.block, cutAtMs: atMs };
@@ -66,7 +66,7 @@ export class ReadBook {
    * The widest block around the entry that can be whole again: all its pieces are good, and it was cut long enough ago.
    * Where it is refused all the same, because of a gap or a register that comes and goes, that costs little.
    */
-  joinable(entry: Entry, atMs: number): Block | undefined {
+  joinable(entry: ReadEntry, atMs: number): Block | undefined {
     let widest: Block | undefined;
     for (let block = entry.block; block !== undefined; block = block.outer) {
       if (!this.#piecesOf(block).every((piece) => piece.good)) break;
@@ -76,7 +76,7 @@ export class ReadBook {
   }
 
   /** Puts the block back in the place of its pieces. */
-  join(block: Block): { readonly whole: Entry; readonly pieces: readonly Entry[] } {
+  join(block: Block): { readonly whole: ReadEntry; readonly pieces: readonly ReadEntry[] } {
     const pieces = this.#piecesOf(block);
     for (const { key } of pieces) this.#entries.delete(key);
     return { whole: this.#add(block.read, block.outer, true), pieces };
@@ -90,34 +90,34 @@ export class ReadBook {
   }
 
   /** The shortest read of a device, of those that worked where there is one. */
-  cheapest(device: DeviceConfig): Entry {
+  cheapest(device: DeviceConfig): ReadEntry {
     const own = this.all().filter((entry) => entry.read.device === device);
     const [cheapest] = own.toSorted((a, b) => Number(b.proven) - Number(a.proven) || a.read.quantity - b.read.quantity);
     assert(cheapest !== undefined, "a device without reads");
     return cheapest;
   }
 
-  #add(read: PollRead, block: Block | undefined, proven: boolean): Entry {
+  #add(read: PollRead, block: Block | undefined, proven: boolean): ReadEntry {
     const splittable = splitRead(read) !== undefined;
     const key = this.#nextKey++;
     const padding = startPadding(read);
     const fresh = { good: false, goodInRow: 0, slow: false };
-    const entry: Entry = { key, read, splittable, block, proven, padding, ...fresh };
+    const entry: ReadEntry = { key, read, splittable, block, proven, padding, ...fresh };
     this.#entries.set(key, entry);
     return entry;
   }
 
-  #piecesOf(block: Block): readonly Entry[] {
+  #piecesOf(block: Block): readonly ReadEntry[] {
     return this.all().filter((entry) => isWithin(entry.block, block));
   }
 }
 
 /** A tag that shares the requests of a faster one is told of in its own rhythm, and at once after a failure. */
-export function isTold(tag: Tag, { read, goodInRow }: Entry): boolean {
+export function isTold(tag: Tag, { read, goodInRow }: ReadEntry): boolean {
   return goodInRow % Math.max(1, Math.floor(tag.scanRateMs / read.periodMs)) === 0;
 }
 
-export function scheduledRead({ key, read }: Entry): ScheduledRead {
+export function scheduledRead({ key, read }: ReadEntry): ScheduledRead {
   return { key, device: read.device.name, periodMs: read.periodMs };
 }
 

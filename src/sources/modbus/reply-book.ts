@@ -13,7 +13,7 @@ import {
 } from "./bus-request.ts";
 import type { StrayFrame } from "./frame-scanner.ts";
 import type { Exchange } from "./modbus-port.ts";
-import type { Entry } from "./read-book.ts";
+import type { ReadEntry } from "./read-book.ts";
 import { functionCodeOf, replyByteCount } from "./register-map.ts";
 import { type HeardReply, heard, isDoubtful, NOTHING_HEARD, type Repeats } from "./repeats.ts";
 import { crcOf, dataOf, exceptionCodeOf, identificationOf } from "./reply-frame.ts";
@@ -74,7 +74,7 @@ export class ReplyBook {
   }
 
   /** How much to ask for now, so that no reply to another request can be taken for the answer. */
-  choose({ read, padding, proven, good, block }: Entry, nowMs: number): Ask | Wait {
+  choose({ read, padding, proven, good, block }: ReadEntry, nowMs: number): Ask | Wait {
     const page = pageWrite(read);
     const pageClearMs = page === undefined ? nowMs : this.clearAtMs(page, nowMs);
     if (pageClearMs > nowMs) return { kind: "wait", untilMs: pageClearMs };
