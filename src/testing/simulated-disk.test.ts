@@ -215,3 +215,10 @@ test("P8: a file that was damaged between two lives is set aside or read as it w
     }
   }
 });
+
+test("what the machine tells of its own card is no part of a run", async (t) => {
+  const { disk } = new Rig(t);
+  const { blocks } = disk.open();
+  const { usage } = await blocks.open({ path: join(disk.dir, "outbox.db"), nowMs: 0, walBytes: 65_536 });
+  assert.deepEqual([usage.partition, usage.writtenBytes], [undefined, 0]);
+});

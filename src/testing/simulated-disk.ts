@@ -14,7 +14,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncat
 import { basename, join } from "node:path";
 import { type Clock, sleep } from "../core/clock.ts";
 import type { Random } from "../core/random.ts";
-import { StorageFailure } from "../store/block-store.ts";
+import { type OpenedBlocks, StorageFailure, type Usage } from "../store/block-store.ts";
 import { type Database, storageFailure } from "../store/sqlite.ts";
 import {
   type Argument,
@@ -63,6 +63,8 @@ interface Life {
   /** The end of the last call: one is worked on at a time, as on a thread. */
   last: Promise<unknown>;
   inFlight: number;
+  /** To the write-ahead logs. */
+  writtenBytes: number;
   isWorking: boolean;
   isOver: boolean;
 }
@@ -107,10 +109,13 @@ export class SimulatedDisk {
     this.#kill(this.#life);
     const life = newLife(this.dir);
     this.#life = life;
-    const calls = createStorageCalls({
-      opened: (database) => this.#opened(life, database),
-      statement: (sql, path) => this.#statement(life, sql, path),
-    });
+    const calls = withoutHost(
+      life,
+      createStorageCalls({
+        opened: (database) => this.#opened(life, database),
+        statement: (sql, path) => this.#statement(life, sql, path),
+      }),
+    );
     return storageOver(
       (name, argument) => this.#call(life, calls, name, argument),
       async () => closeFiles(life),
@@ -289,14 +294,32 @@ function newLife(dir: string): Life {
     files: new Map(),
     last: Promise.resolve(),
     inFlight: 0,
+    writtenBytes: 0,
     isWorking: false,
     isOver: false,
   };
 }
 
+/** What the machine tells of itself differs from run to run: its partition, and what its thread wrote for the collector. */
+function withoutHost(life: Life, calls: StorageCalls): StorageCalls {
+  const usageOf = (told: Usage) => ({ ...told, partition: undefined, writtenBytes: life.writtenBytes });
+  const openedOf = (told: OpenedBlocks) => ({ ...told, usage: usageOf(told.usage) });
+  return {
+    ...calls,
+    openBlocks: (request) => openedOf(calls.openBlocks(request)),
+    renewBlocks: (request) => openedOf(calls.renewBlocks(request)),
+    commitBlocks: (change) => usageOf(calls.commitBlocks(change)),
+  };
+}
+
 /** What was committed by now is on the card. */
 function noteSure(life: Life): void {
-  for (const [path, file] of life.files) if (file.isFull) file.sure = markOf(logOf(path), file.sure);
+  for (const [path, file] of life.files) {
+    if (!file.isFull) continue;
+    const sure = markOf(logOf(path), file.sure);
+    life.writtenBytes += sure.framesBytes - (sure.salt === file.sure.salt ? file.sure.framesBytes : 0);
+    file.sure = sure;
+  }
 }
 
 function logOf(path: string): string {
