@@ -17,7 +17,7 @@ export function checkReported(values: CurrentValues, takenIn: TakenInBook, story
       if (typeof read.value !== "number" || typeof last.value !== "number" || read.status !== last.status) continue;
       if (Math.abs(read.value - last.value) <= tag.deadband + ROUNDING * Math.abs(read.value)) continue;
       const words = `${tag.id} was read as ${read.value}, last reported as ${last.value}`;
-      story.breach("P3 the picture equals the tags", `${words}, with a deadband of ${tag.deadband}`);
+      story.breach("P3 the last report stands for the last read", `${words}, with a deadband of ${tag.deadband}`);
     }
   }
 }

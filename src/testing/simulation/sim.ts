@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { hostClock } from "../../core/clock.ts";
 import { drawPlan } from "./draw.ts";
+import { INVARIANTS } from "./invariant.ts";
 import { nameOf, planNamed, shrink } from "./shrink.ts";
 import type { SeedResult } from "./sim-worker.ts";
 import { type Outcome, simulate } from "./simulate.ts";
@@ -46,7 +47,10 @@ async function replay(seed: string): Promise<number> {
 }
 
 function verdict(seed: string, { breaches, takenIn, arrived }: Outcome): number {
-  for (const { invariant, what } of breaches) tell(`✗ ${invariant}: ${what}`);
+  for (const { invariant, what } of breaches) {
+    tell(`✗ ${invariant}: ${what}`);
+    tell(`  checked by ${INVARIANTS[invariant].join(", ")}`);
+  }
   tell(
     breaches.length === 0
       ? `seed ${seed}: ${takenIn} samples taken in, ${arrived} arrived; all held`

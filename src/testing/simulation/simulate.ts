@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
 import { checkBounds, checkFrozen } from "./bounds.ts";
+import type { Invariant } from "./invariant.ts";
 import { checkLosses, checkPriorities } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
 import type { Fault, Plan } from "./plan.ts";
 import { checkReported } from "./reported.ts";
+import { brokerOf } from "./site.ts";
 import { type Breach, Story } from "./story.ts";
 import { checkTable, checkTaken } from "./truth.ts";
 import { describeFault } from "./words.ts";
@@ -42,6 +44,12 @@ export async function simulate(plan: Plan): Promise<Outcome> {
     run.world.abandon();
     rmSync(root, { recursive: true, force: true });
   }
+}
+
+/** What is missing for all to be well, and the invariant that it breaks if it is still missing in the end. */
+interface Lack {
+  readonly invariant: Invariant;
+  readonly what: string;
 }
 
 interface PlannedEvent {
@@ -118,46 +126,49 @@ class Run {
     for (let calm = 0; calm < CALM_STEPS && !this.#isBroken(); ) {
       await this.#passUntil(clock.monotonicMs() + STEP_MS);
       this.#check();
-      const reason = this.#whyNotWell();
-      const owed = this.#whatIsOwed();
+      const unwell = this.#whoIsNotConnected() ?? this.#whatIsShownWrong();
       // What its file holds goes out after the next start: somebody changes the card, or the power fails some day.
-      if (reason === "" && this.world.isBlind) void this.world.startAnew();
-      calm = reason === "" && owed === "" ? calm + 1 : 0;
-      if (calm > 0 || clock.monotonicMs() <= untilMs) continue;
-      const late = `${CONVERGED_WITHIN_MS / 60_000} min after the last fault`;
-      if (reason === "") this.#story.breach("P4 nothing is lost unsaid", `${late} ${owed}`);
-      else this.#story.breach("convergence", `${late}: ${reason}`);
+      if (unwell === undefined && this.world.isBlind) void this.world.startAnew();
+      const lack = unwell ?? this.#whatIsOwed();
+      calm = lack === undefined ? calm + 1 : 0;
+      if (lack === undefined || clock.monotonicMs() <= untilMs) continue;
+      this.#story.breach(lack.invariant, `${CONVERGED_WITHIN_MS / 60_000} min after the last fault: ${lack.what}`);
     }
     if (!this.#isBroken()) this.#story.tell("─ all is well again");
   }
 
-  /** Taken in, neither arrived nor told as lost, and not just now; empty when there is none. */
-  #whatIsOwed(): string {
+  #whoIsNotConnected(): Lack | undefined {
+    const lack = (what: string) => ({ invariant: "convergence", what }) as const;
+    const gateway = this.world.life?.gateway;
+    if (gateway === undefined) return lack("the gateway is down");
+    const away = gateway.uplinks().find(({ state }) => state !== "connected");
+    return away && lack(`${away.name} is ${away.state}`);
+  }
+
+  /** Where a reader of an uplink does not see what the tag table says. */
+  #whatIsShownWrong(): Lack | undefined {
+    const { life, farEnd } = this.world;
+    const gateway = life?.gateway;
+    for (const { name, server } of gateway?.uplinks() ?? []) {
+      for (const reader of farEnd.brokers[brokerOf(server)]?.readers(name) ?? []) {
+        const reason = gateway === undefined ? "" : difference(reader, gateway.values);
+        if (reason !== "") return { invariant: "P3 the picture equals the tags", what: `${name}: ${reason}` };
+      }
+    }
+    return undefined;
+  }
+
+  /** Taken in, neither arrived nor told as lost, and not just now. */
+  #whatIsOwed(): Lack | undefined {
     const { site, farEnd, clock } = this.world;
     for (const { name } of site.uplinks) {
       const book = farEnd.book(name);
       const owed = book.overdue(clock.monotonicMs() - SETTLED_AFTER_MS);
       if (owed === undefined) continue;
-      return `${name} still owes ${owed.id} ${owed.epoch}/${owed.t} and ${book.owedCount()} in all`;
+      const what = `${name} still owes ${owed.id} ${owed.epoch}/${owed.t} and ${book.owedCount()} in all`;
+      return { invariant: "P4 nothing is lost unsaid", what };
     }
-    return "";
-  }
-
-  /** Empty when each uplink is connected and shows what the tag table says. */
-  #whyNotWell(): string {
-    const { life, site, farEnd } = this.world;
-    const gateway = life?.gateway;
-    if (gateway === undefined) return "the gateway is down";
-    for (const report of gateway.uplinks()) {
-      const { name, state, server } = report;
-      if (state !== "connected") return `${name} is ${state}`;
-      const index = site.uplinks.find((uplink) => uplink.name === name)?.brokers.find((i) => server.includes(`-${i}:`));
-      for (const reader of farEnd.brokers[index ?? -1]?.readers(name) ?? []) {
-        const reason = difference(reader, gateway.values);
-        if (reason !== "") return `${name}: ${reason}`;
-      }
-    }
-    return "";
+    return undefined;
   }
 
   #check(): void {
@@ -173,7 +184,7 @@ class Run {
     checkFrozen(life, farEnd, this.#story);
   }
 
-  /** A clean stop leaves nothing owed that is not on the card, and tells that the gateway is offline. */
+  /** A clean stop; then each loss that was told needs a cause. */
   async #finish(): Promise<void> {
     const { farEnd, cuts, damagedMs, cardTroubledMs } = this.world;
     let stopped = false;

@@ -1,28 +1,6 @@
 /** What happened in a run, as lines to read and as one hash to compare. */
 import { createHash } from "node:crypto";
-
-/** What must hold, by name. The letters are those of the promises. */
-export type Invariant =
-  | "P3 current is current"
-  | "P3 the picture equals the tags"
-  | "P3 order of a session"
-  | "P3 old is told as old"
-  | "P3 live is live"
-  | "P4 nothing is lost unsaid"
-  | "P4 a loss has its cause"
-  | "P4 a power cut takes no more than the bound"
-  | "P4 the lowest priority goes first"
-  | "identity: one content"
-  | "identity: order"
-  | "identity: seq without gaps"
-  | "P5 a good value was held"
-  | "P6 dead devices cost 5 %"
-  | "P6 history is no burden"
-  | "P7 bounded"
-  | "P8 changes are safe"
-  | "P9 honest time"
-  | "convergence"
-  | "no bug";
+import type { Invariant } from "./invariant.ts";
 
 export interface Breach {
   readonly invariant: Invariant;
