@@ -1,6 +1,6 @@
 /** A copy of the sources with a mistake planted in it, and what the simulation of that copy sees. */
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Edit, edited } from "./mutation.ts";
 
@@ -8,8 +8,6 @@ import { type Edit, edited } from "./mutation.ts";
 const BESIDE = ["package.json", "tsconfig.json"];
 const PROBE = "src/testing/simulation/mutations-probe.ts";
 const PROBE_LIMIT_MS = 1_200_000;
-/** Cards in memory: nothing is proven by waiting for a real one. */
-const FAST_DIR = "/dev/shm";
 
 /** The first seed at which an invariant did not hold. */
 export interface Sighting {
@@ -47,8 +45,7 @@ export class Mutant {
 
   #probe(words: readonly string[]): Promise<string> {
     return new Promise((resolve, reject) => {
-      const env = existsSync(FAST_DIR) ? { ...process.env, TMPDIR: FAST_DIR } : process.env;
-      const options = { cwd: this.dir, timeout: PROBE_LIMIT_MS, env };
+      const options = { cwd: this.dir, timeout: PROBE_LIMIT_MS };
       execFile(process.execPath, ["--import", "tsx", PROBE, ...words], options, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
         else reject(new Error(`the probe failed: ${stderr.slice(-2_000) || error.message}`));

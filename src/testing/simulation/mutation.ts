@@ -5,7 +5,7 @@ export interface Mutation {
   /** What the mutated gateway does wrong. */
   readonly name: string;
   /** The promise that it breaks. */
-  readonly breaks: "P3" | "P4" | "P5" | "P6" | "P7" | "P8" | "P9" | "P11" | "identity";
+  readonly breaks: "P3" | "P4" | "P5" | "P6" | "P7" | "P8" | "P9" | "identity";
   /** What must go wrong in a run for it to show at all; other seeds are passed over. */
   readonly needs: readonly Need[];
   readonly edits: readonly Edit[];
@@ -24,8 +24,8 @@ export function meets({ site, faults }: Plan, needs: readonly string[]): boolean
 }
 
 function wordsOf(trouble: Trouble): readonly string[] {
-  if (trouble.kind === "device") return [trouble.trouble.how];
-  return trouble.kind === "reload" ? [trouble.change.what] : [trouble.kind];
+  if (trouble.kind === "device") return [trouble.kind, trouble.trouble.how];
+  return trouble.kind === "reload" ? [trouble.kind, trouble.change.what] : [trouble.kind];
 }
 
 export interface Edit {
