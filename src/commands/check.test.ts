@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { type CommandRun, runCommand } from "../testing/command-run.ts";
-import { check } from "./check.ts";
+import { runCommandLine } from "./cli.ts";
 
 const GOOD = `version: 1
 gateway: { group: plant-7, name: pump-house-3 }
@@ -46,7 +46,7 @@ before(() => {
 after(() => rmSync(dir, { recursive: true, force: true }));
 
 async function run(...args: string[]): Promise<CommandRun> {
-  const { code, out, err } = await runCommand(check, args);
+  const { code, out, err } = await runCommand(runCommandLine, ["check", ...args]);
   return { code, out: out.replaceAll(`${dir}/`, ""), err: err.replaceAll(`${dir}/`, "") };
 }
 

@@ -6,7 +6,7 @@ import { keyOf } from "../config/document.ts";
 import { type CheckedConfig, checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
 import { durationText, serialText, sizeText } from "../config/values.ts";
-import { ConfigurationError, EXIT, messageOf, type Problem } from "../core/errors.ts";
+import { ConfigurationError, EXIT, messageOf, type Problem, UserError } from "../core/errors.ts";
 import { type LineBudget, predictLine, shortfallOf } from "../sources/modbus/budget.ts";
 import { busBudgetText } from "./bus-budget.ts";
 import type { CommandIo } from "./io.ts";
@@ -14,7 +14,9 @@ import { counted, listing, pageColumns, wrapped } from "./listing.ts";
 import { machineText } from "./machine-text.ts";
 import { tagListing } from "./tag-listing.ts";
 
-const HELP = `usage: sallyport check FILE [--board NAME] [--force] [--json]
+const USAGE = "usage: sallyport check FILE [--board NAME] [--force] [--json]";
+
+const HELP = `${USAGE}
 
 Checks a configuration without touching any hardware or broker. Tells all
 mistakes at once, each as file:line:column key: what is wrong; what to do.
@@ -58,14 +60,10 @@ interface Arguments {
 }
 
 export async function check(args: string[], io: CommandIo): Promise<number> {
-  const given = readArguments(args);
+  const given = parse(args);
   if (given === "help") {
     io.out(HELP);
     return EXIT.ok;
-  }
-  if (typeof given === "string") {
-    io.err(`sallyport check: ${given}\nusage: sallyport check FILE [--board NAME] [--force] [--json]\n`);
-    return EXIT.usage;
   }
   try {
     const checked = checkConfig(given.file, { board: loadBoard(given.board ?? io.env.SALLYPORT_BOARD) });
@@ -112,8 +110,7 @@ function mistakesText({ message, problems }: ConfigurationError): string {
   return `${message}\n${counted(problems.length, "mistake")}\n`;
 }
 
-/** What to do, or why that cannot be told. */
-function readArguments(args: string[]): Arguments | string {
+function parse(args: string[]): Arguments | "help" {
   try {
     const { values, positionals } = parseArgs({
       args,
@@ -127,12 +124,11 @@ function readArguments(args: string[]): Arguments | string {
     });
     if (values.help) return "help";
     const [file, ...more] = positionals;
-    if (file === undefined) return "name the file to check";
-    return more.length > 0
-      ? "name one file only"
-      : { file, board: values.board, force: values.force, json: values.json };
+    if (file === undefined) throw new Error("name the file to check");
+    if (more.length > 0) throw new Error("name one file only");
+    return { file, board: values.board, force: values.force, json: values.json };
   } catch (error) {
-    return messageOf(error);
+    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
   }
 }
 

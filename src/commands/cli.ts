@@ -1,5 +1,6 @@
 import { ConfigurationError, EXIT, UserError } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
+import { counted } from "./listing.ts";
 
 /** A command: its arguments without its own name in, an exit code of sysexits out. */
 type Command = (args: string[], io: CommandIo) => Promise<number>;
@@ -65,8 +66,7 @@ export async function runCommandLine(args: readonly string[], io: CommandIo): Pr
     return await (await entry.load())(rest, io);
   } catch (error) {
     if (error instanceof ConfigurationError) {
-      const count = error.problems.length;
-      io.err(`${error.message}\n${count === 1 ? "1 mistake" : `${count} mistakes`}; nothing was started\n`);
+      io.err(`${error.message}\n${counted(error.problems.length, "mistake")}; nothing was started\n`);
       return error.exitCode;
     }
     if (error instanceof UserError) {

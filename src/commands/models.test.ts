@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { modelNames } from "../config/model.ts";
 import { type CommandRun, runCommand } from "../testing/command-run.ts";
-import { models } from "./models.ts";
+import { runCommandLine } from "./cli.ts";
 
 let dir = "";
 
@@ -19,7 +19,7 @@ before(() => {
 after(() => rmSync(dir, { recursive: true, force: true }));
 
 function run(...args: string[]): Promise<CommandRun> {
-  return runCommand(models, args);
+  return runCommand(runCommandLine, ["models", ...args]);
 }
 
 describe("models", () => {

@@ -5,7 +5,7 @@ import { modelNames, type ShownModel, showModel } from "../config/model.ts";
 import { registerNumber, wireAddress } from "../config/register-number.ts";
 import { serialText } from "../config/values.ts";
 import { nearest } from "../config/wording.ts";
-import { ConfigurationError, EXIT, messageOf } from "../core/errors.ts";
+import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
 import { counted, pageColumns, wrapped } from "./listing.ts";
 import { machineText } from "./machine-text.ts";
@@ -54,14 +54,10 @@ interface Arguments {
 }
 
 export async function models(args: string[], io: CommandIo): Promise<number> {
-  const given = readArguments(args);
+  const given = parse(args);
   if (given === "help") {
     io.out(HELP);
     return EXIT.ok;
-  }
-  if (typeof given === "string") {
-    io.err(`sallyport models: ${given}\n${USAGE}\n`);
-    return EXIT.usage;
   }
   const columns = pageColumns(io.columns);
   const { name, json } = given;
@@ -78,8 +74,7 @@ function showOne(name: string, json: boolean, columns: number, io: CommandIo): n
   if (!isFile && !modelNames().includes(name)) {
     const meant = nearest(name, modelNames());
     const remedy = meant === undefined ? "sallyport models lists them" : `did you mean ${meant}?`;
-    io.err(`sallyport models: there is no model ${name}; ${remedy}\n`);
-    return EXIT.usage;
+    throw new UserError(`there is no model ${name}; ${remedy}`, EXIT.usage);
   }
   try {
     const model = showModel(name);
@@ -93,8 +88,7 @@ function showOne(name: string, json: boolean, columns: number, io: CommandIo): n
   }
 }
 
-/** What to do, or why that cannot be told. */
-function readArguments(args: string[]): Arguments | string {
+function parse(args: string[]): Arguments | "help" {
   try {
     const { values, positionals } = parseArgs({
       args,
@@ -102,9 +96,10 @@ function readArguments(args: string[]): Arguments | string {
       options: { json: { type: "boolean", default: false }, help: { type: "boolean", short: "h", default: false } },
     });
     if (values.help) return "help";
-    return positionals.length > 1 ? "name one model only" : { name: positionals[0], json: values.json };
+    if (positionals.length > 1) throw new Error("name one model only");
+    return { name: positionals[0], json: values.json };
   } catch (error) {
-    return messageOf(error);
+    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
   }
 }
 
