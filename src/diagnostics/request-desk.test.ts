@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -11,6 +21,7 @@ import { type GatewayRequest, REQUEST_FOLDER, RequestDesk } from "./request-desk
 async function look(
   t: TestContext,
   files: Readonly<Record<string, string>>,
+  prepare: (dir: string) => void = () => undefined,
 ): Promise<{ dir: string; asked: GatewayRequest[] }> {
   const root = mkdtempSync(join(tmpdir(), "sallyport-desk-"));
   t.after(() => rmSync(root, { recursive: true, force: true }));
@@ -18,6 +29,7 @@ async function look(
   mkdirSync(dir);
   for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text);
   for (const name of Object.keys(files).filter((file) => file.startsWith("old"))) utimesSync(join(dir, name), 0, 0);
+  prepare(dir);
   const asked: GatewayRequest[] = [];
   const clock: Clock = { wallMs: hostClock.wallMs, monotonicMs: () => 0, after: () => ({ cancel: () => undefined }) };
   const handle = async (request: GatewayRequest) => {
@@ -59,4 +71,19 @@ test("P7: an answer that nobody fetches is removed, and one turn serves a limite
   assert.ok(asked.length > 0 && asked.length <= 16);
   assert.ok(!readdirSync(dir).includes("old.answer.json"));
   assert.ok(readdirSync(dir).includes("young.answer.json"));
+});
+
+test("P7: neither a pipe, a folder nor a heap of other files keeps a request from being served, or the stop", async (t) => {
+  const junk = Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`${i}.txt`, "junk"]));
+  const { asked } = await look(t, { ...junk, "z.json": '{"ask":"forget","uplink":"old"}' }, (dir) => {
+    mkdirSync(join(dir, "a.json"));
+    execFileSync("mkfifo", [join(dir, "b.json"), join(dir, "c.answer.json")]);
+    symlinkSync("/dev/zero", join(dir, "d.json"));
+  });
+  assert.deepEqual(asked, [{ ask: "forget", uplink: "old" }]);
+});
+
+test("P8: the gateway makes the folder for requests itself: root, who asks, would keep it from it", async (t) => {
+  const { dir } = await look(t, {}, (folder) => rmSync(folder, { recursive: true }));
+  assert.deepEqual(readdirSync(dir), []);
 });

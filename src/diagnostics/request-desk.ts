@@ -5,9 +5,11 @@
  *     requests/ID.json          what is asked; the gateway takes it away
  *     requests/ID.answer.json   the answer; the tool takes it away
  */
-import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock, Timer } from "../core/clock.ts";
+import { makeDirectory } from "../core/directory.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 
@@ -59,6 +61,12 @@ export class RequestDesk {
   }
 
   start(): void {
+    try {
+      // A tool that root runs would make it so that only root can look into it.
+      makeDirectory(this.#folder);
+    } catch (thrown) {
+      this.#unserved(thrown);
+    }
     this.#looking = this.#look();
   }
 
@@ -68,13 +76,9 @@ export class RequestDesk {
     await this.#looking;
   }
 
-  /** A directory that cannot be read or written costs the tools, never the gateway. */
+  /** A directory that cannot be read or written costs the tools, never the gateway; one bad request not the next one. */
   async #look(): Promise<void> {
-    try {
-      for (const name of await this.#names()) await this.#serve(name);
-    } catch (thrown) {
-      this.#options.log.debug(`requests cannot be served: ${messageOf(thrown)}`);
-    }
+    for (const name of await this.#names()) await this.#serve(name).catch((thrown) => this.#unserved(thrown));
     if (this.#stopped) return;
     this.#timer = this.#options.clock.after(LOOK_INTERVAL_MS, () => {
       this.#looking = this.#look();
@@ -82,8 +86,15 @@ export class RequestDesk {
   }
 
   async #names(): Promise<string[]> {
-    const names = await readdir(this.#folder).catch(() => []);
-    return names.slice(0, MAX_REQUESTS);
+    const names = await readdir(this.#folder, { withFileTypes: true }).catch(() => []);
+    return names
+      .filter((entry) => entry.isFile() && REQUEST_NAME.test(entry.name.replace(ANSWER_END, ".json")))
+      .map(({ name }) => name)
+      .slice(0, MAX_REQUESTS);
+  }
+
+  #unserved(thrown: unknown): void {
+    this.#options.log.debug(`requests cannot be served: ${messageOf(thrown)}`);
   }
 
   async #serve(name: string): Promise<void> {
@@ -106,11 +117,25 @@ export class RequestDesk {
 const NOT_UNDERSTOOD: GatewayAnswer = { done: false, text: "the running gateway does not know this request" };
 
 async function readRequest(path: string): Promise<GatewayRequest | undefined> {
-  const { size } = await stat(path);
-  if (size > MAX_REQUEST_BYTES) return undefined;
-  const text = await readFile(path, "utf8");
+  // Another kind of file may have taken its place since: a pipe would keep the thread that opens it for ever.
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const { ask, uplink } = JSON.parse(text);
+    return requestOf(await beginningOf(file));
+  } finally {
+    await file.close();
+  }
+}
+
+/** @returns undefined where it is longer than any request, or no regular file */
+async function beginningOf(file: FileHandle): Promise<string | undefined> {
+  if (!(await file.stat()).isFile()) return undefined;
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_REQUEST_BYTES + 1));
+  return bytesRead > MAX_REQUEST_BYTES ? undefined : buffer.toString("utf8", 0, bytesRead);
+}
+
+function requestOf(text: string | undefined): GatewayRequest | undefined {
+  try {
+    const { ask, uplink } = JSON.parse(text ?? "");
     return ask === "forget" && typeof uplink === "string" ? { ask, uplink } : undefined;
   } catch {
     return undefined;
