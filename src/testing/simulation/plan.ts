@@ -152,6 +152,22 @@ export type Trouble =
   /** Live: taken over by the running gateway, else by a stop and a start. */
   | { readonly kind: "reload"; readonly change: Change; readonly live: boolean };
 
+/** What is over in the moment it happens, or when the next life begins. */
+export type EndsByItself = Extract<
+  Trouble,
+  {
+    kind:
+      | "broker forgets"
+      | "connections cut"
+      | "taken over"
+      | "clock step"
+      | "power cut"
+      | "file damaged"
+      | "restart"
+      | "reload";
+  }
+>;
+
 export interface Fault {
   /** Also the seed of its own chance, so that leaving one out changes no other. */
   readonly id: number;

@@ -7,7 +7,7 @@ import { checkBounds, checkFrozen } from "./bounds.ts";
 import type { Invariant } from "./invariant.ts";
 import { checkLosses, checkPriorities } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
-import type { Fault, Plan } from "./plan.ts";
+import type { Fault, Plan, Trouble } from "./plan.ts";
 import { checkReported } from "./reported.ts";
 import { brokerOf } from "./site.ts";
 import { type Breach, Story } from "./story.ts";
@@ -34,6 +34,8 @@ const CONVERGED_WITHIN_MS = 20 * 60_000;
 const SETTLED_AFTER_MS = 30_000;
 /** Well on the way out of a fault, and then for so many steps in a row: no lucky moment. */
 const CALM_STEPS = 3;
+/** Their time is that of the gateway being down: nobody has to end them. */
+const DOWNTIMES: ReadonlySet<Trouble["kind"]> = new Set(["power cut", "file damaged", "restart", "reload"] as const);
 
 export async function simulate(plan: Plan): Promise<Outcome> {
   const root = mkdtempSync(join(existsSync(MEMORY) ? MEMORY : tmpdir(), "sallyport-sim-"));
@@ -220,10 +222,7 @@ class Run {
       this.#story.tell(`◀ over: ${words}`);
       this.world.end(fault);
     };
-    const lasts = !LIVES.has(fault.trouble.kind) && forMs > 0;
+    const lasts = !DOWNTIMES.has(fault.trouble.kind) && forMs > 0;
     return [{ atMs, happen: begin }, ...(lasts ? [{ atMs: atMs + forMs, happen: end }] : [])];
   }
 }
-
-/** Their time is that of the gateway being down. */
-const LIVES: ReadonlySet<string> = new Set(["power cut", "file damaged", "restart", "reload"]);

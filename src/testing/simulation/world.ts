@@ -9,7 +9,7 @@ import { VirtualClock } from "../virtual-clock.ts";
 import { Chance } from "./chance.ts";
 import { FarEnd } from "./far-end.ts";
 import { Life } from "./life.ts";
-import type { Fault, Plan, SitePlan } from "./plan.ts";
+import type { EndsByItself, Fault, Plan, SitePlan } from "./plan.ts";
 import { Plant } from "./plant.ts";
 import { changed, configOf } from "./site.ts";
 import type { Story } from "./story.ts";
@@ -172,8 +172,6 @@ export class World {
         break;
       case "slow to acknowledge":
       case "slow link":
-        this.#broker(trouble.broker)?.begin(id, trouble);
-        break;
       case "flapping":
         this.#broker(trouble.broker)?.begin(id, trouble);
         break;
@@ -212,6 +210,8 @@ export class World {
           });
         }
         break;
+      default:
+        trouble satisfies never;
     }
   }
 
@@ -238,8 +238,15 @@ export class World {
         this.#cardFaults.delete(id);
         this.#applyCard();
         break;
+      case "broker gone":
+      case "broker frozen":
+      case "flapping":
+      case "slow to acknowledge":
+      case "slow link":
+        this.#broker(trouble.broker)?.end(id);
+        break;
       default:
-        for (const broker of this.farEnd.brokers) broker.end(id);
+        trouble satisfies EndsByItself;
     }
   }
 
