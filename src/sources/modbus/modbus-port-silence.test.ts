@@ -97,3 +97,28 @@ test("P5: old input is thrown away right before each request, when the line has 
   assert.deepEqual(writes, new Array<string>(8).fill("discard"));
   await bus.close();
 });
+
+test("P5: bytes that come while the silence is kept begin it anew: no request goes into another master's frame", async () => {
+  const device = new ModbusDevice(1);
+  const { line, clock, ask } = await busRig([device], { chunkBytes: 1 });
+  let lastByteMs = Number.NEGATIVE_INFINITY;
+  const { onData } = line;
+  line.onData = (bytes) => {
+    lastByteMs = clock.monotonicMs();
+    onData(bytes);
+  };
+  const gapsMs: number[] = [];
+  const write = line.write.bind(line);
+  line.write = (bytes) => {
+    gapsMs.push(clock.monotonicMs() - lastByteMs);
+    return write(bytes);
+  };
+  await ask(READ);
+  line.arrive(Uint8Array.from({ length: 40 }, () => 0x55));
+  await ask({ ...READ, quantity: 3 });
+  const silenceMs = (3.5 * CHARACTER_BITS * 1_000) / 19_200;
+  assert.deepEqual(
+    gapsMs.map((ms) => ms >= silenceMs - ROUNDING_MS),
+    [true, true],
+  );
+});

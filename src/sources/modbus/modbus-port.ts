@@ -189,8 +189,8 @@ export class ModbusPort extends EventEmitter {
   }
 
   /**
-   * Keeps t3.5 between frames. Input that the host still held tells that the line was not silent. A line that never is
-   * will be written to all the same, after a limit.
+   * Keeps t3.5 between frames. What came meanwhile, or was still held by the host, tells that the line was not silent. A
+   * line that never is will be written to all the same, after a limit.
    */
   async #silence(running: Running): Promise<void> {
     const silenceMs = pauseMs(this.#config);
@@ -200,9 +200,8 @@ export class ModbusPort extends EventEmitter {
       if (untilMs > this.#clock.monotonicMs()) await reach(this.#clock, untilMs);
       if (this.#running !== running) return;
       running.timeout ??= this.#clock.after(this.#writeLimitMs(running), () => this.#writeTimeout());
-      const heardAtMs = this.#busyAtMs;
       await this.#line.discardInput();
-      if (this.#running !== running || this.#busyAtMs === heardAtMs || untilMs === limitMs) return;
+      if (this.#running !== running || this.#busyAtMs + silenceMs <= untilMs || untilMs === limitMs) return;
     }
   }
 
