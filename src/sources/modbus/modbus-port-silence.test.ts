@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { busRig } from "../../testing/bus-rig.ts";
 import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
+import { passWhile } from "../../testing/virtual-wait.ts";
 import type { BusRequest } from "./bus-request.ts";
 
 const BAUD_RATES = [9_600, 19_200, 38_400, 115_200] as const;
@@ -100,7 +101,7 @@ test("P5: old input is thrown away right before each request, when the line has 
 
 test("P5: bytes that come while the silence is kept begin it anew: no request goes into another master's frame", async () => {
   const device = new ModbusDevice(1);
-  const { line, clock, ask } = await busRig([device], { chunkBytes: 1 });
+  const { line, clock, bus } = await busRig([device], { chunkBytes: 1 });
   let lastByteMs = Number.NEGATIVE_INFINITY;
   const { onData } = line;
   line.onData = (bytes) => {
@@ -113,9 +114,12 @@ test("P5: bytes that come while the silence is kept begin it anew: no request go
     gapsMs.push(clock.monotonicMs() - lastByteMs);
     return write(bytes);
   };
-  await ask(READ);
-  line.arrive(Uint8Array.from({ length: 40 }, () => 0x55));
-  await ask({ ...READ, quantity: 3 });
+  const oneAfterTheOther = async () => {
+    await bus.execute(READ);
+    line.arrive(Uint8Array.from({ length: 40 }, () => 0x55));
+    await bus.execute({ ...READ, quantity: 3 });
+  };
+  await passWhile(clock, "two reads", oneAfterTheOther());
   const silenceMs = (3.5 * CHARACTER_BITS * 1_000) / 19_200;
   assert.deepEqual(
     gapsMs.map((ms) => ms >= silenceMs - ROUNDING_MS),
