@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { EXIT, UserError } from "../core/errors.ts";
+import { OutboxFile } from "../store/outbox-file.ts";
 import { type CommandRun, runCommand } from "../testing/command-run.ts";
 import { StoreRig, tagRef } from "../testing/store-rig.ts";
 import { exportSamples } from "./export.ts";
@@ -102,6 +103,55 @@ test("what is no outbox is told with its reason", async (t) => {
   await refused(join(rig.dir, "state.db"), /not a file of this gateway/);
   truncateSync(file, 5_000);
   await refused(file, /cannot be read/);
+});
+
+test("P8: a link to an outbox is as good as the outbox, and reading it leaves nothing beside it", async (t) => {
+  const rig = new StoreRig(t, IN_PROCESS);
+  await rig.open();
+  rig.queue();
+  rig.append(3);
+  await rig.untilCommitted(3);
+  rig.cutPower();
+  const before = stamps(rig.dir);
+  const elsewhere = new StoreRig(t, IN_PROCESS).dir;
+  mkdirSync(elsewhere);
+  const other = join(elsewhere, "link.db");
+  symlinkSync(join(rig.dir, "outbox.db"), other);
+
+  const { out } = await run(other);
+
+  assert.equal(out.split("\n").length - 2, 3);
+  assert.deepEqual(stamps(rig.dir), before);
+});
+
+test("P8: the outbox itself is not overwritten, by whatever path", async (t) => {
+  const rig = new StoreRig(t, IN_PROCESS);
+  await rig.open();
+  rig.queue();
+  rig.append(3);
+  await rig.close();
+  const file = join(rig.dir, "outbox.db");
+  const same = join(rig.dir, "same.csv");
+  linkSync(file, same);
+  const bytes = readFileSync(file);
+  for (const output of [file, same]) {
+    await assert.rejects(
+      run(file, "--output", output),
+      (error) =>
+        error instanceof UserError && error.exitCode === EXIT.usage && /is the outbox itself/.test(error.message),
+    );
+  }
+  assert.deepEqual(readFileSync(file), bytes);
+});
+
+test("a folder for copies that is not there, or has no room, is told as that", async (t) => {
+  const rig = new StoreRig(t, IN_PROCESS);
+  await rig.open();
+  await rig.close();
+  const file = join(rig.dir, "outbox.db");
+  mkdirSync(join(rig.dir, "tmp"));
+  assert.throws(() => new OutboxFile(file, join(rig.dir, "none")), /no copy can be made in .*none; set TMPDIR/);
+  new OutboxFile(file, join(rig.dir, "tmp")).close();
 });
 
 test("a point in time is a date, a time or an age", () => {

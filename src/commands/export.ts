@@ -1,5 +1,5 @@
 /** `sallyport export`: what an outbox holds, as lines for people's other tools. */
-import { closeSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { hostClock } from "../core/clock.ts";
@@ -57,6 +57,7 @@ export async function exportSamples(args: string[], io: CommandIo): Promise<numb
   }
   const outbox = openOutbox(options.file);
   try {
+    refuseToOverwrite(options);
     const pending = options.uplink === undefined ? undefined : waitingFor(outbox, options.uplink);
     const count = await write(outbox, options, pending, io);
     return conclude(outbox, count, io);
@@ -66,6 +67,19 @@ export async function exportSamples(args: string[], io: CommandIo): Promise<numb
   } finally {
     outbox.close();
   }
+}
+
+/** Nothing that is typed in haste may cost a backlog. */
+function refuseToOverwrite({ file, output }: Options): void {
+  if (output === undefined || !["", "-wal", "-shm", "-lock"].some((part) => isSameFile(output, `${file}${part}`)))
+    return;
+  throw new UserError(`--output ${output} is the outbox itself; name another file`, EXIT.usage);
+}
+
+/** By whatever path. */
+export function isSameFile(path: string, other: string): boolean {
+  const [a, b] = [path, other].map((name) => statSync(name, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }
 
 /** @throws UserError where it is not to be read */

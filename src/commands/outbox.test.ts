@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { chownSync, existsSync, mkdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hostClock } from "../core/clock.ts";
@@ -91,4 +92,42 @@ test("P8: nothing is taken over while a gateway works on either file", async (t)
   await other.close();
   assert.match(await run("import", files[1], "--file", files[0]), /took over 5 samples and 0 records of losses/);
   assert.match(await run("--file", files[0]), /cloud +10 waiting/);
+});
+
+test("P4: an outbox is not taken over into itself, by whatever path, nor into a place that no gateway has", async (t) => {
+  const rig = await withParked(t);
+  await rig.close();
+  const file = join(rig.dir, "outbox.db");
+  const link = join(rig.dir, "link.db");
+  symlinkSync(file, link);
+  const itself = (error: unknown) => error instanceof UserError && /cannot take itself over/.test(error.message);
+  await assert.rejects(run("import", link, "--file", file), itself);
+  await assert.rejects(run("import", file, "--file", link), itself);
+  assert.match(await run("--file", file), /cloud +5 waiting/);
+  const nowhere = join(rig.dir, "nowhere");
+  await assert.rejects(
+    run("import", file, "--file", join(nowhere, "outbox.db")),
+    refused(/there is no folder .*--file/),
+  );
+  assert.ok(!existsSync(nowhere));
+});
+
+test("P8: what root takes over or forgets stays the gateway's to write", async (t) => {
+  const dead = await withParked(t);
+  await dead.close();
+  const board = new StoreRig(t, IN_PROCESS);
+  mkdirSync(board.dir);
+  const [owner, group] = [12_345, 12_346];
+  try {
+    chownSync(board.dir, owner, group);
+  } catch {
+    t.skip("only root can give a file away");
+    return;
+  }
+  const file = join(board.dir, "outbox.db");
+  assert.match(
+    await run("import", join(dead.dir, "outbox.db"), "--file", file),
+    /took over 5 samples .* into .*outbox.db/,
+  );
+  for (const path of [file, `${file}-lock`]) assert.deepEqual([statSync(path).uid, statSync(path).gid], [owner, group]);
 });

@@ -1,7 +1,7 @@
 /** `sallyport outbox`: what waits for which broker; forgets or takes over a backlog. */
 import { randomUUID } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { chownSync, existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { hostClock } from "../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../core/errors.ts";
@@ -12,7 +12,7 @@ import type { OutboxFile } from "../store/outbox-file.ts";
 import { forgetUplink } from "../store/outbox-forget.ts";
 import { importOutbox } from "../store/outbox-import.ts";
 import { askGateway } from "./ask-gateway.ts";
-import { defaultOutbox, openOutbox } from "./export.ts";
+import { defaultOutbox, isSameFile, openOutbox } from "./export.ts";
 import type { CommandIo } from "./io.ts";
 import { listing } from "./listing.ts";
 
@@ -148,13 +148,18 @@ async function forget({ subject: name, file, runtimeDir }: Options, io: CommandI
   // Opening for good would begin a file that is not there, and set a damaged one aside.
   openOutbox(file).close();
   const refused = forgetUplink(file, name, hostClock.wallMs());
+  leaveToOwner(file);
   if (refused !== undefined) throw new UserError(refused, EXIT.unavailable);
   io.out(`forgot what waited for ${name}\n`);
   return EXIT.ok;
 }
 
 function takeOver({ subject: other, file, json }: Options, io: CommandIo): number {
-  if (resolve(other) === resolve(file)) throw new UserError("an outbox cannot take itself over", EXIT.usage);
+  if (isSameFile(other, file)) throw new UserError("an outbox cannot take itself over", EXIT.usage);
+  // What goes to a place that no gateway looks at would count as taken over, and never be sent.
+  if (!existsSync(dirname(file))) {
+    throw new UserError(`there is no folder ${dirname(file)}; give the gateway's outbox with --file`, EXIT.unavailable);
+  }
   if (isLocked(file)) {
     const remedy = "stop it (systemctl stop sallyport), import, start it again";
     throw new UserError(`a gateway works on ${file}; ${remedy}`, EXIT.unavailable);
@@ -164,15 +169,29 @@ function takeOver({ subject: other, file, json }: Options, io: CommandIo): numbe
   const source = openOutbox(other);
   try {
     const { samples, losses, waiting } = importOutbox(source, file, hostClock.wallMs());
+    leaveToOwner(file);
     if (json) io.out(`${JSON.stringify({ samples, losses, uplinks: Object.fromEntries(waiting) })}\n`);
     else {
       const rows = [...waiting].map(([name, count]) => [name, `${count} samples`]);
-      io.out(`took over ${samples} samples and ${losses} records of losses\n`);
+      io.out(`took over ${samples} samples and ${losses} records of losses into ${file}\n`);
       io.out(listing(rows, { columns: io.columns, indent: 2, yielding: [0] }));
     }
     return EXIT.ok;
   } finally {
     source.close();
+  }
+}
+
+/** What root has made must be the gateway's to write: its user owns the folder. */
+function leaveToOwner(file: string): void {
+  const { uid, gid } = statSync(dirname(file));
+  for (const path of [file, `${file}-lock`]) {
+    if (!existsSync(path) || statSync(path).uid === uid) continue;
+    try {
+      chownSync(path, uid, gid);
+    } catch {
+      // Whoever is not root works for himself.
+    }
   }
 }
 

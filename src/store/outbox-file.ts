@@ -3,13 +3,13 @@
  * of a gateway at work is read where it is. Any other is read as a copy, because SQLite writes beside each file of
  * this kind that it opens.
  */
-import { cpSync, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, realpathSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TagRef } from "../core/tag.ts";
 import type { NumberedSample } from "../pipeline.ts";
 import { contentOf } from "./block-content.ts";
-import type { Block, Facts, TagEntry } from "./block-store.ts";
+import { type Block, type Facts, StorageFailure, type TagEntry } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
 import { isLocked } from "./file-lock.ts";
 import { countUpTo } from "./ranges.ts";
@@ -53,11 +53,12 @@ export class OutboxFile {
    * @throws StorageFailure when it is no outbox, or cannot be read
    */
   constructor(path: string, tempDir = tmpdir()) {
-    this.#path = path;
-    this.isInUse = isLocked(path);
-    this.#copy = this.isInUse ? undefined : copyOf(path, tempDir);
+    // The write-ahead log stands beside the file itself, not beside a link to it.
+    this.#path = realPathOf(path);
+    this.isInUse = isLocked(this.#path);
+    this.#copy = this.isInUse ? undefined : copyOf(this.#path, tempDir);
     try {
-      const source = this.#copy === undefined ? path : join(this.#copy, COPY_NAME);
+      const source = this.#copy === undefined ? this.#path : join(this.#copy, COPY_NAME);
       this.#database = openReadOnly(source, { fileId: OUTBOX_FILE_ID, format: OUTBOX_FORMAT });
       this.#dictionary = new Dictionary(
         this.#database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
@@ -149,17 +150,43 @@ export class OutboxFile {
 
 const COPY_NAME = "outbox.db";
 
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (thrown) {
+    throw storageFailure(thrown);
+  }
+}
+
 /** The write-ahead log goes with it: what was committed last stands there only. */
 function copyOf(path: string, tempDir: string): string {
-  const folder = mkdtempSync(join(tempDir, "sallyport-outbox-"));
+  const folder = copyFolder(tempDir);
+  const copy = join(folder, COPY_NAME);
   try {
-    cpSync(path, join(folder, COPY_NAME));
-    if (existsSync(`${path}-wal`)) cpSync(`${path}-wal`, join(folder, `${COPY_NAME}-wal`));
+    cpSync(path, copy);
+    if (existsSync(`${path}-wal`)) cpSync(`${path}-wal`, `${copy}-wal`);
     return folder;
   } catch (thrown) {
     rmSync(folder, { recursive: true, force: true });
-    throw storageFailure(thrown);
+    const failure = storageFailure(thrown);
+    throw failure.kind === "full" ? noPlace(tempDir, failure) : failure;
   }
+}
+
+function copyFolder(tempDir: string): string {
+  try {
+    return mkdtempSync(join(tempDir, "sallyport-outbox-"));
+  } catch (thrown) {
+    throw noPlace(tempDir, storageFailure(thrown));
+  }
+}
+
+/** It is the folder for copies that fails, not the card that is read. */
+function noPlace(tempDir: string, { kind, message }: StorageFailure): StorageFailure {
+  return new StorageFailure(
+    kind,
+    `no copy can be made in ${tempDir}; set TMPDIR to a folder with room for it: ${message}`,
+  );
 }
 
 function inSpan(samples: readonly NumberedSample[], { fromMs, toMs }: TimeSpan): readonly NumberedSample[] {
