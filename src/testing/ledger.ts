@@ -218,7 +218,7 @@ function describe(sample: Sample): string {
 const EXACT_MAX = 2n ** 53n;
 
 /** The value as JSON readers see it: 64-bit beyond 2^53 as a string, what is not finite as null. */
-export function wireForm(sample: Sample): unknown {
+export function wireForm(sample: Pick<Sample, "tag" | "value">): unknown {
   const { value } = sample;
   if (typeof value === "bigint") {
     return value >= -EXACT_MAX && value <= EXACT_MAX ? Number(value) : value.toString();

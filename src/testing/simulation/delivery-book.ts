@@ -2,13 +2,16 @@
 import type { Message } from "../../pipeline.ts";
 import { SessionOrder } from "../session-order.ts";
 import { type LossOnWire, parseWire, type StatusOnWire, type ValueOnWire, type ValuesOnWire } from "../wire.ts";
+import { plausibleTimes } from "./dark.ts";
 import { topicOf } from "./site.ts";
 import type { Story } from "./story.ts";
-import { isBefore, type Moment, type TakenIn, type TakenInBook } from "./taken-in.ts";
+import { isBefore, isDated, type Moment, type TakenIn, type TakenInBook } from "./taken-in.ts";
 
 export interface Told extends LossOnWire {
   readonly epoch: number;
   readonly atMs: number;
+  /** When the life began that told it. */
+  readonly beforeMs: number;
 }
 
 /** The link to a broker and the broker itself. */
@@ -29,6 +32,8 @@ const LIVE_LAG_MAX_MS = 30_000;
 const SETTLING_MS = 15_000;
 /** After the status that says online: the first of everything. */
 const BEGINNING_MS = 1_000;
+/** A small step back is bridged by counting on. */
+const GOOD_OFF_MAX_MS = 1_000;
 /** Messages of history that are remembered: more than pass while a live value is on its way. */
 const REMEMBERED_HISTORY = 500;
 
@@ -42,6 +47,7 @@ export class DeliveryBook {
   /** When each came first. */
   readonly #arrived = new Map<TakenIn, number>();
   readonly #lost = new Map<TakenIn, Told[]>();
+  readonly #told: Told[] = [];
   #onlineSession = 0;
   #onlineSinceMs = 0;
   readonly #lastSeq = new Map<string, number>();
@@ -85,8 +91,11 @@ export class DeliveryBook {
 
   /** The oldest that is owed, if it was taken in before then. */
   overdue(beforeMs: number): TakenIn | undefined {
-    const [oldest] = this.#owed;
-    return oldest !== undefined && oldest.atMs < beforeMs ? oldest : undefined;
+    for (const taken of this.#owed) {
+      if (taken.atMs >= beforeMs) return undefined;
+      if (!this.#isToldByGuess(taken)) return taken;
+    }
+    return undefined;
   }
 
   owedCount(): number {
@@ -114,21 +123,37 @@ export class DeliveryBook {
 
   #value(stage: "data" | "history", message: ValuesOnWire, value: ValueOnWire, nowMs: number, way: Way): void {
     const epoch = value.e ?? message.epoch;
-    const what = `${this.#uplink}: ${value.id} epoch ${epoch} t ${value.t} on ${stage}`;
-    const taken = this.#takenIn.find(value.id, epoch, value.t);
+    const isCopy = message.clock === "unsynced";
+    const name = isCopy ? "a copy" : stage;
+    const what = `${this.#uplink}: ${value.id} epoch ${epoch} t ${value.t} on ${name}`;
+    const taken = this.#takenIn[isCopy ? "findCopy" : "find"](value.id, epoch, value.t);
     if (taken === undefined) {
       this.#story.breach("identity: one content", `${what} was never taken in`);
       return;
     }
-    if (taken.value !== value.v || taken.status !== (value.s ?? "Good")) {
-      const told = `${String(value.v)} ${value.s ?? "Good"}`;
+    const status = value.s ?? "Good";
+    if (taken.value !== value.v || !isStatus(status, taken, isCopy)) {
+      const told = `${String(value.v)} ${status}`;
       this.#story.breach("identity: one content", `${what}: ${String(taken.value)} ${taken.status} became ${told}`);
     }
-    if ((stage === "history") !== (value.h === 1)) this.#story.breach("identity: one content", `${what}: wrong mark`);
+    // What has no identity is shown at once or not at all, and what got it later is no longer live.
+    const isLive = isCopy || taken.undated === undefined;
+    if ((stage === "history") !== (value.h === 1) || !(isLive || stage === "history") || (isCopy && stage !== "data"))
+      this.#story.breach("identity: one content", `${what}: wrong mark`);
+    if (stage === "data") this.#checkLag(taken, nowMs, way, what);
+    this.#checkOrder(`${name} ${message.session} ${value.id}`, { epoch, t: value.t }, what);
+    if (isCopy) return;
+    this.#checkTime(taken, status, what);
     if (!this.#arrived.has(taken)) this.#arrived.set(taken, nowMs);
     this.#owed.delete(taken);
-    if (stage === "data") this.#checkLag(taken, nowMs, way, what);
-    this.#checkOrder(`${stage} ${message.session} ${value.id}`, { epoch, t: value.t }, what);
+  }
+
+  /** What was dated later and is Good has the right time. */
+  #checkTime({ undated }: TakenIn, status: string, what: string): void {
+    if (undated === undefined || status !== "Good") return;
+    const { offsetMs = 0, trueOffsetMs } = undated.dark;
+    const offMs = Math.abs(offsetMs - trueOffsetMs);
+    if (offMs > GOOD_OFF_MAX_MS) this.#story.breach("P9 honest time", `${what} is Good and ${offMs} ms off`);
   }
 
   /** P6: on a way without trouble, in a session that goes on, nothing makes a live value wait for long. */
@@ -169,8 +194,19 @@ export class DeliveryBook {
     return bytes;
   }
 
+  /** These have their times now: what was told before may hold them. */
+  dated(samples: readonly TakenIn[]): void {
+    for (const taken of samples) {
+      const all = this.#owed.has(taken) ? this.#told.filter((told) => this.#isToldBy(told, taken)) : [];
+      if (all.length === 0) continue;
+      this.#owed.delete(taken);
+      this.#lost.set(taken, all);
+    }
+  }
+
   #loss(message: ValuesOnWire, loss: LossOnWire, nowMs: number): void {
-    const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs };
+    const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs, beforeMs: this.#takenIn.lifeBeganMs };
+    this.#told.push(told);
     this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
     for (const [taken, all] of this.#lost) if (this.#isToldBy(told, taken)) all.push(told);
     for (const taken of this.#owed) {
@@ -182,8 +218,16 @@ export class DeliveryBook {
 
   /** The start that tells of a stop knows nothing of what follows it. */
   #isToldBy(told: Told, taken: TakenIn): boolean {
-    const isTooNew = told.reason === "unclean stop" && taken.atMs >= this.#takenIn.lifeBeganMs;
-    return !isTooNew && covers(told, taken);
+    const isTooNew = told.reason === "unclean stop" && taken.atMs >= told.beforeMs;
+    return !isTooNew && isDated(taken) && covers(told, taken);
+  }
+
+  /** Nothing of its dark ever came, so nobody can tell the time that it would have got. */
+  #isToldByGuess(taken: TakenIn): boolean {
+    if (taken.undated === undefined || isDated(taken)) return false;
+    const { epoch, id } = taken;
+    const times = plausibleTimes(taken.undated);
+    return this.#told.some((told) => taken.atMs < told.atMs && times.some((t) => covers(told, { id, epoch, t })));
   }
 
   #checkSeq(stage: string, { session, seq }: ValuesOnWire): void {
@@ -204,8 +248,15 @@ export class DeliveryBook {
 }
 
 /** As a reader has it: from and to are places in the order of identities. */
-function covers({ id, epoch, from, to, toE = epoch }: Told, taken: TakenIn): boolean {
+function covers({ id, epoch, from, to, toE = epoch }: Told, taken: Moment & { readonly id: string }): boolean {
   return id === taken.id && !isBefore(taken, { epoch, t: from }) && !isBefore({ epoch: toE, t: to }, taken);
+}
+
+/** What is dated by a guess is not Good: all of a dark, or nothing of it. */
+function isStatus(told: string, { status, undated }: TakenIn, isCopy: boolean): boolean {
+  if (undated === undefined || isCopy || status !== "Good") return told === status;
+  undated.dark.isCertain ??= told === status;
+  return told === (undated.dark.isCertain ? status : "UncertainLastUsableValue");
 }
 
 function isLoss(value: object): value is LossOnWire {

@@ -1,11 +1,14 @@
 /** One seed becomes a plan. Every concern has its own chance, so that changing how one is drawn leaves the others. */
 import type { OutboxLimits } from "../../store/outbox-limits.ts";
 import { Chance } from "./chance.ts";
+import { drawBoard } from "./draw-board.ts";
 import { drawCompanions } from "./draw-companions.ts";
 import { drawFaults } from "./draw-faults.ts";
 import { drawUplink } from "./draw-uplink.ts";
 import type { BrokerPlan, DevicePlan, InputPlan, LinePlan, Plan, SitePlan, TagPlan } from "./plan.ts";
 
+/** When every run begins. */
+export const BEGAN_MS = Date.UTC(2026, 0, 1);
 const LINES_MAX = 3;
 const DEVICES_MAX = 4;
 const TAGS_MAX = 6;
@@ -49,7 +52,8 @@ function drawSite(seed: number, brokers: number): SitePlan {
   const uplinks = times(chance.between(1, UPLINKS_MAX), (i) =>
     drawUplink(new Chance(seed, `uplink ${i}`), `up-${i + 1}`, brokers),
   );
-  return { lines, inputs, uplinks, outbox: drawOutbox(new Chance(seed, "outbox")) };
+  const board = drawBoard(new Chance(seed, "board"), BEGAN_MS);
+  return { lines, inputs, uplinks, outbox: drawOutbox(new Chance(seed, "outbox")), ...(board && { board }) };
 }
 
 function drawOutbox(chance: Chance): SitePlan["outbox"] {

@@ -1,5 +1,5 @@
 /** The brokers with what goes wrong with them, and everybody who listens there: books of each uplink, and readers. */
-import type { Message, Sample } from "../../pipeline.ts";
+import type { Message } from "../../pipeline.ts";
 import { Reader } from "../reader.ts";
 import { SimulatedBroker } from "../simulated-broker.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
@@ -7,7 +7,7 @@ import { DeliveryBook, type Way } from "./delivery-book.ts";
 import type { BrokerPlan } from "./plan.ts";
 import { brokerOf, clientIdOf, topicOf } from "./site.ts";
 import type { Story } from "./story.ts";
-import type { TakenInBook } from "./taken-in.ts";
+import type { TakenIn, TakenInBook } from "./taken-in.ts";
 
 /** No message may be larger (JSON on the wire). */
 const MESSAGE_MAX_BYTES = 100_000;
@@ -200,6 +200,9 @@ export class FarEnd {
     this.#isHeldUp = isHeldUp;
     this.#story = story;
     this.#takenIn = takenIn;
+    takenIn.onDated((samples) => {
+      for (const book of this.#books.values()) book.dated(samples);
+    });
     this.brokers = plans.map((plan, i) => new FarBroker(plan, clock, (message) => this.#arrived(i, message)));
   }
 
@@ -236,9 +239,8 @@ export class FarEnd {
     for (const book of this.#books.values()) book.forgive(sinceMs);
   }
 
-  /** The gateway took a sample in while these uplinks were configured. */
-  owe(uplinks: readonly string[], sample: Sample): void {
-    const taken = this.#takenIn.take(sample);
+  /** The gateway took it in while these uplinks were configured. */
+  owe(uplinks: readonly string[], taken: TakenIn): void {
     for (const name of uplinks) this.book(name).owe(taken);
   }
 

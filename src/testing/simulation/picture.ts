@@ -1,12 +1,12 @@
 /** P3: what a reader at the broker may believe, held against what the gateway took in and what its tag table says. */
 import type { Value } from "../../core/tag.ts";
 import type { CurrentValues, Device, Sample } from "../../pipeline.ts";
-import type { Reader } from "../reader.ts";
+import type { Reader, ReaderTag } from "../reader.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { FarEnd } from "./far-end.ts";
 import type { SitePlan, UplinkPlan } from "./plan.ts";
 import type { Story } from "./story.ts";
-import { isBefore, type TakenInBook } from "./taken-in.ts";
+import { isBefore, isDated, type TakenIn, type TakenInBook } from "./taken-in.ts";
 
 /** Until a broker notices that its client is silent. */
 const SILENCE_KEEP_ALIVES = 1.5;
@@ -38,12 +38,19 @@ function checkReader({ takenIn, clock, story }: Scene, { name }: UplinkPlan, rea
     if (!reader.currency(device).current) continue;
     for (const shown of reader.tags(device)) {
       const due = takenIn.newestAt(shown.id, clock.monotonicMs() - boundMs);
-      const known = { epoch: shown.epoch, t: shown.timestampMs };
-      if (due === undefined || !isBefore(known, due)) continue;
-      const told = `${shown.id} of ${known.epoch}/${known.t} is shown as current at ${name}`;
+      if (due === undefined || !isOlder(shown, due)) continue;
+      const told = `${shown.id} of ${shown.epoch}/${shown.timestampMs} is shown as current at ${name}`;
       story.breach("P3 current is current", `${told}, ${boundMs} ms after ${due.epoch}/${due.t} was taken in`);
     }
   }
+}
+
+function isOlder({ epoch, timestampMs, unsynced }: ReaderTag, due: TakenIn): boolean {
+  if (due.undated === undefined) return unsynced ? epoch <= due.epoch : isBefore({ epoch, t: timestampMs }, due);
+  const { bootMs, dark } = due.undated;
+  if (unsynced) return isBefore({ epoch, t: timestampMs }, { epoch: due.epoch, t: bootMs + dark.knownOffsetMs });
+  // What is shown with its time is later than all that was taken in without it in the same epoch.
+  return isDated(due) ? isBefore({ epoch, t: timestampMs }, due) : epoch < due.epoch;
 }
 
 /** Why a reader's picture is not yet that of the tag table; empty when it is. */

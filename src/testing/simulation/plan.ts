@@ -28,6 +28,24 @@ export interface SitePlan {
     readonly maxAgeMs: number;
     readonly limits: Partial<OutboxLimits>;
   };
+  /** Absent: the host's time is good. */
+  readonly board?: BoardPlan;
+}
+
+/** `clock.source: auto`, on a board that does not know the time when it boots. */
+export interface BoardPlan {
+  readonly waitAtMostMs: number;
+  /** It is certainly later, says the card. UTC ms. */
+  readonly notBeforeMs: number;
+  /** One after the other, and again from the first. */
+  readonly boots: readonly BootPlan[];
+}
+
+export interface BootPlan {
+  /** What the board takes for the time, less what it is. */
+  readonly offMs: number;
+  /** From the boot until the time service vouches for the time. */
+  readonly goodAfterMs: number | "never";
 }
 
 export interface LinePlan {

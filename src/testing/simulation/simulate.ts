@@ -188,7 +188,7 @@ class Run {
 
   /** A clean stop; then each loss that was told needs a cause. */
   async #finish(): Promise<void> {
-    const { farEnd, cuts, damagedMs, cardTroubledMs } = this.world;
+    const { farEnd, cuts, damagedMs, card } = this.world;
     let stopped = false;
     void this.world.shutDown().then(() => {
       stopped = true;
@@ -199,12 +199,13 @@ class Run {
         outbox: this.#plan.site.outbox,
         cuts,
         damagedMs,
-        cardTroubled: Number.isFinite(cardTroubledMs),
+        cardTroubled: card.wasEverTroubled(),
         isHistoryOff: !history,
       };
       checkLosses(name, farEnd.book(name), causes, this.#story);
       checkPriorities(name, farEnd.book(name), this.#story);
     }
+    this.world.takenIn.checkOrder();
   }
 
   #isBroken(): boolean {

@@ -16,7 +16,10 @@ export function configOf(site: SitePlan): Config {
     lines: site.lines.map(lineOf),
     inputs: site.inputs.map(inputOf),
     outbox: { path: "outbox.db", commitIntervalMs, outageCommitIntervalMs, maxSizeBytes, maxAgeMs },
-    clock: { source: "host", waitAtMostMs: 0 },
+    clock:
+      site.board === undefined
+        ? { source: "host", waitAtMostMs: 0 }
+        : { source: "auto", waitAtMostMs: site.board.waitAtMostMs },
   };
 }
 

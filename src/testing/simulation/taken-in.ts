@@ -1,14 +1,16 @@
 /** What the gateway took in, over all its lives: the one side of every proof. */
 import type { Clock } from "../../core/clock.ts";
 import type { Priority } from "../../core/tag.ts";
-import type { Sample } from "../../pipeline.ts";
+import type { Sample, UndatedSample } from "../../pipeline.ts";
 import { wireForm } from "../ledger.ts";
+import { type Dark, offsetBy, type UndatedMark } from "./dark.ts";
 import type { Story } from "./story.ts";
 
 export interface TakenIn {
   readonly id: string;
   readonly epoch: number;
-  readonly t: number;
+  /** Of what is not dated yet: by the best-known time. */
+  t: number;
   readonly priority: Priority;
   /** As it is told on the wire. */
   readonly value: unknown;
@@ -19,6 +21,13 @@ export interface TakenIn {
   readonly place: number;
   /** Of a read before a jump: the jump, with which it was taken in. */
   jump?: TakenIn;
+  /** Taken in while nobody knew the time. */
+  readonly undated?: UndatedMark;
+}
+
+/** Whether its stamp is the one that it goes out with. */
+export function isDated({ undated }: TakenIn): boolean {
+  return undated === undefined || undated.dark.offsetMs !== undefined;
 }
 
 export interface Moment {
@@ -28,12 +37,15 @@ export interface Moment {
 
 interface TagBook {
   readonly byStamp: Map<string, TakenIn>;
-  last: TakenIn | undefined;
+  /** As they are shown before they are dated. */
+  readonly copies: Map<string, TakenIn>;
+  /** In the order of being taken in. */
+  readonly all: TakenIn[];
   lastIsReadBefore: boolean;
   /** Taken in, not yet old enough to have to be known, oldest first. */
   fresh: TakenIn[];
   /** The newest that is. */
-  due: Moment | undefined;
+  due: TakenIn | undefined;
 }
 
 /** A stamp counts on from the one before, by a step of the clock up to a second; a read-before is older. */
@@ -42,11 +54,16 @@ const STAMP_OFF_MAX_MS = 1_500;
 export class TakenInBook {
   /** Of the running one. */
   lifeBeganMs = 0;
+  /** The time was good when it began; else only what is Good must have the right time. */
+  lifeBeganInTime = true;
   readonly #clock: Clock;
   readonly #story: Story;
   readonly #tags = new Map<string, TagBook>();
+  readonly #darks = new Map<Dark, TakenIn[]>();
+  #onDated: (samples: readonly TakenIn[]) => void = () => undefined;
   #count = 0;
 
+  /** @param clock that is always right */
   constructor(clock: Clock, story: Story) {
     this.#clock = clock;
     this.#story = story;
@@ -56,41 +73,50 @@ export class TakenInBook {
     return this.#count;
   }
 
+  /** Called when it shows how the samples of a dark are dated. */
+  onDated(listener: (samples: readonly TakenIn[]) => void): void {
+    this.#onDated = listener;
+  }
+
   take(sample: Sample): TakenIn {
-    const { tag, epoch, sourceTimestampMs: t, status, readBefore } = sample;
-    const book = this.#book(tag.id);
-    this.#count += 1;
-    const taken: TakenIn = {
-      id: tag.id,
-      epoch,
-      t,
-      priority: tag.priority,
-      value: wireForm(sample),
-      status,
-      atMs: this.#clock.monotonicMs(),
-      place: this.#count,
-    };
-    this.#checkStamp(sample, book.last);
-    book.byStamp.set(keyOf(epoch, t), taken);
-    if (book.last !== undefined && book.lastIsReadBefore) book.last.jump = taken;
-    book.last = taken;
-    book.lastIsReadBefore = readBefore === true;
-    book.fresh.push(taken);
-    this.#story.note(`${tag.id} ${epoch} ${t} ${String(taken.value)} ${status}`);
+    const { epoch, sourceTimestampMs: t } = sample;
+    const taken = this.#take(sample, t, undefined);
+    this.#checkStamp(sample);
+    this.#book(taken.id).byStamp.set(keyOf(epoch, t), taken);
+    return taken;
+  }
+
+  takeUndated(sample: UndatedSample, dark: Dark): TakenIn {
+    const { epoch, bootMs } = sample;
+    const t = bootMs + dark.knownOffsetMs;
+    const taken = this.#take(sample, t, { bootMs, dark });
+    this.#darks.set(dark, this.#darks.get(dark) ?? []);
+    this.#darks.get(dark)?.push(taken);
+    this.#book(taken.id).copies.set(keyOf(epoch, t), taken);
+    if (dark.offsetMs !== undefined) this.#story.breach("P9 honest time", `${taken.id} is taken in without its time`);
     return taken;
   }
 
   /** What was taken in last of this tag. */
   last(id: string): TakenIn | undefined {
-    return this.#tags.get(id)?.last;
+    return this.#tags.get(id)?.all.at(-1);
   }
 
   find(id: string, epoch: number, t: number): TakenIn | undefined {
-    return this.#tags.get(id)?.byStamp.get(keyOf(epoch, t));
+    const byStamp = this.#tags.get(id)?.byStamp;
+    const known = byStamp?.get(keyOf(epoch, t));
+    if (known !== undefined) return known;
+    this.#findOffset(id, epoch, t);
+    return byStamp?.get(keyOf(epoch, t));
+  }
+
+  /** By the stamp it has as long as nobody knows the time. */
+  findCopy(id: string, epoch: number, t: number): TakenIn | undefined {
+    return this.#tags.get(id)?.copies.get(keyOf(epoch, t));
   }
 
   /** The newest that was taken in at this time or before; times asked for only rise. */
-  newestAt(id: string, atMs: number): Moment | undefined {
+  newestAt(id: string, atMs: number): TakenIn | undefined {
     const book = this.#tags.get(id);
     if (book === undefined) return undefined;
     let past = 0;
@@ -103,21 +129,85 @@ export class TakenInBook {
     return book.due;
   }
 
-  #checkStamp({ tag, epoch, sourceTimestampMs: t, readBefore }: Sample, last: TakenIn | undefined): void {
-    const what = `${tag.id} epoch ${epoch} t ${t}`;
-    if (last !== undefined && !isBefore(last, { epoch, t })) {
-      this.#story.breach("identity: order", `${what} taken in after epoch ${last.epoch} t ${last.t}`);
+  /** Over all lives each tag's samples have rising identities, those too that were dated later. */
+  checkOrder(): void {
+    for (const { all } of this.#tags.values()) {
+      const known = all.filter(isDated);
+      known.forEach((taken, i) => {
+        const before = known[i - 1];
+        if (before !== undefined) this.#checkAfter(taken, before);
+      });
     }
+  }
+
+  #take(sample: Sample | UndatedSample, t: number, undated: UndatedMark | undefined): TakenIn {
+    const { tag, epoch, status, readBefore } = sample;
+    const book = this.#book(tag.id);
+    this.#count += 1;
+    const taken: TakenIn = {
+      id: tag.id,
+      epoch,
+      t,
+      priority: tag.priority,
+      value: wireForm(sample),
+      status,
+      atMs: this.#clock.monotonicMs(),
+      place: this.#count,
+      ...(undated && { undated }),
+    };
+    const last = book.all.at(-1);
+    // One that is dated later is compared in the end.
+    if (last !== undefined && last.undated?.dark === undated?.dark) this.#checkAfter(taken, last);
+    if (last !== undefined && book.lastIsReadBefore) last.jump = taken;
+    book.all.push(taken);
+    book.lastIsReadBefore = readBefore === true;
+    book.fresh.push(taken);
+    this.#story.note(`${tag.id} ${epoch} ${t} ${String(taken.value)} ${status}`);
+    return taken;
+  }
+
+  /** The first that comes of a dark shows by which offset all of it was dated. */
+  #findOffset(id: string, epoch: number, t: number): void {
+    const isOfIt = (taken: TakenIn) => taken.id === id && taken.epoch === epoch;
+    for (const [dark, samples] of this.#darks) {
+      const marks = samples.filter(isOfIt).flatMap(({ undated }) => undated ?? []);
+      if (dark.offsetMs !== undefined || marks.length === 0) continue;
+      dark.offsetMs = offsetBy(dark, marks, t);
+      this.#date(dark, samples);
+    }
+  }
+
+  #date({ offsetMs = 0, trueOffsetMs, bootId }: Dark, samples: readonly TakenIn[]): void {
+    for (const taken of samples) {
+      taken.t = offsetMs + (taken.undated?.bootMs ?? 0);
+      const { byStamp } = this.#book(taken.id);
+      const key = keyOf(taken.epoch, taken.t);
+      if (byStamp.has(key)) this.#story.breach("identity: one content", `${taken.id} ${key} is given twice`);
+      byStamp.set(key, taken);
+    }
+    this.#story.tell(`· ${samples.length} samples of ${bootId} are dated, ${offsetMs - trueOffsetMs} ms off`);
+    this.#onDated(samples);
+  }
+
+  #checkAfter({ id, epoch, t }: TakenIn, last: TakenIn): void {
+    if (isBefore(last, { epoch, t })) return;
+    const what = `${id} epoch ${epoch} t ${t}`;
+    this.#story.breach("identity: order", `${what} taken in after epoch ${last.epoch} t ${last.t}`);
+  }
+
+  #checkStamp({ tag, epoch, sourceTimestampMs: t, status, readBefore }: Sample): void {
     const offMs = Math.abs(t - this.#clock.wallMs());
-    if (readBefore !== true && offMs > STAMP_OFF_MAX_MS) {
-      this.#story.breach("P9 honest time", `${what} is ${offMs} ms off the clock when it is taken in`);
-    }
+    if (readBefore === true || offMs <= STAMP_OFF_MAX_MS) return;
+    if (!this.lifeBeganInTime && status !== "Good") return;
+    const what = `${tag.id} epoch ${epoch} t ${t}`;
+    this.#story.breach("P9 honest time", `${what} is ${offMs} ms off the clock when it is taken in`);
   }
 
   #book(id: string): TagBook {
     let book = this.#tags.get(id);
     if (book === undefined) {
-      book = { byStamp: new Map(), last: undefined, lastIsReadBefore: false, fresh: [], due: undefined };
+      const [byStamp, copies] = [new Map(), new Map()];
+      book = { byStamp, copies, all: [], lastIsReadBefore: false, fresh: [], due: undefined };
       this.#tags.set(id, book);
     }
     return book;

@@ -1,5 +1,5 @@
 /** P5 and staleness: what the gateway calls good, held against what devices and contacts were at that time. */
-import type { CurrentValues, Sample } from "../../pipeline.ts";
+import type { CurrentValues, Sample, UndatedSample } from "../../pipeline.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { Plant } from "./plant.ts";
 import type { Story } from "./story.ts";
@@ -8,7 +8,7 @@ import type { Story } from "./story.ts";
 const STALE_TOLD_WITHIN_MS = 2_500;
 
 /** At the very moment of taking in: a good value is the one that the device holds for the request just answered. */
-export function checkTaken(sample: Sample, plant: Plant, story: Story): void {
+export function checkTaken(sample: Sample | UndatedSample, plant: Plant, story: Story): void {
   const { tag, value, status, readBefore } = sample;
   if (status !== "Good") return;
   const wired = plant.wired(tag.id);

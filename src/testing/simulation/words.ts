@@ -24,6 +24,7 @@ export function describePlan({ seed, site, brokers, faults, calmFromMs }: Plan):
     ...site.uplinks.map((uplink) => `uplink  ${text(uplink)}`),
     ...brokers.map((broker, i) => `broker  ${i} ${text(broker)}`),
     `outbox  ${text(site.outbox)}`,
+    ...(site.board === undefined ? [] : [`board   ${text(site.board)}`]),
     ...faults.map((fault) => `fault   ${fault.id} at ${clockTime(fault.atMs)} ${describeFault(fault)}`),
   ];
 }

@@ -3,11 +3,14 @@
  * card below it and the clock above it. Only what a plan says goes wrong.
  */
 import { createLog, type Log } from "../../core/log.ts";
-import type { Sample } from "../../pipeline.ts";
-import { SimulatedDisk } from "../simulated-disk.ts";
+import type { Gateway } from "../../gateway.ts";
+import type { Sample, UndatedSample } from "../../pipeline.ts";
 import { VirtualClock } from "../virtual-clock.ts";
+import { Card } from "./card.ts";
 import { Chance } from "./chance.ts";
+import { BEGAN_MS } from "./draw.ts";
 import { FarEnd } from "./far-end.ts";
+import { HostTime } from "./host-time.ts";
 import { Life } from "./life.ts";
 import type { EndsByItself, Fault, Plan, SitePlan } from "./plan.ts";
 import { Plant } from "./plant.ts";
@@ -15,7 +18,6 @@ import { changed, configOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import { TakenInBook } from "./taken-in.ts";
 
-const EPOCH_MS = Date.UTC(2026, 0, 1);
 /** SIGTERM ends the gateway within this, in an outage too. */
 const STOP_LIMIT_MS = 10_000;
 /** The service manager's pause before it starts again what could not start. */
@@ -26,36 +28,33 @@ const CUT_LATEST_MS = 3_000;
 /** How the log tells of a start without a card. */
 const BLIND = "waits for the next start";
 
+type OnSample = (sample: Sample | UndatedSample) => void;
+
 export interface PowerCut {
   readonly atMs: number;
   /** The card was as it should be for long enough before. */
   readonly onGoodCard: boolean;
 }
 
-/** What the card must have been without trouble for, so that nothing of it is felt any more. */
-const CARD_WELL_FOR_MS = 90_000;
-
 export class World {
-  readonly clock = new VirtualClock(EPOCH_MS, 1);
+  readonly clock = new VirtualClock(BEGAN_MS, 1);
+  readonly card: Card;
   readonly plant: Plant;
   readonly farEnd: FarEnd;
   readonly takenIn: TakenInBook;
   readonly cuts: PowerCut[] = [];
   /** When a file was damaged, the last time. */
   damagedMs = Number.NEGATIVE_INFINITY;
-  cardTroubledMs = Number.NEGATIVE_INFINITY;
   /** The running life could not read its card at the start. */
   isBlind = false;
   site: SitePlan;
   readonly #plan: Plan;
   readonly #story: Story;
-  readonly #disk: SimulatedDisk;
-  readonly #cardFaults = new Map<number, Fault>();
-  readonly #onSample: (sample: Sample) => void;
+  readonly #time: HostTime;
+  readonly #onSample: OnSample;
   #life: Life | undefined;
   #lives = 0;
   #bootedMs = 0;
-  #cardTakesNothingSinceMs = Number.POSITIVE_INFINITY;
   /** Being stopped or without power: it will be started again by whoever ended it. */
   #isDown = false;
   /** The latest the wall clock ever said, before it was set back. */
@@ -64,7 +63,7 @@ export class World {
   #owing: readonly string[] = [];
 
   /** @param root a folder for the card  @param onSample sees what is taken in at that moment */
-  constructor(plan: Plan, story: (clock: VirtualClock) => Story, root: string, onSample: (sample: Sample) => void) {
+  constructor(plan: Plan, story: (clock: VirtualClock) => Story, root: string, onSample: OnSample) {
     this.#plan = plan;
     this.#story = story(this.clock);
     this.#onSample = onSample;
@@ -72,7 +71,9 @@ export class World {
     this.takenIn = new TakenInBook(this.clock, this.#story);
     this.plant = new Plant(plan.seed, plan.site, this.clock);
     this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn, () => this.isLiveHeldUp());
-    this.#disk = new SimulatedDisk({ root, clock: this.clock, random: new Chance(plan.seed, "card") });
+    this.card = new Card(root, this.clock, new Chance(plan.seed, "card"));
+    this.#time = new HostTime(this.clock, plan.site.board);
+    this.#bootKernel();
   }
 
   /** The running one, once its stores are open. */
@@ -94,34 +95,29 @@ export class World {
     this.#seat(site);
     for (const { pin } of site.inputs) this.plant.input(pin)?.countFromHere();
     this.#owing = this.#begin(site);
-    const life = new Life({
+    const life: Life = new Life({
       config: configOf(site),
-      clock: this.clock,
+      clock: this.#time.clock,
+      ...(this.#time.signs && { timeSigns: this.#time.signs }),
       random: new Chance(this.#plan.seed, `gateway ${this.#lives}`),
       log: this.#log(),
       openLine: (line) => this.plant.openLine(line),
-      pins: this.plant.pins,
+      pins: this.#time.pins(this.plant.pins),
       broker: (server) => this.farEnd.at(server),
-      stateDir: this.#disk.dir,
-      storage: this.#disk.open(),
+      stateDir: this.card.disk.dir,
+      storage: this.card.disk.open(),
       outboxLimits: site.outbox.limits,
-      witness: {
-        append: (samples) => {
-          for (const sample of samples) {
-            if ("bootMs" in sample) continue;
-            this.#onSample(sample);
-            this.farEnd.owe(this.#owing, sample);
-          }
-        },
-      },
+      witness: { append: (samples) => this.#takeIn(samples, life.gateway) },
     });
     this.#life = life;
     this.takenIn.lifeBeganMs = this.#bootedMs;
+    this.takenIn.lifeBeganInTime = this.#time.isGood;
+    this.#time.beginLife();
     this.#story.tell(`● life ${this.#lives} begins`);
     try {
       await life.start();
     } catch (thrown) {
-      if (!this.isCardWell()) this.#startAgain(life);
+      if (!this.card.isWell()) this.#startAgain(life);
       else this.#story.breach("P8 changes are safe", `the gateway does not start: ${String(thrown)}`);
     }
   }
@@ -141,7 +137,7 @@ export class World {
     this.#forgiveWithoutTrace();
     const tookMs = this.clock.monotonicMs() - beganMs;
     this.#story.tell(`○ stopped after ${Math.round(tookMs)} ms`);
-    if (tookMs > STOP_LIMIT_MS && this.isCardWell()) {
+    if (tookMs > STOP_LIMIT_MS && this.card.isWell()) {
       this.#story.breach("P8 changes are safe", `the stop took ${tookMs / 1_000} s`);
     }
   }
@@ -190,8 +186,7 @@ export class World {
       case "disk full":
       case "disk failing":
       case "disk slow":
-        this.#cardFaults.set(id, fault);
-        this.#applyCard();
+        this.card.begin(fault);
         break;
       case "power cut":
         this.#cutPower(trouble.points, fault.forMs, () => undefined);
@@ -235,8 +230,7 @@ export class World {
       case "disk full":
       case "disk failing":
       case "disk slow":
-        this.#cardFaults.delete(id);
-        this.#applyCard();
+        this.card.end(id);
         break;
       case "broker gone":
       case "broker frozen":
@@ -251,13 +245,28 @@ export class World {
   }
 
   stateBytes(): number {
-    return this.#disk.bytesOf("state.db");
+    return this.card.disk.bytesOf("state.db");
   }
 
   /** Ends what still runs, and closes its files. */
   abandon(): void {
     this.#life?.kill();
-    this.#disk.end();
+    this.card.disk.end();
+  }
+
+  #bootKernel(): void {
+    this.#time.boot(() => this.#story.tell("… the time service vouches for the time"));
+  }
+
+  #takeIn(samples: readonly (Sample | UndatedSample)[], gateway: Gateway | undefined): void {
+    for (const sample of samples) {
+      this.#onSample(sample);
+      const taken =
+        "bootMs" in sample
+          ? this.takenIn.takeUndated(sample, this.#time.darkOf(sample, gateway?.values))
+          : this.takenIn.take(sample);
+      this.farEnd.owe(this.#owing, taken);
+    }
   }
 
   /** Known limit: a life that could write nothing, from its start to its end, leaves no trace of what it took in. */
@@ -266,18 +275,23 @@ export class World {
   }
 
   #leavesNoTrace(): boolean {
-    return this.#cardTakesNothingSinceMs <= this.#bootedMs;
+    return this.card.tookNothingSince(this.#bootedMs);
   }
 
   #stepClock(byMs: number): void {
-    if (byMs < 0 && (this.isBlind || this.#leavesNoTrace())) return this.#story.tell("… left out: no epoch is stored");
+    const isUnstored = byMs < 0 && (this.isBlind || this.#leavesNoTrace());
+    const isSettling = this.#time.isGood && this.life?.gateway?.values.isUnsynced() !== false;
+    if (isUnstored || (this.site.board !== undefined && isSettling)) {
+      this.#story.tell(`… left out: ${isUnstored ? "no epoch is stored" : "what settles the time is right"}`);
+      return;
+    }
     this.#bestWallMs = Math.max(this.#bestWallMs, this.clock.wallMs());
-    this.clock.stepWall(byMs);
+    this.#time.step(byMs);
   }
 
   /** Known limit: where no epoch can be stored it goes by the time, and that was later once. */
   #wouldTurnBack(): boolean {
-    return this.#disk.condition.fault !== "none" && this.clock.wallMs() < this.#bestWallMs;
+    return this.card.takesNothing() && (!this.#time.isGood || this.clock.wallMs() < this.#bestWallMs);
   }
 
   #broker(index: number) {
@@ -295,16 +309,17 @@ export class World {
       life.kill();
       this.#isDown = true;
       this.#forgiveWithoutTrace();
-      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.isCardWell() });
+      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.card.isWell() });
       this.#story.tell("⚡ the power is cut");
       this.clock.after(Math.max(1, darkMs), () => {
         inTheDark();
+        this.#bootKernel();
         void this.boot();
       });
     };
-    this.#disk.cutAfter(Math.max(1, points), onCut);
+    this.card.disk.cutAfter(Math.max(1, points), onCut);
     const cutNow = () => {
-      if (!isCut) this.#disk.cutPower();
+      if (!isCut) this.card.disk.cutPower();
     };
     if (points === 0) cutNow();
     else this.clock.after(CUT_LATEST_MS, cutNow);
@@ -312,7 +327,7 @@ export class World {
 
   #damage(file: "outbox.db" | "state.db", how: "truncated" | "emptied"): void {
     this.damagedMs = this.clock.monotonicMs();
-    this.#disk.damage(file, how);
+    this.card.disk.damage(file, how);
   }
 
   async #restart(downMs: number, meanwhile: () => void = () => undefined): Promise<void> {
@@ -363,32 +378,16 @@ export class World {
     });
   }
 
-  #applyCard(): void {
-    const troubles = [...this.#cardFaults.values()].map(({ trouble }) => trouble);
-    const { condition } = this.#disk;
-    const has = (kind: string) => troubles.some((trouble) => trouble.kind === kind);
-    condition.fault = has("disk failing") ? "erroring" : has("disk full") ? "full" : "none";
-    condition.slowMs = Math.max(0, ...troubles.map((trouble) => (trouble.kind === "disk slow" ? trouble.delayMs : 0)));
-    this.cardTroubledMs = this.clock.monotonicMs();
-    const sinceMs = Math.min(this.#cardTakesNothingSinceMs, this.cardTroubledMs);
-    this.#cardTakesNothingSinceMs = condition.fault === "none" ? Number.POSITIVE_INFINITY : sinceMs;
-  }
-
   /** Known finding: with commitInterval 0 a card that takes nothing holds live values up, and no reader is told. */
   isLiveHeldUp(): boolean {
-    return this.site.outbox.commitIntervalMs === 0 && !this.isCardWell();
-  }
-
-  /** Nothing of any trouble with the card can still be felt. */
-  isCardWell(): boolean {
-    return this.#cardFaults.size === 0 && this.clock.monotonicMs() - this.cardTroubledMs > CARD_WELL_FOR_MS;
+    return this.site.outbox.commitIntervalMs === 0 && !this.card.isWell();
   }
 
   #log(): Log {
     const life = this.#lives;
     return createLog({
       write: (line) => {
-        this.#story.tell(`  ${life}> ${line.trimEnd().replaceAll(this.#disk.dir, "…")}`);
+        this.#story.tell(`  ${life}> ${line.trimEnd().replaceAll(this.card.disk.dir, "…")}`);
         if (line.includes(BLIND)) this.isBlind = true;
       },
       level: "info",

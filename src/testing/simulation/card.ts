@@ -1,0 +1,60 @@
+/** The card below the gateway: what is wrong with it, and for how long that is felt. */
+import type { Random } from "../../core/random.ts";
+import { SimulatedDisk } from "../simulated-disk.ts";
+import type { VirtualClock } from "../virtual-clock.ts";
+import type { Fault } from "./plan.ts";
+
+/** What the card must have been without trouble for, so that nothing of it is felt any more. */
+const CARD_WELL_FOR_MS = 90_000;
+
+export class Card {
+  readonly disk: SimulatedDisk;
+  readonly #clock: VirtualClock;
+  readonly #faults = new Map<number, Fault>();
+  #troubledMs = Number.NEGATIVE_INFINITY;
+  #takesNothingSinceMs = Number.POSITIVE_INFINITY;
+
+  /** @param root a folder for its files */
+  constructor(root: string, clock: VirtualClock, random: Random) {
+    this.#clock = clock;
+    this.disk = new SimulatedDisk({ root, clock, random });
+  }
+
+  begin(fault: Fault): void {
+    this.#faults.set(fault.id, fault);
+    this.#apply();
+  }
+
+  end(id: number): void {
+    if (this.#faults.delete(id)) this.#apply();
+  }
+
+  /** Nothing of any trouble with it can still be felt. */
+  isWell(): boolean {
+    return this.#faults.size === 0 && this.#clock.monotonicMs() - this.#troubledMs > CARD_WELL_FOR_MS;
+  }
+
+  wasEverTroubled(): boolean {
+    return Number.isFinite(this.#troubledMs);
+  }
+
+  takesNothing(): boolean {
+    return this.disk.condition.fault !== "none";
+  }
+
+  /** Without a pause, up to now. */
+  tookNothingSince(sinceMs: number): boolean {
+    return this.#takesNothingSinceMs <= sinceMs;
+  }
+
+  #apply(): void {
+    const troubles = [...this.#faults.values()].map(({ trouble }) => trouble);
+    const { condition } = this.disk;
+    const has = (kind: string) => troubles.some((trouble) => trouble.kind === kind);
+    condition.fault = has("disk failing") ? "erroring" : has("disk full") ? "full" : "none";
+    condition.slowMs = Math.max(0, ...troubles.map((trouble) => (trouble.kind === "disk slow" ? trouble.delayMs : 0)));
+    this.#troubledMs = this.#clock.monotonicMs();
+    const sinceMs = Math.min(this.#takesNothingSinceMs, this.#troubledMs);
+    this.#takesNothingSinceMs = condition.fault === "none" ? Number.POSITIVE_INFINITY : sinceMs;
+  }
+}
