@@ -46,3 +46,12 @@ test("P3: a device that is no more has no values, and a kept one that was lost s
   assert.deepEqual(table.snapshot("pump-1"), []);
   assert.deepEqual(taken(), [], "a reload is no sample");
 });
+
+test("P9: after a clock that was set back a tag that is new has the time of now, not the highest ever shown", () => {
+  const kept = tagOf("speed");
+  const fresh = tagOf("more");
+  const { table, clock, current } = rig(kept);
+  clock.stepWall(-3_600_000);
+  table.reconfigure([{ name: "pump-1", tags: [kept, fresh] }], new Set(["pump-1"]));
+  assert.equal(current(fresh).sourceTimestampMs, clock.wallMs());
+});

@@ -106,7 +106,8 @@ class Table implements TagTable {
   reconfigure(devices: readonly Device[], kept: ReadonlySet<string>): void {
     this.#stamps.observe();
     // Within an epoch the stamps of a tag rise, also over a removal and a return.
-    const lastMs = [...this.#tags.values()].reduce((latest, { stampMs }) => Math.max(latest, stampMs), 0);
+    const ofThisEpoch = [...this.#tags.values()].filter(({ epoch }) => epoch === this.#stamps.epoch);
+    const lastMs = ofThisEpoch.reduce((latest, { stampMs }) => Math.max(latest, stampMs), 0);
     this.#adopt(devices, kept, Math.max(this.#stamps.at(this.#clock.monotonicMs()), lastMs + 1));
   }
 
