@@ -25,7 +25,7 @@ export interface DrainResult {
 }
 
 /** As many as the uplink asks for. */
-const READ_SAMPLES = 4_000;
+const READ_SAMPLES = 1_000;
 const LOOK_MS = 20;
 
 const plan: DrainPlan = JSON.parse(argv[2] ?? "");

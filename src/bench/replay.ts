@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -36,9 +36,12 @@ const LONG: Form = { storeSamples: 10_000_000, uplinkSamples: 10_000_000, liveVa
 const SHORT: Form = { storeSamples: 500_000, uplinkSamples: 500_000, liveValues: 100 };
 
 const SLOW_BITS_PER_S = 64_000;
+/** What drains is given the memory that the service gives itself. */
+const UNIT = new URL("../../systemd/sallyport.service", import.meta.url);
 
 const { values: options } = parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } });
 const form = options.short ? SHORT : LONG;
+const nodeOptions = /^Environment=NODE_OPTIONS=(.*)$/m.exec(await readFile(UNIT, "utf8"))?.[1] ?? "";
 const dir = await mkdtemp(join(tmpdir(), "sallyport-replay-"));
 const figures: Figure[] = [];
 let folders = 0;
@@ -130,7 +133,8 @@ async function runProgram(file: string, plan: unknown, enter: readonly string[] 
   const program = fileURLToPath(new URL(file, import.meta.url));
   const node = [process.execPath, "--import", "tsx", program, JSON.stringify(plan)];
   const [command = "", ...args] = [...enter, ...node];
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const env = { ...process.env, NODE_OPTIONS: nodeOptions };
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], env });
   const [told, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
   if (code !== 0) throw new Error(`${file} ended with ${code}`);
   return told;

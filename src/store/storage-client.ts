@@ -17,6 +17,9 @@ import {
 /** One commit, one save and a read an uplink are usual; more means that a caller does not wait for its answers. */
 export const MAX_IN_FLIGHT = 64;
 
+/** It passes blocks on and keeps nothing, so a young generation of the usual 48 MB would only hold what is garbage. */
+const LIMITS = { maxYoungGenerationSizeMb: 3 };
+
 /** state.db. Saved facts have reached the card when the promise resolves. */
 export interface StateFile {
   open(request: OpenRequest): Promise<OpenedState>;
@@ -100,7 +103,7 @@ class StorageThread {
   #ended = "";
 
   constructor(entry: URL) {
-    this.#worker = new Worker(entry, { name: "storage" });
+    this.#worker = new Worker(entry, { name: "storage", resourceLimits: LIMITS });
     this.#worker.on("message", (reply: StorageReply) => this.#settle(reply));
     this.#worker.on("error", (error) => this.#fail(`the storage thread failed: ${error.message}`));
     this.#worker.on("exit", () => {

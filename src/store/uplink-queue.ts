@@ -20,8 +20,8 @@ import { FACT, lossText, progressText, type SavedProgress } from "./saved-facts.
 import { isUndated, type StoredSample } from "./stored-sample.ts";
 import type { Tail } from "./tail.ts";
 
-/** Reads of the file in one call; then the batch ends where it is certain, even if it is empty. */
-const MAX_FILE_READS = 4;
+/** Windows of the file in one call; then the batch ends where it is certain, even if it is empty. */
+const MAX_WINDOWS = 8;
 
 /** What a queue needs of the outbox around it. */
 export interface QueueHost {
@@ -137,7 +137,7 @@ export class Queue implements UplinkQueue {
     const end = Math.min(to, this.#host.visible());
     const samples: (NumberedSample | UnsyncedCopy)[] = [];
     let certain = from - 1;
-    for (let reads = 0; ; ) {
+    for (let windows = 0; ; ) {
       const next = firstFrom(this.#pending, certain + 1);
       if (next === undefined || next > end || samples.length >= maxSamples) {
         return { covers: { from, to: samples.length >= maxSamples ? certain : Math.max(certain, end) }, samples };
@@ -146,7 +146,7 @@ export class Queue implements UplinkQueue {
       if (next >= base) {
         certain = this.#take(this.#host.tail.samples(next, end), next, end, maxSamples, samples);
       } else {
-        if (reads++ === MAX_FILE_READS) return { covers: { from, to: certain }, samples };
+        if (windows++ === MAX_WINDOWS) return { covers: { from, to: certain }, samples };
         const window = await this.#history.window(next, Math.min(end, base - 1));
         if (window === undefined) return { covers: { from, to: certain }, samples };
         certain = this.#take(window.samples, next, Math.min(window.to, end), maxSamples, samples);

@@ -47,6 +47,12 @@ export interface Marked {
   readonly readBefore?: true;
 }
 
+export interface ReadValues {
+  readonly values: readonly Value[];
+  /** Which of them, by index, are suppressed reads before a jump. */
+  readonly readBefore: ReadonlySet<number>;
+}
+
 /** @param keys of each value its tag's */
 export function writeValues(columns: ByteWriter, values: readonly Marked[], keys: readonly number[]): void {
   const memories = new Map<number, Memory>();
@@ -86,7 +92,7 @@ export function writeValues(columns: ByteWriter, values: readonly Marked[], keys
 }
 
 /** @throws DamagedBytes */
-export function readValues(columns: ByteReader, keys: readonly number[]): Marked[] {
+export function readValues(columns: ByteReader, keys: readonly number[]): ReadValues {
   const memories = new Map<number, Memory>();
   const column = () => new ByteReader(columns.blob());
   const [marks, wholes] = [column(), column()];
@@ -119,15 +125,17 @@ export function readValues(columns: ByteReader, keys: readonly number[]): Marked
       }
     }
   };
-  const values = keys.map((key): Marked => {
+  const values: Value[] = [];
+  const readBefore = new Set<number>();
+  for (const [i, key] of keys.entries()) {
     const memory = memoryOf(memories, key);
     memory.mark ^= marks.byte();
-    const value = read(memory, memory.mark & KIND_MASK);
-    return (memory.mark & READ_BEFORE) === 0 ? { value } : { value, readBefore: true };
-  });
+    values.push(read(memory, memory.mark & KIND_MASK));
+    if ((memory.mark & READ_BEFORE) !== 0) readBefore.add(i);
+  }
   const left = [marks, wholes, ...floats, doubles, bigints, texts].some((reader) => reader.remaining() > 0);
   if (left) throw new DamagedBytes("bytes are left over");
-  return values;
+  return { values, readBefore };
 }
 
 function memoryOf(memories: Map<number, Memory>, key: number): Memory {

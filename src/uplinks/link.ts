@@ -27,8 +27,8 @@ import { Sender } from "./sender.ts";
 
 /** Samples looked at for one live message. */
 const LIVE_READ_SAMPLES = 1_000;
-/** Samples of history read ahead: a few messages of the largest size. */
-const HISTORY_READ_SAMPLES = 4_000;
+/** Samples of history read ahead: more than the largest message holds. What waits for longer costs memory for long. */
+const HISTORY_READ_SAMPLES = 1_000;
 /** What was taken in right before the end gets this long to go out; then it keeps for the next start. */
 const LAST_LIVE_LIMIT_MS = 1_000;
 const LAST_LIVE_LOOK_MS = 10;

@@ -6,6 +6,12 @@ const EXACT_INTEGER_MAX = 2n ** 53n;
 /** Below this every whole float32 is exact, and its decimal digits are the shortest that tell it. */
 const FLOAT32_EXACT_MAX = 2 ** 24;
 
+/** Below this a float32 has fewer bits than 24. */
+const FLOAT32_NORMAL_MIN = 2 ** -126;
+
+/** Any decimal of so many digits comes back from a normal float32, so none shorter needs to be tried. */
+const FLOAT32_DIGITS_SURE = 6;
+
 /** Decimal digits that tell any float32. */
 const FLOAT32_DIGITS_MAX = 9;
 
@@ -36,7 +42,8 @@ export function decimalOfFloat32(value: number): number {
   const float32 = Math.fround(value);
   if (!Number.isFinite(float32)) return float32;
   if (Number.isInteger(float32) && Math.abs(float32) <= FLOAT32_EXACT_MAX) return float32;
-  for (let digits = 1; digits < FLOAT32_DIGITS_MAX; digits++) {
+  const first = Math.abs(float32) < FLOAT32_NORMAL_MIN ? 1 : FLOAT32_DIGITS_SURE;
+  for (let digits = first; digits < FLOAT32_DIGITS_MAX; digits++) {
     const decimal = Number(float32.toPrecision(digits));
     if (Math.fround(decimal) === float32) return decimal;
   }
