@@ -8,19 +8,19 @@ const LOOK_INTERVAL_MS = 2_000;
 export interface ReloadOptions {
   /** gateway.yaml */
   readonly file: string;
-  /** Never rejects; one at a time. */
-  readonly reload: () => Promise<void>;
   readonly clock: Clock;
 }
 
+/** Made before the file is read for the first time: what is asked for until `start` is done then. */
 export class ReloadWatch {
   readonly #options: ReloadOptions;
   /** The state of the file that was acted on last, and the one seen last. */
   #loaded: string;
   #seen: string;
   #timer: Timer | undefined;
-  #running = false;
-  #isAskedAgain = false;
+  #reload: (() => Promise<void>) | undefined;
+  #isAsked = false;
+  #isRunning = false;
 
   constructor(options: ReloadOptions) {
     this.#options = options;
@@ -28,22 +28,30 @@ export class ReloadWatch {
     this.#seen = this.#loaded;
   }
 
-  start(): void {
-    this.#timer = this.#options.clock.after(LOOK_INTERVAL_MS, () => {
-      this.#look();
-      this.start();
-    });
+  /** @param reload never rejects; called one at a time */
+  start(reload: () => Promise<void>): void {
+    this.#reload = reload;
+    this.#await();
+    if (this.#isAsked) void this.#run();
   }
 
+  /** Begins no more reload, whoever asks: nothing may start again what is being stopped. */
   stop(): void {
+    this.#reload = undefined;
     this.#timer?.cancel();
   }
 
   /** By SIGHUP: whether the file has changed or not, one that it names may have. */
   ask(): void {
-    this.#loaded = stampOf(this.#options.file);
-    this.#isAskedAgain = this.#running;
-    if (!this.#running) void this.#run();
+    this.#isAsked = true;
+    if (!this.#isRunning) void this.#run();
+  }
+
+  #await(): void {
+    this.#timer = this.#options.clock.after(LOOK_INTERVAL_MS, () => {
+      this.#look();
+      this.#await();
+    });
   }
 
   #look(): void {
@@ -54,12 +62,13 @@ export class ReloadWatch {
   }
 
   async #run(): Promise<void> {
-    this.#running = true;
-    do {
-      this.#isAskedAgain = false;
-      await this.#options.reload();
-    } while (this.#isAskedAgain);
-    this.#running = false;
+    this.#isRunning = true;
+    while (this.#isAsked && this.#reload !== undefined) {
+      this.#isAsked = false;
+      this.#loaded = stampOf(this.#options.file);
+      await this.#reload();
+    }
+    this.#isRunning = false;
   }
 }
 

@@ -52,6 +52,10 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   }
   const log = serviceLog(io, options.level, options.json);
   const load = () => configuration(options.config, options.board ?? io.env.SALLYPORT_BOARD, log);
+  const watch = new ReloadWatch({ file: options.config, clock: hostClock });
+  // From the first moment: a hang-up must not end a service that is still starting. A terminal that is closed ends what
+  // runs in it.
+  if (!io.isTerminal) io.onHangup?.(() => watch.ask());
   const config = load();
   const stateDir = resolve(options.stateDir ?? firstDirectory(io.env.STATE_DIRECTORY) ?? "state");
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
@@ -65,10 +69,7 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   }
   gateway.start();
   log.notice(`started: ${contentText(config)}`);
-  const watch = new ReloadWatch({ file: options.config, reload: () => reload(gateway, load, log), clock: hostClock });
-  watch.start();
-  // A terminal that is closed ends what runs in it.
-  if (!io.isTerminal) io.onHangup?.(() => watch.ask());
+  watch.start(() => reload(gateway, load, log));
   await aborted(io.signal);
   watch.stop();
   log.notice("stopping");
