@@ -1,6 +1,6 @@
 /**
- * The proof of P5 on a whole line: random faults, other units talking, another master writing, and every Good value held
- * against what its register held between request and reply. In virtual time, from one seed.
+ * The proof of P5 on a whole line: random faults, other units talking, another master reading and writing, and every
+ * Good value held against what its register held between request and reply. In virtual time, from one seed.
  */
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -56,12 +56,24 @@ const fault: fc.Arbitrary<Faults> = fc.oneof(
   fc.constant<Faults>({ alter: (pdu) => Uint8Array.of(pdu[0] ?? 0, (pdu[1] ?? 0) - 2, ...pdu.subarray(2, -2)) }),
 );
 
+/** Where the tags of a device lie. */
+const PLACES = [[0, 1, 2], [60, 61, 62], [120]];
+
 /** What else happens on the line, after a pause. */
 const event = fc.record({
   afterMs: fc.integer({ min: 1, max: 400 }),
-  kind: fc.constantFrom("local change", "other master's write", "other unit's exchange", "noise"),
+  kind: fc.constantFrom(
+    "local change",
+    "other master's write",
+    "other master's read",
+    "other unit's exchange",
+    "noise",
+  ),
   unit: fc.constantFrom(1, 2),
   bytes: fc.uint8Array({ minLength: 1, maxLength: 20 }),
+  address: fc.constantFrom(...PLACES.map(([first = 0]) => first)),
+  quantity: fc.integer({ min: 1, max: 5 }),
+  answerAfterMs: fc.integer({ min: 1, max: 100 }),
 });
 type LineEvent = typeof event extends fc.Arbitrary<infer T> ? T : never;
 
@@ -93,12 +105,11 @@ export async function proveBusTruth({ requests, tell, ...replay }: TruthOptions)
 }
 
 async function liveThrough(drawn: Site): Promise<Omit<TruthReport, "runs">> {
-  const places = [[0, 1, 2], [60, 61, 62], [120]];
-  const plants = [1, 2].map((unitId) => new Plant(unitId, places.flat()));
+  const plants = [1, 2].map((unitId) => new Plant(unitId, PLACES.flat()));
   let at = 0;
   for (const plant of plants) plant.faults = () => drawn.faults[at++ % drawn.faults.length] ?? {};
   const configs = plants.map(({ device: { unitId } }) => {
-    const tags = places.flatMap(([first = 0, ...rest]) =>
+    const tags = PLACES.flatMap(([first = 0, ...rest]) =>
       registers(`d${unitId}`, first, rest.length + 1, { scanRateMs: drawn.scanRateMs }),
     );
     return deviceConfig(`d${unitId}`, unitId, tags, { maxGap: 0, maxQuantity: drawn.maxQuantity });
@@ -120,7 +131,7 @@ async function liveThrough(drawn: Site): Promise<Omit<TruthReport, "runs">> {
   );
   happen(clock, drawn.events, (next) => {
     const plant = plants.find(({ device }) => device.unitId === next.unit);
-    if (plant !== undefined) onEvent(next, plant, (bytes) => line.arrive(bytes));
+    if (plant !== undefined) onEvent(next, plant, { clock, arrive: (bytes) => line.arrive(bytes) });
   });
   await clock.advance(RUN_MS);
   await end();
@@ -174,7 +185,13 @@ function happen(clock: VirtualClock, events: readonly LineEvent[], now: (event: 
   }
 }
 
-function onEvent({ kind, bytes }: LineEvent, plant: Plant, arrive: (bytes: Uint8Array) => void): void {
+interface Wire {
+  readonly clock: VirtualClock;
+  readonly arrive: (bytes: Uint8Array) => void;
+}
+
+function onEvent(next: LineEvent, plant: Plant, { clock, arrive }: Wire): void {
+  const { kind, bytes, address, quantity, answerAfterMs } = next;
   const { unitId } = plant.device;
   switch (kind) {
     case "local change":
@@ -185,6 +202,12 @@ function onEvent({ kind, bytes }: LineEvent, plant: Plant, arrive: (bytes: Uint8
       arrive(rtuFrame(unitId, Uint8Array.of(16, 0, 0, 0, 1, 2, 1, 2)));
       arrive(rtuFrame(unitId, Uint8Array.of(16, 0, 0, 0, 1)));
       break;
+    case "other master's read": {
+      const request = Uint8Array.of(3, 0, address, 0, quantity);
+      arrive(rtuFrame(unitId, request));
+      clock.after(answerAfterMs, () => arrive(rtuFrame(unitId, plant.device.answer(request))));
+      break;
+    }
     case "other unit's exchange":
       arrive(rtuFrame(OTHER_UNIT, Uint8Array.of(3, 0, 0, 0, 3)));
       arrive(rtuFrame(OTHER_UNIT, Uint8Array.of(3, 6, 1, 2, 3, 4, 5, 6)));

@@ -9,6 +9,7 @@ import {
   EXCEPTION_BIT,
   EXCEPTION_FRAME_BYTES,
   type Expectation,
+  expectationOf,
   FRAME_MAX_BYTES,
   HEADER_BYTES,
 } from "./expectation.ts";
@@ -22,6 +23,9 @@ const REPORT_REQUEST_BYTES = 4;
 const WRITE_COUNT_AT = 6;
 const READ_WRITE_COUNT_AT = 10;
 
+/** Of a reply: 125 registers, or 2,000 bits. */
+const DATA_MAX_BYTES = 250;
+
 const UNIT_MAX = 247;
 
 /** A whole frame with a right checksum that was not asked for. */
@@ -30,6 +34,8 @@ export interface StrayFrame {
   readonly functionCode: number;
   /** Bytes of data of a reply, 0 of an exception. undefined: no reply that could be taken for another one. */
   readonly byteCount: number | undefined;
+  /** Of another master's request to read: bytes of data that its reply will have. A frame may be read as either. */
+  readonly awaitedByteCount?: number;
 }
 
 /** What was passed over, told once for each byte consumed. */
@@ -146,7 +152,11 @@ function strayOf(frame: Uint8Array): StrayFrame {
   const [unitId = 0, functionCode = 0, third = 0] = frame;
   if (functionCode >= EXCEPTION_BIT) return { unitId, functionCode: functionCode & ~EXCEPTION_BIT, byteCount: 0 };
   const isReply = functionCode <= 4 && frame.length === HEADER_BYTES + third + CRC_BYTES;
-  return { unitId, functionCode, byteCount: isReply ? third : undefined };
+  const byteCount = isReply ? third : undefined;
+  if (functionCode > 4 || frame.length !== SHORT_FRAME_BYTES) return { unitId, functionCode, byteCount };
+  const { form } = expectationOf(frame);
+  const isRequest = form.kind === "data" && form.byteCount > 0 && form.byteCount <= DATA_MAX_BYTES;
+  return { unitId, functionCode, byteCount, ...(isRequest && { awaitedByteCount: form.byteCount }) };
 }
 
 /** Lengths that a frame beginning so can have, as a request or as a reply. */

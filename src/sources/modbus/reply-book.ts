@@ -25,8 +25,11 @@ import {
   type Guard,
   isClear,
   isOnProbation,
+  isOthers,
   isSuspect,
   NO_REPLIES_EXPECTED,
+  othersAnswered,
+  othersAsked,
   overheard,
   repliesUntilMs,
   unanswered,
@@ -36,6 +39,9 @@ import { clearAtMs, guardedRequest, isExceptionClear, NOTHING_WRITTEN, sent, typ
 
 /** Of a unit that is not configured, as where a line is scanned. */
 const MAX_LATE_MS = 1_000;
+
+/** The reply to another master comes sooner as a rule than it may: then so long until that is looked at again. */
+const OTHERS_LOOK_MS = 30;
 
 /** How much to ask for. */
 export interface Ask extends Extract<Choice, { readonly kind: "ask" }> {
@@ -86,7 +92,9 @@ export class ReplyBook {
     const guard = this.#guard(guardKey(device.unitId, functionCodeOf(table)));
     const choice = chooseQuantity(guard, { table, address, quantity, padding, mayTry, canWait }, nowMs);
     const alone = padding.steps === 0 || (padding.doubted && padding.provenSteps === 0);
-    return choice.kind === "ask" ? { ...choice, alone } : choice;
+    if (choice.kind === "ask") return { ...choice, alone };
+    const { untilMs } = choice;
+    return { kind: "wait", untilMs: guard.others.length > 0 ? Math.min(untilMs, nowMs + OTHERS_LOOK_MS) : untilMs };
   }
 
   /** From when on no reply to an earlier request can be taken for that to this one. */
@@ -109,7 +117,7 @@ export class ReplyBook {
   settleRead(
     request: ReadRequest,
     { place, alone }: ReadPlace,
-    { certain }: Outset,
+    outset: Outset,
     exchange: Exchange,
   ): ReadOutcome | BusClosed {
     const { atMs } = exchange;
@@ -128,13 +136,18 @@ export class ReplyBook {
     if (exceptionCode === undefined) {
       const data = dataOf(exchange.frame);
       const trusted = alone && !isOnProbation(this.#guard(key), atMs);
-      if (this.#isCopy(key, { place, data, crc: crcOf(exchange.frame), trusted }, atMs, maxLateMs)) {
+      if (
+        this.#isOthers(key, byteCount, atMs) ||
+        this.#isCopy(key, { place, data, crc: crcOf(exchange.frame), trusted }, atMs, maxLateMs)
+      ) {
         expect(unanswered, byteCount, replyUntilMs);
         return { kind: "copy", atMs };
       }
       expect(answered, byteCount, atMs + maxLateMs);
       return { kind: "data", data, atMs };
     }
+    // Another master may have asked meanwhile.
+    const certain = outset.certain && isClear(this.#guard(key), atMs);
     expect(certain ? answered : unanswered, byteCount, replyUntilMs);
     expect(answered, EXCEPTION_BYTE_COUNT, atMs + maxLateMs);
     return { kind: "exception", exceptionCode, certain, atMs };
@@ -166,14 +179,26 @@ export class ReplyBook {
     }
   }
 
-  /** A reply came that nobody waits for. Returns whether no request explains it, for the first time in a while. */
-  overhear({ unitId, functionCode, byteCount }: StrayFrame, nowMs: number): boolean {
+  /** A frame came that nobody waits for. Returns whether no request explains it, for the first time in a while. */
+  overhear({ unitId, functionCode, byteCount, awaitedByteCount }: StrayFrame, nowMs: number): boolean {
     const key = guardKey(unitId, functionCode);
+    if (awaitedByteCount !== undefined) {
+      const untilMs = nowMs + this.#responseTimeoutMs + this.#maxLateOf(unitId);
+      this.#guards.set(key, othersAsked(this.#guard(key), awaitedByteCount, untilMs, nowMs));
+    }
     const guard = this.#guards.get(key);
     if (guard === undefined || byteCount === undefined) return false;
     const next = overheard(guard, byteCount, nowMs);
     this.#guards.set(key, next);
     return isSuspect(next, nowMs) && !isSuspect(guard, nowMs);
+  }
+
+  /** Whether another master asked for the same meanwhile. One of the two replies is still to come then. */
+  #isOthers(key: string, byteCount: number, atMs: number): boolean {
+    const guard = this.#guard(key);
+    if (!isOthers(guard, byteCount, atMs)) return false;
+    this.#guards.set(key, othersAnswered(guard, byteCount));
+    return true;
   }
 
   #isCopy(key: string, reply: HeardReply, atMs: number, maxLateMs: number): boolean {

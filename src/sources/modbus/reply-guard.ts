@@ -8,6 +8,8 @@
  *   are *watched* for maxLate from their first reply on, and *suspect* for a time after a reply came that no unanswered
  *   request explains; then a request rather waits. So a unit that doubles every reply is found out while it is watched.
  *
+ * - Another master's: what its request asks for is not expected until its reply has gone by, or can come no more.
+ *
  * Where a length had to be expected again, repeats.ts compares bytes: a copy of what was heard is not taken for news.
  *
  * What remains: the first reply of a unit that comes twice, while the unit is neither watched nor suspect, and that comes
@@ -47,6 +49,8 @@ export interface Guard {
   readonly unanswered: readonly Unanswered[];
   /** Answered ones, the last of each byte count: their replies can come twice. */
   readonly answered: readonly Expected[];
+  /** Another master's requests that were heard, the last of each byte count. */
+  readonly others: readonly Expected[];
   /** undefined: nothing was answered yet. */
   readonly watchedUntilMs: number | undefined;
   readonly suspectUntilMs: number;
@@ -55,6 +59,7 @@ export interface Guard {
 export const NO_REPLIES_EXPECTED: Guard = {
   unanswered: [],
   answered: [],
+  others: [],
   watchedUntilMs: undefined,
   suspectUntilMs: Number.NEGATIVE_INFINITY,
 };
@@ -113,11 +118,34 @@ export function answered(guard: Guard, byteCount: number, untilMs: number, nowMs
   return { ...guard, watchedUntilMs, answered: [...others, { byteCount, untilMs }] };
 }
 
-/** A reply came that nobody waits for. Late ones were expected, each once; any other makes the unit suspect. */
+/** Another master asks the same. */
+export function othersAsked(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {
+  const others = guard.others.filter((e) => e.untilMs > nowMs && e.byteCount !== byteCount);
+  return { ...guard, others: [...others, { byteCount, untilMs }] };
+}
+
+/** A reply with so many bytes may be that to another master. None is asked for then, so that one asked meanwhile. */
+export function isOthers(guard: Guard, byteCount: number, nowMs: number): boolean {
+  return latestMs(guard.others, byteCount, nowMs) > 0;
+}
+
+/** That reply has come, or ours in its place, which is as good: one of the two is still to come. */
+export function othersAnswered(guard: Guard, byteCount: number): Guard {
+  return { ...guard, others: guard.others.filter((e) => e.byteCount !== byteCount) };
+}
+
+/**
+ * A reply came that nobody here waits for. Late ones were expected, each once, and those to another master; any other
+ * makes the unit suspect.
+ */
 export function overheard(guard: Guard, byteCount: number, nowMs: number): Guard {
   const explained = guard.unanswered.find(
     (e) => !e.arrived && e.untilMs > nowMs && (e.byteCount === byteCount || byteCount === EXCEPTION_BYTE_COUNT),
   );
+  const toOther = guard.others.find(
+    (e) => e.untilMs > nowMs && (e.byteCount === byteCount || byteCount === EXCEPTION_BYTE_COUNT),
+  );
+  if (explained === undefined && toOther !== undefined) return othersAnswered(guard, toOther.byteCount);
   if (explained === undefined) return { ...guard, suspectUntilMs: nowMs + SUSPECT_MS };
   const marked = guard.unanswered.map((e) => (e === explained ? { ...e, arrived: true } : e));
   return { ...guard, unanswered: marked };
@@ -125,7 +153,8 @@ export function overheard(guard: Guard, byteCount: number, nowMs: number): Guard
 
 /** Until when a reply with so many bytes to an earlier request may come, late or a second time; 0: none may. */
 export function repliesUntilMs(guard: Guard, byteCount: number, nowMs: number): number {
-  return Math.max(latestMs(guard.unanswered, byteCount, nowMs), latestMs(guard.answered, byteCount, nowMs));
+  const all = [...guard.unanswered, ...guard.answered, ...guard.others];
+  return latestMs(all, byteCount, nowMs);
 }
 
 export function isOnProbation(guard: Guard, nowMs: number): boolean {
@@ -139,11 +168,11 @@ export function isSuspect(guard: Guard, nowMs: number): boolean {
 /** An exception that comes now answers the request that is asked now, and none before it. */
 export function isClear(guard: Guard, nowMs: number): boolean {
   const canComeTwice = isSuspect(guard, nowMs) ? latestMs(guard.answered, EXCEPTION_BYTE_COUNT, nowMs) > 0 : false;
-  return !canComeTwice && guard.unanswered.every((e) => e.untilMs <= nowMs);
+  return !canComeTwice && [...guard.unanswered, ...guard.others].every((e) => e.untilMs <= nowMs);
 }
 
 function candidatesOf(guard: Guard, read: GuardedRead, nowMs: number): readonly Candidate[] {
-  const pending = guard.unanswered.filter((e) => e.untilMs > nowMs);
+  const pending = [...guard.unanswered, ...guard.others].filter((e) => e.untilMs > nowMs);
   const { stride } = read.padding;
   const all = Array.from({ length: Math.floor(read.padding.steps / stride) + 1 }, (_, index): Candidate => {
     const step = index * stride;
