@@ -15,6 +15,13 @@ const DOWN_MAX_MS = 60_000;
 const YEAR_MS = 31_557_600_000;
 /** Points of the store between two power cuts in the worst case. */
 const CUT_POINTS_MAX = 60;
+const UNIT_ID_MAX = 247;
+/** Registers that every line reads through. */
+const GAP_MAX = 8;
+/** Below maxLate, within which a reply that is late is told from the answer to another request. */
+const LATE_MAX_MS = 900;
+/** The same for replies that come twice. */
+const TWICE_AFTER_MAX_MS = 100;
 
 interface Drawn {
   readonly trouble: Trouble;
@@ -69,11 +76,9 @@ const KINDS: readonly Draw[] = [
   device,
   device,
   (chance, site) => aWhile({ kind: "adapter gone", line: chance.pick(site.lines)?.name ?? "" }),
-  (chance, site) =>
-    (site.inputs.length > 0 && aWhile({ kind: "pin gone", pin: pinOf(chance, site), unheard: chance.happens(0.5) })) ||
-    undefined,
-  (chance, site) => (site.inputs.length > 0 && aWhile({ kind: "pin deaf", pin: pinOf(chance, site) })) || undefined,
-  (chance, site) => (site.inputs.length > 0 && aWhile({ kind: "pin chatters", pin: pinOf(chance, site) })) || undefined,
+  onPin((chance, pin) => ({ kind: "pin gone", pin, unheard: chance.happens(0.5) })),
+  onPin((_, pin) => ({ kind: "pin deaf", pin })),
+  onPin((_, pin) => ({ kind: "pin chatters", pin })),
   (chance, _, brokers) => aWhile({ kind: "broker gone", broker: chance.between(0, brokers - 1) }),
   (chance, _, brokers) => aWhile({ kind: "broker gone", broker: chance.between(0, brokers - 1) }),
   (chance, _, brokers) => aWhile({ kind: "broker frozen", broker: chance.between(0, brokers - 1) }),
@@ -113,6 +118,14 @@ function aWhile(trouble: Trouble): Drawn {
   return { trouble, lasts: "a while" };
 }
 
+/** Where there are inputs. */
+function onPin(troubleOf: (chance: Chance, pin: number) => Trouble): Draw {
+  return (chance, { inputs }) => {
+    const pin = inputs.length > 0 ? chance.pick(inputs)?.pin : undefined;
+    return pin === undefined ? undefined : aWhile(troubleOf(chance, pin));
+  };
+}
+
 function powerCut(chance: Chance): Drawn {
   return { trouble: { kind: "power cut", points: chance.between(0, CUT_POINTS_MAX) }, lasts: "down" };
 }
@@ -122,10 +135,6 @@ function reload(chance: Chance, site: SiteThen, brokers: number): Drawn | undefi
   if (change === undefined) return undefined;
   const live = chance.happens(0.5);
   return { trouble: { kind: "reload", change, live }, ...(!live && { lasts: "down" }) };
-}
-
-function pinOf(chance: Chance, site: SitePlan): number {
-  return chance.pick(site.inputs)?.pin ?? 0;
 }
 
 function stepMs(chance: Chance): number {
@@ -186,10 +195,6 @@ function anotherUnit(chance: Chance, { unitId }: DevicePlan, devices: readonly D
   return drawn ?? unitId + chance.between(1, UNIT_ID_MAX - unitId);
 }
 
-const UNIT_ID_MAX = 247;
-/** Registers that every line reads through. */
-const GAP_MAX = 8;
-
 function isReadAtOnce({ tags }: DevicePlan): boolean {
   const [first] = tags;
   return tags.every((tag, i) => {
@@ -197,11 +202,6 @@ function isReadAtOnce({ tags }: DevicePlan): boolean {
     return tag.table === first?.table && tag.scanRateMs === first.scanRateMs && gap <= GAP_MAX;
   });
 }
-
-/** Below maxLate, within which a reply that is late is told from the answer to another request. */
-const LATE_MAX_MS = 900;
-/** The same for replies that come twice. */
-const TWICE_AFTER_MAX_MS = 100;
 
 function drawChange(chance: Chance, site: SiteThen, brokers: number): Change | undefined {
   const uplink = chance.pick(site.uplinks);
