@@ -111,3 +111,9 @@ export function rankOf(priority: Priority): number {
 export function priorityOf(rank: number): Priority {
   return PRIORITIES[rank] ?? "normal";
 }
+
+/** Tags that are configured no more may still have samples here. */
+export function withFormer(tags: readonly TagRef[], former: readonly TagRef[]): readonly TagRef[] {
+  const named = new Set(tags.map(({ id }) => id));
+  return [...tags, ...former.filter(({ id }) => !named.has(id))];
+}

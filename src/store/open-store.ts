@@ -112,7 +112,12 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
   const opened = found ?? NO_BLOCKS;
   remember(stateFile.facts, opened, time);
   const known = { clock, log, ...(time && { time }) };
-  const state = new State({ file: storage.state, blocks: storage.blocks, ...known }, stateFile.facts, opened.facts);
+  const isBlind = found === undefined;
+  const state = new State(
+    { file: storage.state, blocks: storage.blocks, ...known, isBlind },
+    stateFile.facts,
+    opened.facts,
+  );
   const outbox = await createOutbox(
     {
       store: storage.blocks,
@@ -126,7 +131,7 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       ...known,
       lastKnown: state.lastKnown,
       // One that cannot be read tells as much.
-      hadOutbox: found !== undefined && (state.knowsEarlierStart || stateFile.setAside !== undefined),
+      hadOutbox: !isBlind && (state.knowsEarlierStart || stateFile.setAside !== undefined),
       stateFailure: () => state.failure(),
       onTick: (known) => state.tick(known),
       onClosed: async (known) => {

@@ -28,7 +28,7 @@ import { type Block, type BlockStore, type OpenedBlocks, StorageFailure } from "
 import { BootTimes } from "./boot-times.ts";
 import { CommitLoop, healthWith } from "./commit-loop.ts";
 import { Committer } from "./committer.ts";
-import { Dictionary } from "./dictionary.ts";
+import { Dictionary, withFormer } from "./dictionary.ts";
 import { highestNumber } from "./highest-number.ts";
 import { HistoryReader } from "./history-reader.ts";
 import { Ledger } from "./ledger.ts";
@@ -49,6 +49,8 @@ export interface LastKnown {
   readonly safe: SafeTime | undefined;
   /** Source time of the oldest sample it held; undefined when it held none, or it is not known. */
   readonly oldestMs: number | undefined;
+  /** The life before had no file: what no uplink acknowledged in it is lost, however the file before was closed. */
+  readonly wasBlind?: boolean;
 }
 
 export interface OutboxOptions {
@@ -103,6 +105,8 @@ class StoredOutbox implements Outbox {
   /** A new name in a file that replaced a damaged one may have lost anything. */
   readonly #damage: LossDraft | undefined;
   readonly #mayBeDueAtOnce: boolean;
+  /** While names are taken over: one that the file does not know may have been added just before the unclean stop. */
+  #gap: LossDraft | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: OutboxOptions, opened: OpenedBlocks, dictionary: Dictionary, saved: SavedOutbox) {
@@ -140,6 +144,7 @@ class StoredOutbox implements Outbox {
     this.#damage = isDamaged || this.#isGone(saved) ? this.#damageLoss() : undefined;
     this.#restore(saved);
     for (const uplink of options.uplinks) this.#configure(uplink);
+    this.#gap = undefined;
     this.#parkOthers();
     this.#tellOf(tags, formerTags);
   }
@@ -172,7 +177,7 @@ class StoredOutbox implements Outbox {
     if (known === undefined) {
       const from = startAt === "now" && this.#damage === undefined ? this.#ledger.newest + 1 : this.#oldestHeld();
       queue.begin(from);
-      if (this.#damage !== undefined) queue.lose(this.#damage);
+      for (const loss of [this.#damage, this.#gap]) if (loss !== undefined) queue.lose(loss);
     }
     queue.claim();
     this.#ledger.progressChanged();
@@ -269,6 +274,10 @@ class StoredOutbox implements Outbox {
 
   #restore({ uplinks, losses, wasClean, safe, bad }: SavedOutbox): void {
     const { lastKnown } = this.#options;
+    if (!wasClean || lastKnown.wasBlind === true) {
+      const { ms, ...safeIn } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
+      this.#gap = this.#lossSince("unclean stop", { ...safeIn, ms: Math.max(0, ms - STEP_WITHIN_EPOCH_MS) });
+    }
     for (const [name, progress] of uplinks) {
       const queue = this.#newQueue(name);
       if (progress === undefined) queue.begin(this.#oldestHeld());
@@ -276,9 +285,7 @@ class StoredOutbox implements Outbox {
       queue.restoreLosses(losses.get(name) ?? []);
       if (this.#damage !== undefined) queue.lose(this.#damage);
       if (bad.some(({ loser }) => loser === name)) queue.lose(this.#lossSince("damaged file", BEGINNING));
-      if (wasClean || progress?.parkedRunMs !== undefined) continue;
-      const { ms, ...safeIn } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
-      queue.lose(this.#lossSince("unclean stop", { ...safeIn, ms: Math.max(0, ms - STEP_WITHIN_EPOCH_MS) }));
+      if (this.#gap !== undefined && progress?.parkedRunMs === undefined) queue.lose(this.#gap);
     }
   }
 
@@ -382,10 +389,4 @@ class StoredOutbox implements Outbox {
     const safe = this.#ledger.safeNow();
     return safe && { safe, oldestMs: this.#ledger.oldestMs() };
   }
-}
-
-/** Tags that are configured no more may still have samples here. */
-function withFormer(tags: readonly TagRef[], former: readonly TagRef[]): readonly TagRef[] {
-  const named = new Set(tags.map(({ id }) => id));
-  return [...tags, ...former.filter(({ id }) => !named.has(id))];
 }

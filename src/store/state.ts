@@ -5,7 +5,7 @@
  *
  *     counter/epoch, counter/session/UPLINK   highest number that may have been given
  *     retained/UPLINK/SERVER                  topics
- *     known                                   safe time, oldest sample held, last time seen
+ *     known                                   safe time, oldest sample held, last time seen, whether the outbox had no file
  *     tags                                    all that the outbox may hold samples of
  *     provisional                             the epoch began at a guess of the time
  */
@@ -16,6 +16,7 @@ import type { Log } from "../core/log.ts";
 import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
 import type { StateStore } from "../pipeline.ts";
 import { type BlockStore, type Facts, StorageFailure } from "./block-store.ts";
+import { withFormer } from "./dictionary.ts";
 import type { LastKnown } from "./outbox.ts";
 import { laterSafe } from "./saved-facts.ts";
 import type { StateFile } from "./storage-client.ts";
@@ -52,6 +53,8 @@ export interface StateOptions {
   /** Absent: the clock is good. */
   readonly time?: KnownTime;
   readonly log: Log;
+  /** The outbox has no file in this life: what was known of it stays known. */
+  readonly isBlind?: boolean;
 }
 
 export class State implements StateStore {
@@ -80,8 +83,9 @@ export class State implements StateStore {
   /** @param facts of state.db; @param copies facts of the outbox */
   constructor(options: StateOptions, facts: Facts, copies: Facts) {
     this.#options = options;
-    this.#savedMs = options.clock.monotonicMs();
-    this.#reserveAgainMs = this.#savedMs + RESERVE_AGAIN_MS;
+    // A blind life leaves its trace at once: the outbox cannot tell of it.
+    this.#savedMs = options.isBlind ? Number.NEGATIVE_INFINITY : options.clock.monotonicMs();
+    this.#reserveAgainMs = options.clock.monotonicMs() + RESERVE_AGAIN_MS;
     for (const [name, text] of [...facts, ...copies]) if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
     for (const [name, text] of [...facts, ...copies]) {
       // Of two that differ both are kept: a topic that is cleared once too often does no harm.
@@ -178,7 +182,8 @@ export class State implements StateStore {
 
   /** Stored at once where it changed, else with what is stored next. */
   keepTags(tags: readonly TagRef[]): void {
-    this.#tags = JSON.stringify(tags.map(({ device, name, type, priority }) => [device, name, type, priority]));
+    const all = this.#options.isBlind ? withFormer(tags, this.formerTags ?? []) : tags;
+    this.#tags = JSON.stringify(all.map(({ device, name, type, priority }) => [device, name, type, priority]));
     if (this.#tags !== this.#storedTags) this.#saveWithTags([]).catch(() => undefined);
   }
 
@@ -219,7 +224,9 @@ export class State implements StateStore {
   }
 
   #note(known: LastKnown): void {
-    this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
+    // What is safe of a life without a file says nothing of what the file holds.
+    if (this.#options.isBlind) this.#known = { ...this.lastKnown, wasBlind: true };
+    else this.#known = { ...known, safe: laterSafe(this.#known.safe, known.safe) };
   }
 
   async #save(): Promise<void> {
@@ -345,6 +352,7 @@ function knownIn(text: string | null): LastKnown {
         ? undefined
         : { ms, epoch, ...(typeof safe.boot === "string" && { boot: safe.boot }) },
     oldestMs: wholeNumber(known.oldestMs),
+    ...(known.wasBlind === true && { wasBlind: true }),
   };
 }
 
