@@ -4,6 +4,7 @@
  */
 import type { Chance } from "./chance.ts";
 import type { Fault, SitePlan, Trouble } from "./plan.ts";
+import { hasSmallOutbox } from "./site.ts";
 
 /** Apart from the ids of the faults that they follow. */
 const FIRST_ID = 1_000;
@@ -12,7 +13,6 @@ const SHARE = 0.4;
 const FIRST_AT_MS = 5_000;
 /** The broker goes before the power does, so that something is owed. */
 const DARK_BEFORE_MS = 10_000;
-const SMALL_OUTBOX_BYTES = 1_048_576;
 
 /** @param faults in their order @returns what comes on top, in no order */
 export function drawCompanions(
@@ -52,7 +52,7 @@ export function drawCompanions(
       add(overMs, chance.spread(60_000, 300_000), { kind: "slow link", broker, bytesPerS });
     }
   }
-  if (site.outbox.maxSizeBytes < SMALL_OUTBOX_BYTES) {
+  if (hasSmallOutbox(site)) {
     const atMs = chance.between(FIRST_AT_MS, calmFromMs / 4);
     everyBroker((broker) => ({ kind: "broker gone", broker }), atMs, calmFromMs - atMs);
   }

@@ -6,6 +6,7 @@ import { drawCompanions } from "./draw-companions.ts";
 import { drawFaults } from "./draw-faults.ts";
 import { drawUplink } from "./draw-uplink.ts";
 import type { BrokerPlan, DevicePlan, InputPlan, LinePlan, Plan, SitePlan, TagPlan } from "./plan.ts";
+import { hasSmallOutbox } from "./site.ts";
 
 /** When every run begins. */
 export const BEGAN_MS = Date.UTC(2026, 0, 1);
@@ -38,7 +39,7 @@ export function drawPlan(seed: number): Plan {
   const site = drawSite(seed, brokers.length);
   const drawnMs = chance.spread(CALM_FROM_MIN_MS, CALM_FROM_MAX_MS);
   // A card fills up in a long outage only.
-  const calmFromMs = site.outbox.maxSizeBytes < PLENTY_BYTES ? Math.max(drawnMs, CALM_FROM_FULL_MS) : drawnMs;
+  const calmFromMs = hasSmallOutbox(site) ? Math.max(drawnMs, CALM_FROM_FULL_MS) : drawnMs;
   const first = drawFaults(new Chance(seed, "faults"), site, brokers.length, calmFromMs);
   const more = drawCompanions(new Chance(seed, "companions"), site, brokers.length, first, calmFromMs);
   const faults = [...first, ...more].sort((a, b) => a.atMs - b.atMs);

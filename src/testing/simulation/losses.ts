@@ -2,6 +2,7 @@
 import { PRIORITIES } from "../../core/tag.ts";
 import type { DeliveryBook, Told } from "./delivery-book.ts";
 import type { SitePlan } from "./plan.ts";
+import { hasSmallOutbox } from "./site.ts";
 import type { Story } from "./story.ts";
 import type { TakenIn } from "./taken-in.ts";
 import type { PowerCut } from "./world.ts";
@@ -22,8 +23,7 @@ export interface Causes {
 const COMMIT_INTERVALS = 1.25;
 /** Checks come no more often than this. */
 const CHECK_MIN_MS = 60;
-/** Above these limits nothing is given up in a run as long as ours. */
-const PLENTY_BYTES = 10_000_000;
+/** Above this nothing is given up in a run as long as ours. */
 const PLENTY_MS = 3_600_000;
 
 export function checkLosses(uplink: string, book: DeliveryBook, causes: Causes, story: Story): void {
@@ -55,7 +55,7 @@ function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
         : "";
     }
     case "outbox full":
-      return outbox.maxSizeBytes < PLENTY_BYTES || cardTroubled ? "" : "there was room";
+      return hasSmallOutbox({ outbox }) || cardTroubled ? "" : "there was room";
     case "too old":
       return outbox.maxAgeMs < PLENTY_MS ? "" : "nothing was old";
     case "damaged file":

@@ -1,4 +1,5 @@
 import type { Change, DeviceTrouble, Plan, Trouble } from "./plan.ts";
+import { hasSmallOutbox } from "./site.ts";
 
 /** A planted mistake: what the simulation must see if it is worth anything. */
 export interface Mutation {
@@ -14,11 +15,9 @@ export interface Mutation {
 /** A kind of trouble, or of change, or a site whose outbox meets its limit, or commits before anything is sent. */
 export type Need = Trouble["kind"] | DeviceTrouble["how"] | Change["what"] | "small outbox" | "commit first";
 
-const SMALL_OUTBOX_BYTES = 1_048_576;
-
 export function meets({ site, faults }: Plan, needs: readonly string[]): boolean {
   const met = new Set<string>(faults.flatMap(({ trouble }) => wordsOf(trouble)));
-  if (site.outbox.maxSizeBytes < SMALL_OUTBOX_BYTES) met.add("small outbox");
+  if (hasSmallOutbox(site)) met.add("small outbox");
   if (site.outbox.commitIntervalMs === 0) met.add("commit first");
   return needs.every((need) => met.has(need));
 }

@@ -6,6 +6,12 @@ import type { Change, DevicePlan, InputPlan, LinePlan, SitePlan, TagPlan, Uplink
 
 export const PIN_CHIP = "chip";
 const DAY_MS = 86_400_000;
+const SMALL_OUTBOX_BYTES = 1_048_576;
+
+/** So small that it comes to its limit in a long outage. */
+export function hasSmallOutbox({ outbox }: Pick<SitePlan, "outbox">): boolean {
+  return outbox.maxSizeBytes < SMALL_OUTBOX_BYTES;
+}
 
 export function configOf(site: SitePlan): Config {
   const { commitIntervalMs, outageCommitIntervalMs, maxSizeBytes, maxAgeMs } = site.outbox;
