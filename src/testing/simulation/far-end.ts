@@ -56,8 +56,8 @@ export class FarEnd {
     return book;
   }
 
-  /** A life begins with these uplinks. What one owes that was away for longer than anything is kept is forgotten by right. */
-  begin(uplinks: readonly string[], maxAgeMs: number): void {
+  /** From now on these uplinks are configured. What one owes that was away for longer than anything is kept is forgotten by right. */
+  configured(uplinks: readonly string[], maxAgeMs: number): void {
     const nowMs = this.#clock.monotonicMs();
     for (const [name, book] of this.#books) {
       const awaySinceMs = this.#awaySinceMs.get(name) ?? nowMs;

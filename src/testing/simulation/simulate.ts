@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "../../core/errors.ts";
+import { VirtualClock } from "../virtual-clock.ts";
 import { checkBounds, checkFrozen } from "./bounds.ts";
+import { BEGAN_MS } from "./draw.ts";
 import type { Invariant } from "./invariant.ts";
 import { checkLosses, checkPriorities } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
@@ -67,18 +69,11 @@ class Run {
 
   constructor(plan: Plan, root: string) {
     this.#plan = plan;
-    let story: Story | undefined;
-    this.world = new World(
-      plan,
-      (clock) => {
-        story = new Story(() => clock.monotonicMs());
-        return story;
-      },
-      root,
-      (sample) => checkTaken(sample, this.world.plant, this.#story),
+    const clock = new VirtualClock(BEGAN_MS, 1);
+    this.#story = new Story(() => clock.monotonicMs());
+    this.world = new World(plan, clock, this.#story, root, (sample) =>
+      checkTaken(sample, this.world.plant, this.#story),
     );
-    if (story === undefined) throw new Error("a world without a story");
-    this.#story = story;
     this.#events = plan.faults.flatMap((fault) => this.#eventsOf(fault)).sort((a, b) => a.atMs - b.atMs);
   }
 

@@ -5,10 +5,9 @@
 import { createLog, type Log } from "../../core/log.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { Sample, UndatedSample } from "../../pipeline.ts";
-import { VirtualClock } from "../virtual-clock.ts";
+import type { VirtualClock } from "../virtual-clock.ts";
 import { Card } from "./card.ts";
 import { Chance } from "./chance.ts";
-import { BEGAN_MS } from "./draw.ts";
 import { FarEnd } from "./far-end.ts";
 import { HostTime } from "./host-time.ts";
 import { Life } from "./life.ts";
@@ -37,7 +36,7 @@ export interface PowerCut {
 }
 
 export class World {
-  readonly clock = new VirtualClock(BEGAN_MS, 1);
+  readonly clock: VirtualClock;
   readonly card: Card;
   readonly plant: Plant;
   readonly farEnd: FarEnd;
@@ -63,9 +62,10 @@ export class World {
   #owing: readonly string[] = [];
 
   /** @param root a folder for the card  @param onSample sees what is taken in at that moment */
-  constructor(plan: Plan, story: (clock: VirtualClock) => Story, root: string, onSample: OnSample) {
+  constructor(plan: Plan, clock: VirtualClock, story: Story, root: string, onSample: OnSample) {
     this.#plan = plan;
-    this.#story = story(this.clock);
+    this.clock = clock;
+    this.#story = story;
     this.#onSample = onSample;
     this.site = plan.site;
     this.takenIn = new TakenInBook(this.clock, this.#story);
@@ -94,7 +94,7 @@ export class World {
     const { site } = this;
     this.#seat(site);
     for (const { pin } of site.inputs) this.plant.input(pin)?.countFromHere();
-    this.#owing = this.#begin(site);
+    this.#owing = this.#configured(site);
     const life: Life = new Life({
       config: configOf(site),
       clock: this.#time.clock,
@@ -350,7 +350,7 @@ export class World {
     this.#seat(site);
     try {
       await gateway.reload(configOf(site));
-      this.#owing = this.#begin(site);
+      this.#owing = this.#configured(site);
       this.#story.tell("↻ the configuration is changed");
     } catch (thrown) {
       this.#story.breach("P8 changes are safe", `the reload failed: ${String(thrown)}`);
@@ -364,9 +364,9 @@ export class World {
   }
 
   /** @returns the uplinks that are owed what is taken in from now on */
-  #begin({ uplinks, outbox }: SitePlan): readonly string[] {
+  #configured({ uplinks, outbox }: SitePlan): readonly string[] {
     const names = uplinks.map(({ name }) => name);
-    this.farEnd.begin(names, outbox.maxAgeMs);
+    this.farEnd.configured(names, outbox.maxAgeMs);
     return names;
   }
 
