@@ -14,7 +14,7 @@ before(() => {
 });
 after(() => rmSync(dir, { recursive: true, force: true }));
 
-function open(name: string): Database {
+function open(name: string, load: (database: Database) => unknown = () => undefined): Database {
   const migrations = ["CREATE TABLE thing (name TEXT PRIMARY KEY)"];
   const options = {
     path: join(dir, name),
@@ -24,7 +24,7 @@ function open(name: string): Database {
     migrations,
     exclusive: false,
   };
-  return openDatabase(options, () => undefined).database;
+  return openDatabase(options, load).database;
 }
 
 test("P8: the garbage collector never meets a statement: on Node 24 it would abort the process", async () => {
@@ -66,6 +66,24 @@ test("P8: a file of the other kind is set aside, not taken for one's own", () =>
   const { database, setAside } = openDatabase({ ...options, fileId: STATE_FILE_ID }, () => undefined);
   assert.match(setAside?.reason ?? "", /not a file of this gateway/);
   database.close();
+});
+
+test("P8: a file whose end is missing is set aside, wherever it ends: no start waits for a card that is well", () => {
+  const database = open("whole.db");
+  const insert = database.prepare("INSERT INTO thing VALUES (?)");
+  // Longer than a page: what does not fit is read past SQLite's cache, with an error of its own.
+  for (let i = 0; i < 8; i++) insert.run(`${i} ${"x".repeat(3_000)}`);
+  database.pragma("wal_checkpoint(TRUNCATE)");
+  // What follows stands in the log, with the first page and its count of pages.
+  insert.run("last");
+  const whole = readFileSync(join(dir, "whole.db"));
+  const log = readFileSync(join(dir, "whole.db-wal"));
+  for (let bytes = 1; bytes < whole.length; bytes += 509) {
+    const name = `cut-${bytes}.db`;
+    writeFileSync(join(dir, name), whole.subarray(0, bytes));
+    writeFileSync(join(dir, `${name}-wal`), log);
+    open(name, (cut) => cut.prepare("SELECT * FROM thing").all()).close();
+  }
 });
 
 test("P8: a file that lacks a table is set aside", () => {

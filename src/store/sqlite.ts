@@ -270,6 +270,9 @@ export function partitionOf(path: string): Partition | undefined {
   }
 }
 
+/** A short read is the end of the file, where its head says that there is more: a card that fails tells another error. */
+const DAMAGED = /^SQLITE_(CORRUPT|NOTADB$|IOERR_SHORT_READ$)/;
+
 /** Anything thrown by a call to SQLite or to the file system, sorted and in words. */
 export function storageFailure(thrown: unknown): StorageFailure {
   if (thrown instanceof StorageFailure) return thrown;
@@ -278,7 +281,7 @@ export function storageFailure(thrown: unknown): StorageFailure {
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
     return new StorageFailure("full", `there is no room on the card: ${words}`);
   }
-  if (code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_NOTADB") return new StorageFailure("damaged", words);
+  if (DAMAGED.test(code)) return new StorageFailure("damaged", words);
   if (code.startsWith("SQLITE_BUSY")) return new StorageFailure("busy", `another process uses the file: ${words}`);
   if (code.startsWith("SQLITE_READONLY") || code === "EROFS") {
     return new StorageFailure("failing", `the card is write-protected: ${words}`);
