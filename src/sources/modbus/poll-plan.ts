@@ -64,8 +64,9 @@ export function planReads(device: DeviceConfig, defaultGap: number): readonly Po
   for (const one of placed) {
     const { table } = one.range;
     const key = `${table} ${pageOf(one.tag)}`;
-    const { group } = groups.get(key) ?? { group: [] };
-    groups.set(key, { table, group: [...group, one] });
+    const group = groups.get(key)?.group ?? [];
+    group.push(one);
+    groups.set(key, { table, group });
   }
   const maxGap = device.maxGap ?? defaultGap;
   return [...groups.values()].flatMap(({ table, group }) => planTable(device, table, group, maxGap));
@@ -83,7 +84,7 @@ function planTable(
     requestCost: (isBitTable(table) ? maxGap * BITS_PER_REGISTER : maxGap) + 0.5,
     fits: (from, to) => isReadable(device, { table, from, to }),
   });
-  return blocks.map((block) => makeRead(device, block));
+  return blocks.map((block) => makeRead(device, block, group));
 }
 
 /**
@@ -102,7 +103,10 @@ export function splitRead(read: PollRead): readonly [PollRead, PollRead] | undef
     reach = Math.max(reach, range.to);
   }
   if (best === undefined) return undefined;
-  return [makeRead(read.device, placed.slice(0, best.at)), makeRead(read.device, placed.slice(best.at))];
+  const { device } = read;
+  const page = pageOf(read);
+  const group = place(device.tags.filter((tag) => tag.enabled && pageOf(tag) === page));
+  return [makeRead(device, placed.slice(0, best.at), group), makeRead(device, placed.slice(best.at), group)];
 }
 
 function place(tags: readonly RegisterTag[]): readonly Placed[] {
@@ -110,11 +114,12 @@ function place(tags: readonly RegisterTag[]): readonly Placed[] {
 }
 
 /** Two tags on one page are read behind the same write. */
-function pageOf({ writeFirst }: RegisterTag): string {
+function pageOf({ writeFirst }: Pick<RegisterTag, "writeFirst">): string {
   return writeFirst === undefined ? "" : `${writeFirst.address}=${writeFirst.value}`;
 }
 
-function makeRead(device: DeviceConfig, block: readonly Placed[]): PollRead {
+/** @param group all that can be read on the same page */
+function makeRead(device: DeviceConfig, block: readonly Placed[], group: readonly Placed[]): PollRead {
   const placed = block.toSorted((a, b) => a.range.from - b.range.from || a.range.to - b.range.to);
   const [first] = placed;
   assert(first !== undefined, "a read without tags");
@@ -134,7 +139,7 @@ function makeRead(device: DeviceConfig, block: readonly Placed[]): PollRead {
     tags: placed.map((p) => p.tag),
     ...(first.tag.writeFirst !== undefined && { writeFirst: first.tag.writeFirst }),
     paddingSteps,
-    paddingKnown: paddingSteps > 0 && isCovered(device, pageOf(first.tag), { table, from: to + 1, to: to + step }),
+    paddingKnown: paddingSteps > 0 && isCovered(group, { table, from: to + 1, to: to + step }),
   };
 }
 
@@ -147,10 +152,9 @@ function isReadable(device: DeviceConfig, range: RegisterRange): boolean {
   return !device.unreadable.some((u) => u.table === range.table && u.from <= range.to && u.to >= range.from);
 }
 
-function isCovered(device: DeviceConfig, page: string, range: RegisterRange): boolean {
-  const ranges = place(device.tags.filter((t) => t.enabled && pageOf(t) === page)).map((p) => p.range);
-  for (let address = range.from; address <= range.to; address++) {
-    if (!ranges.some((r) => r.table === range.table && r.from <= address && address <= r.to)) return false;
+function isCovered(group: readonly Placed[], { table, from, to }: RegisterRange): boolean {
+  for (let address = from; address <= to; address++) {
+    if (!group.some(({ range: r }) => r.table === table && r.from <= address && address <= r.to)) return false;
   }
   return true;
 }
