@@ -158,7 +158,7 @@ const addressFits: Rule = (tag, { maxQuantity, unreadable }) => {
       quantity > maxQuantity,
       "type",
       `takes ${quantity} registers, and the device gives ${maxQuantity} in one request`,
-      "shorten the string, or raise maxQuantity",
+      tag.type?.type === "string" ? "shorten the string, or raise maxQuantity" : "raise maxQuantity, or mend the type",
     ),
     mistakeIf(
       quantity <= maxQuantity && to - from >= maxQuantity,
