@@ -56,7 +56,8 @@ class ClockWatch implements Timekeeper {
     this.#options = options;
     this.boot = signs?.bootId() ?? (config.source === "auto" ? bootName() : "");
     this.#notBeforeMs = signs?.notBeforeMs() ?? 0;
-    this.#offsetMs = this.#notBeforeMs;
+    // Program and card may be younger than the kernel's start: they tell of this moment, not of that one.
+    this.#offsetMs = Math.round(this.#notBeforeMs - clock.monotonicMs());
     if (config.source === "auto") return;
     this.#offsetMs = offsetOf(clock);
     this.#trust = "good";
@@ -67,8 +68,8 @@ class ClockWatch implements Timekeeper {
     if (seen !== undefined) this.#notBeforeMs = Math.max(this.#notBeforeMs, seen.ms);
     if (this.#trust !== "none") return;
     const inThisBoot = seen?.boot === this.boot ? Math.round(seen.ms - seen.monotonicMs) : undefined;
-    // A kernel that started after that time has shown so much more by now.
-    this.#offsetMs = knownOffsetMs ?? inThisBoot ?? this.#notBeforeMs;
+    // A kernel that started after the time last seen has shown so much more by now.
+    this.#offsetMs = knownOffsetMs ?? inThisBoot ?? Math.max(this.#offsetMs, seen?.ms ?? 0);
     if (fixed === undefined) return;
     this.#offsetMs = fixed.offsetMs;
     this.#trust = fixed.isCertain ? "good" : "waited";
