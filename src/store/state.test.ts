@@ -9,6 +9,7 @@ import type { Sample } from "../pipeline.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
 import { tagRef } from "../testing/store-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { passWhile } from "../testing/virtual-wait.ts";
 import { openStore, type Store, type StoreOptions } from "./open-store.ts";
 
 const CONFIG = {
@@ -148,4 +149,43 @@ test("P3: the loss of one of the two files loses no topic that is published reta
     assert.deepEqual(state.retained("cloud", "mqtts://a"), ["one", "two"]);
     await outbox.close();
   }
+});
+
+test("P3: nor does the loss of one file after the other, with a start between them", async (t) => {
+  for (const [one, other] of [
+    ["state.db", "outbox.db"],
+    ["outbox.db", "state.db"],
+  ] as const) {
+    const clock = new VirtualClock();
+    const disk = newDisk(t, clock);
+    const first = await open(disk, clock);
+    await first.state.setRetained("cloud", "mqtts://a", ["one", "two"]);
+    await first.outbox.close();
+    disk.damage(one, "emptied");
+    await (await open(disk, clock)).outbox.close();
+    disk.damage(other, "emptied");
+    const { state, outbox } = await open(disk, clock);
+    assert.deepEqual(state.retained("cloud", "mqtts://a"), ["one", "two"]);
+    await outbox.close();
+  }
+});
+
+test("P3: a session that no file knows is below those of the next start, however soon that comes", async (t) => {
+  const clock = new VirtualClock();
+  const disk = newDisk(t, clock);
+  const first = await open(disk, clock);
+  await first.state.nextSession("cloud");
+  await first.outbox.close();
+  disk.condition.fault = "full";
+  await clock.advance(60_400);
+  const { state } = await open(disk, clock);
+  const session = () => passWhile(clock, "a session number", state.nextSession("cloud"));
+  const given = [await session(), await session(), await session()];
+  disk.cutPower();
+  disk.condition.fault = "none";
+  given.push(await (await open(disk, clock)).state.nextSession("cloud"));
+  assert.deepEqual(
+    given,
+    [...new Set(given)].sort((a, b) => a - b),
+  );
 });

@@ -9,7 +9,7 @@
  *     tags                                    all that the outbox may hold samples of
  *     provisional                             the epoch began at a guess of the time
  */
-import type { Clock } from "../core/clock.ts";
+import { type Clock, sleep } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { KnownTime, LastSeen } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
@@ -66,6 +66,8 @@ export class State implements StateStore {
   readonly #options: StateOptions;
   readonly #counters = new Map<string, Counter>();
   readonly #retained = new Map<string, readonly string[]>();
+  /** What only one of the two files knows: the next loss of a file could be that one. */
+  readonly #keptOnce = new Set<string>();
   readonly #settled: Promise<void>;
   #settle = () => {};
   #settledMs = 0;
@@ -90,6 +92,10 @@ export class State implements StateStore {
     for (const [name, text] of [...facts, ...copies]) {
       // Of two that differ both are kept: a topic that is cleared once too often does no harm.
       if (name.startsWith(RETAINED)) this.#retained.set(name, union(this.#retained.get(name), topicsIn(text)));
+    }
+    for (const [name, topics] of this.#retained) {
+      const isIn = (all: Facts) => all.some(([other, text]) => other === name && text === JSON.stringify(topics));
+      if (!isIn(facts) || !isIn(copies)) this.#keptOnce.add(name);
     }
     this.lastKnown = knownIn(facts.find(([name]) => name === KNOWN)?.[1] ?? null);
     this.knowsEarlierStart = facts.length > 0;
@@ -156,11 +162,18 @@ export class State implements StateStore {
     try {
       while (counter.value >= counter.stored) await this.#reserve(name);
     } catch (error) {
-      // Live values must go out on a card that takes nothing, too. The next start goes by the time as well.
+      // Live values must go out on a card that takes nothing, too.
       this.#refused(error);
-      counter.value = Math.max(counter.value, this.#seconds());
+      await this.#timeReaches(counter);
     }
     return ++counter.value;
+  }
+
+  /** The next start goes on above the time: what no file knows must not be ahead of it. */
+  async #timeReaches(counter: Counter): Promise<void> {
+    counter.value = Math.max(counter.value, this.#seconds() - 1);
+    const aheadMs = (counter.value + 1) * 1_000 - this.#nowMs();
+    if (aheadMs > 0) await sleep(this.#options.clock, Math.min(aheadMs, AHEAD * 1_000));
   }
 
   retained(uplink: string, server: string): readonly string[] {
@@ -169,7 +182,8 @@ export class State implements StateStore {
 
   async setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void> {
     const name = retainedName(uplink, server);
-    const text = topics.length === 0 ? null : JSON.stringify(topics);
+    const text = textOf(topics);
+    this.#keptOnce.delete(name);
     try {
       await this.#saveTwice([[name, text]]);
       this.#owed.delete(name);
@@ -266,8 +280,10 @@ export class State implements StateStore {
     const facts: Facts = [
       [name, JSON.stringify(ahead)],
       ...(name === EPOCH ? [[PROVISIONAL, this.#isProvisional ? "true" : null] as const] : []),
+      ...[...this.#keptOnce].map((retained) => [retained, textOf(this.#retained.get(retained) ?? [])] as const),
     ];
     await this.#saveTwice(facts);
+    this.#keptOnce.clear();
     counter.stored = Math.max(counter.stored, ahead);
   }
 
@@ -289,8 +305,12 @@ export class State implements StateStore {
     return counter;
   }
 
+  #nowMs(): number {
+    return Math.max(this.#settledMs, this.#options.clock.wallMs());
+  }
+
   #seconds(): number {
-    return Math.floor(Math.max(this.#settledMs, this.#options.clock.wallMs()) / 1_000);
+    return Math.floor(this.#nowMs() / 1_000);
   }
 
   #raise(name: string, stored: number | undefined): void {
@@ -334,6 +354,10 @@ function tagsIn(text: string | null): readonly TagRef[] | undefined {
     type: VALUE_TYPES.find((known) => known === type) ?? "string",
     priority: PRIORITIES.find((known) => known === priority) ?? "normal",
   }));
+}
+
+function textOf(topics: readonly string[]): string | null {
+  return topics.length === 0 ? null : JSON.stringify(topics);
 }
 
 function topicsIn(text: string | null): readonly string[] {
