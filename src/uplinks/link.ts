@@ -56,6 +56,9 @@ export class Link {
   #readingLive = false;
   #readingHistory = false;
   #upkeepOnItsWay = false;
+  /** Samples were given up before they were told: whoever reads takes older ones for current until the next picture. */
+  #missesSome = false;
+  #pictureAtMs = 0;
   /** The last number that was shown without its time; 0 for none, or none that still waits to be told as it is. */
   #shownTo = 0;
   #unsubscribe = () => {};
@@ -165,9 +168,11 @@ export class Link {
   async #cut(): Promise<boolean> {
     const { queue, clock, format } = this.#options;
     this.#flow = beginCut(this.#flow);
+    this.#missesSome = false;
     const cut = queue.newest();
     const isDated = queue.dated() >= cut;
     const beganMs = clock.monotonicMs();
+    this.#pictureAtMs = beganMs;
     if (!(await this.#publish(format.picture()))) return false;
     const tookMs = clock.monotonicMs() - beganMs;
     if (!(await this.#sender.none("live"))) return false;
@@ -206,6 +211,9 @@ export class Link {
     if (this.#shownTo > 0 && this.#shownTo <= queue.dated() && !this.#flow.cutting && !this.#readingLive) {
       void this.#cutAgain("the clock is settled");
     }
+    if (clock.monotonicMs() >= this.#pictureDueMs() && !this.#flow.cutting && !this.#readingLive) {
+      void this.#cutAgain("samples were given up before they were told");
+    }
     const range = liveRange(this.#flow, queue.newest(), clock.monotonicMs());
     if (range === undefined || this.#readingLive) return;
     this.#readingLive = true;
@@ -215,10 +223,16 @@ export class Link {
     });
   }
 
+  /** A memory that stays full loses more all the time: pictures leave half of the link to what is not lost. */
+  #pictureDueMs(): number {
+    return this.#missesSome ? this.#pictureAtMs + this.#flow.liveLagMaxMs : Number.POSITIVE_INFINITY;
+  }
+
   async #readLive({ from, to }: Range): Promise<void> {
     const { queue, clock } = this.#options;
     const batch = this.#usable(await queue.readLive(from, to, LIVE_READ_SAMPLES), from);
     if (batch === undefined || !this.#delivering) return;
+    if (batch.samples.length <= batch.covers.to - batch.covers.from) this.#missesSome = true;
     const [first] = batch.samples;
     if (first === undefined) {
       queue.acknowledge(batch.covers);
@@ -263,6 +277,7 @@ export class Link {
     this.#flow = accrue(this.#flow, history.rateBytesPerS, nowMs);
     // What is due already waits for history to arrive, not for a time.
     let wakeAtMs = this.#upkeepOnItsWay || view.upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
+    if (!this.#flow.cutting) wakeAtMs = Math.min(wakeAtMs, this.#pictureDueMs());
     while (!this.#leaving && this.#historyWaits()) {
       const gate = historyGate(this.#flow, view);
       if (!gate.open) {
