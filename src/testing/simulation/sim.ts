@@ -21,6 +21,12 @@ const PROGRESS_EVERY_MS = 5_000;
 /** Making a seed small takes many runs. */
 const SHOWN_FAILURES_MAX = 3;
 const SHOWN_LINES = 60;
+/** The breach of a run that goes on and on. */
+const NO_END = "no end";
+/** No run takes as long, on a machine that is busy with other things too: whatever does would never end. */
+const SEED_LIMIT_MS = 15 * 60_000;
+/** SQLite's files and statements are never collected: a worker that ran so many seeds is replaced by a new one. */
+const SEEDS_A_WORKER = 100;
 const WORKER = fileURLToPath(new URL("./sim-worker.ts", import.meta.url));
 
 const { values: options } = parseArgs({
@@ -65,9 +71,11 @@ async function runMany(): Promise<number> {
   const beganMs = hostClock.monotonicMs();
   const results = await onAllCores(from, seeds, beganMs);
   const failed = results.filter(({ invariant }) => invariant !== undefined).sort((a, b) => a.seed - b.seed);
+  // One without an end cannot be told.
+  const shown = failed.filter(({ invariant }) => invariant !== NO_END);
   tell(progress(results, beganMs));
   for (const { seed, invariant } of failed) tell(`✗ SIM_SEED=${seed}: ${invariant}`);
-  if (!options["first-only"]) for (const { seed } of failed.slice(0, SHOWN_FAILURES_MAX)) await show(seed);
+  if (!options["first-only"]) for (const { seed } of shown.slice(0, SHOWN_FAILURES_MAX)) await show(seed);
   tell(failed.length === 0 ? `all ${results.length} seeds held` : `${failed.length} of ${results.length} seeds failed`);
   return failed.length === 0 ? 0 : 1;
 }
@@ -87,32 +95,46 @@ async function onAllCores(from: number, count: number, beganMs: number): Promise
   let next = from;
   let toldMs = beganMs;
   const take = () => (next < from + count && !(options["first-only"] && hasFailed(results)) ? next++ : undefined);
-  const workers = Array.from({ length: Math.min(availableParallelism(), count) }, () => fork(WORKER));
-  const work = (worker: ChildProcess) =>
-    new Promise<void>((resolve, reject) => {
-      const seed = take();
-      let running = seed;
-      worker.on("message", (result: SeedResult) => {
-        results.push(result);
-        if (result.invariant !== undefined) tell(`✗ SIM_SEED=${result.seed}: ${result.invariant}`);
-        if (hostClock.monotonicMs() - toldMs >= PROGRESS_EVERY_MS) {
-          toldMs = hostClock.monotonicMs();
-          tell(progress(results, beganMs));
+  const done = (result: SeedResult) => {
+    results.push(result);
+    if (result.invariant !== undefined) tell(`✗ SIM_SEED=${result.seed}: ${result.invariant}`);
+    if (hostClock.monotonicMs() - toldMs < PROGRESS_EVERY_MS) return;
+    toldMs = hostClock.monotonicMs();
+    tell(progress(results, beganMs));
+  };
+  const work = async () => {
+    for (let seed = take(); seed !== undefined; seed = take()) {
+      const worker = fork(WORKER);
+      try {
+        for (let runs = 1; seed !== undefined; runs++) {
+          const result: SeedResult = await resultOf(worker, seed);
+          done(result);
+          if (result.invariant === NO_END || runs === SEEDS_A_WORKER) break;
+          seed = take();
         }
-        running = take();
-        if (running === undefined) resolve();
-        else worker.send(running);
-      });
-      worker.on("exit", (code) => reject(new Error(`seed ${running} ended its worker with ${code}`)));
-      if (seed === undefined) resolve();
-      else worker.send(seed);
-    });
-  try {
-    await Promise.all(workers.map(work));
-  } finally {
-    for (const worker of workers) worker.kill();
-  }
+      } finally {
+        worker.kill("SIGKILL");
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), count) }, work));
   return results;
+}
+
+/** What the worker makes of the seed; a run that goes on and on is a breach, too. */
+async function resultOf(worker: ChildProcess, seed: number): Promise<SeedResult> {
+  return await new Promise<SeedResult>((resolve, reject) => {
+    const settle = (end: () => void) => {
+      limit.cancel();
+      worker.removeAllListeners("message").removeAllListeners("exit");
+      end();
+    };
+    const endless = { seed, virtualMs: 0, hash: "", takenIn: 0, invariant: NO_END };
+    const limit = hostClock.after(SEED_LIMIT_MS, () => settle(() => resolve(endless)));
+    worker.once("message", (result: SeedResult) => settle(() => resolve(result)));
+    worker.once("exit", (code) => settle(() => reject(new Error(`seed ${seed} ended its worker with ${code}`))));
+    worker.send(seed);
+  });
 }
 
 function hasFailed(results: readonly SeedResult[]): boolean {
