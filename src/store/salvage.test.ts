@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { closeSync, cpSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -48,6 +59,47 @@ test("P4 P8: a flipped byte in any page costs what lies there, and whatever is l
     await rig.close();
   }
   assert.ok(salvaged > 0, "some files were set aside and salvaged");
+});
+
+test("P4 P8: a file whose end is missing is damaged, wherever its log begins, and whatever is lost is told", async (t) => {
+  const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
+  // Long rows: what of them lies on pages of its own SQLite reads past its cache.
+  const limits = { recentSamples: 50, maxBlockSamples: 400 };
+  await rig.open({}, { limits });
+  rig.queue();
+  const given: Sample[] = [];
+  const fill = async (samples: number) => {
+    for (const end = given.length + samples; given.length < end; ) given.push(rig.appendValue(Math.sin(given.length)));
+    await rig.untilCommitted(given.length);
+  };
+  await fill(2_000);
+  await rig.close();
+  await rig.open({}, { limits });
+  rig.queue();
+  await fill(500);
+  await rig.clock.advance(120_000);
+  rig.cutPower();
+  const whole = mkdtempSync(join(tmpdir(), "sallyport-truncated-"));
+  t.after(() => rmSync(whole, { recursive: true, force: true }));
+  cpSync(rig.dir, whole, { recursive: true });
+  const bytes = statSync(join(rig.dir, "outbox.db")).size;
+  for (let length = 100; length < bytes; length += 2_500) {
+    rig.cutPower();
+    rmSync(rig.dir, { recursive: true });
+    cpSync(whole, rig.dir, { recursive: true });
+    truncateSync(join(rig.dir, "outbox.db"), length);
+    await rig.open({}, { limits });
+    const queue = rig.queue();
+    // A read that meets the missing end waits until the file is renewed.
+    let left: readonly Sample[] | undefined;
+    void readAll(queue).then((samples) => {
+      left = samples;
+    });
+    await rig.until(() => left !== undefined);
+    checkTold(given, left ?? [], queue, `${length} of ${bytes} bytes`);
+    await rig.close();
+  }
+  assert.doesNotMatch(rig.logged.join("\n"), /waits for the next start/);
 });
 
 function checkTold(given: readonly Sample[], left: readonly Sample[], queue: UplinkQueue, where: string): void {
