@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { ReloadWatch } from "./reload.ts";
 
@@ -35,7 +34,7 @@ test("P8: what is asked for, or changed, while the gateway starts is loaded once
 });
 
 test("P8: a hang-up during a reload means one more, and none begins once the gateway stops", async (t) => {
-  const { watch } = watched(t);
+  const { watch, clock } = watched(t);
   const ends: (() => void)[] = [];
   watch.start(() => new Promise((done) => ends.push(done)));
   watch.ask();
@@ -43,12 +42,12 @@ test("P8: a hang-up during a reload means one more, and none begins once the gat
   watch.ask();
   assert.equal(ends.length, 1);
   ends[0]?.();
-  await setImmediate();
+  await clock.advance(0);
   assert.equal(ends.length, 2);
   watch.ask();
   watch.stop();
   ends[1]?.();
-  await setImmediate();
+  await clock.advance(0);
   watch.ask();
   assert.equal(ends.length, 2);
 });
