@@ -32,6 +32,8 @@ export const VALUE_EVERY_MS = 100;
 const PROBES = 7;
 const SMALL_BYTES = 64;
 const MESSAGE_BYTES = 4_096;
+/** Until TCP knows a slow link, and history its pace; a fast one is through at once. */
+const SETTLE_SAMPLES = 200;
 /** As long as so much waits, history goes on. */
 const BACKLOG_MIN = 5_000;
 /** The last value is on its way for less. */
@@ -45,7 +47,7 @@ const queue = outbox.uplink(UPLINK, "now");
 const { uplink, transport, values } = openReplayUplink({ outbox, state, certificates, server });
 const { roundTripMs, messageMs } = await measureLink(transport);
 uplink.start();
-while (uplink.report().replayed === 0) await sleep(hostClock, LOOK_MS);
+while (uplink.report().replayed < SETTLE_SAMPLES) await sleep(hostClock, LOOK_MS);
 const replayedBefore = uplink.report().replayed;
 const startMs = hostClock.monotonicMs();
 let taken = 0;

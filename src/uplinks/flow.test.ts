@@ -123,6 +123,16 @@ describe("the gate of history", () => {
     assert.equal(historyGate(beginCut(flowAt(10)), idle).open, false);
   });
 
+  test("P6: on a link that one small message fills, the next waits until live values behind the last have gone", () => {
+    const live = afterSending(flowAt(10), "live", 200, 0);
+    assert.equal(historyGate(live, idle).open, false);
+    assert.equal(historyGate(live, { ...idle, nowMs: HISTORY_AT_LEAST_EVERY_MS }).open, true);
+    const pace = { ...live.pace, budgetBytes: 2 * HISTORY_MESSAGE_MIN_BYTES };
+    assert.equal(historyGate({ ...live, pace }, idle).open, true);
+    const ack = { ackMs: 40, bytes: 200, queuedBytes: 200, historyBytes: 0 };
+    assert.equal(historyGate(afterAck(live, "live", ack), idle).open, true);
+  });
+
   test("P6: opens once a second for the smallest message, however busy live values keep the link", () => {
     const busy: FlowView = { ...idle, socketBytes: 1e6, newest: 99 };
     assert.deepEqual(historyGate(flowAt(10), busy), { open: false, untilMs: HISTORY_AT_LEAST_EVERY_MS });

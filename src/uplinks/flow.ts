@@ -166,7 +166,10 @@ export function historyGate(flow: Flow, view: FlowView): HistoryGate {
   if (inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX || flow.messages.history >= HISTORY_WINDOW_MAX) return CLOSED;
   const messageBytes = historyMessageBytes(flow.pace);
   const liveBlocked = flow.cutting || (view.newest >= flow.liveNext && !liveMayGo(flow, nowMs));
-  const linkFree = view.socketBytes === 0 && !liveBlocked && !view.upkeepDue;
+  // Where one small message fills the link, the next one waits until live values behind the last have gone: else what
+  // comes now would wait for those, too.
+  const liveUnderWay = flow.messages.live > 0 && flow.pace.budgetBytes <= HISTORY_MESSAGE_MIN_BYTES;
+  const linkFree = view.socketBytes === 0 && !liveBlocked && !liveUnderWay && !view.upkeepDue;
   const fits = flow.bytes.history === 0 || flow.bytes.history + messageBytes <= flow.pace.budgetBytes;
   if (linkFree && fits) return { open: true, maxBytes: messageBytes };
   if (flow.messages.history > 0) return CLOSED;
