@@ -11,6 +11,7 @@ export class Card {
   readonly disk: SimulatedDisk;
   readonly #clock: VirtualClock;
   readonly #faults = new Map<number, Fault>();
+  #troubledFromMs = Number.POSITIVE_INFINITY;
   #troubledMs = Number.NEGATIVE_INFINITY;
   #takesNothingSinceMs = Number.POSITIVE_INFINITY;
 
@@ -38,6 +39,12 @@ export class Card {
     return Number.isFinite(this.#troubledMs);
   }
 
+  /** Nothing of any trouble could be felt by what waits for the card no longer than this. */
+  wasWellFor(takenInMs: number, waitsMs: number): boolean {
+    const isBefore = takenInMs + waitsMs < this.#troubledFromMs;
+    return isBefore || takenInMs > this.#troubledMs + CARD_WELL_FOR_MS;
+  }
+
   takesNothing(): boolean {
     return this.disk.condition.fault !== "none";
   }
@@ -54,6 +61,7 @@ export class Card {
     condition.fault = has("disk failing") ? "erroring" : has("disk full") ? "full" : "none";
     condition.slowMs = Math.max(0, ...troubles.map((trouble) => (trouble.kind === "disk slow" ? trouble.delayMs : 0)));
     this.#troubledMs = this.#clock.monotonicMs();
+    this.#troubledFromMs = Math.min(this.#troubledFromMs, this.#troubledMs);
     const sinceMs = Math.min(this.#takesNothingSinceMs, this.#troubledMs);
     this.#takesNothingSinceMs = condition.fault === "none" ? Number.POSITIVE_INFINITY : sinceMs;
   }

@@ -22,7 +22,7 @@ export const INVARIANTS = {
   "P7 bounded": ["bounds.ts checkBounds", "bounds.ts checkFrozen", "far-end.ts #arrived"],
   "P8 changes are safe": ["world.ts boot", "world.ts shutDown", "world.ts #reload"],
   "P9 honest time": ["taken-in.ts #checkStamp", "taken-in.ts takeUndated", "delivery-book.ts #checkTime"],
-  convergence: ["simulate.ts #whoIsNotConnected"],
+  convergence: ["simulate.ts #whoIsNotConnected", "simulate.ts #whatWaits"],
   "no bug": ["simulate.ts toTheEnd"],
 } as const;
 

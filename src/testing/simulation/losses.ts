@@ -1,5 +1,6 @@
 /** P4, the other half: what was told as lost and never came must have been lost by something that happened. */
 import { PRIORITIES } from "../../core/tag.ts";
+import type { Card } from "./card.ts";
 import type { DeliveryBook, Told } from "./delivery-book.ts";
 import type { SitePlan } from "./plan.ts";
 import { hasSmallOutbox } from "./site.ts";
@@ -40,6 +41,11 @@ export function checkLosses(uplink: string, book: DeliveryBook, causes: Causes, 
 
 const BOUND = "P4 a power cut takes no more than the bound";
 
+/** On a card that is well. */
+export function waitsInMemoryMs({ commitIntervalMs, outageCommitIntervalMs }: SitePlan["outbox"]): number {
+  return COMMIT_INTERVALS * Math.max(commitIntervalMs, outageCommitIntervalMs) + CHECK_MIN_MS;
+}
+
 function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
   const { outbox, cuts, damagedMs, cardTroubled, isHistoryOff } = causes;
   switch (told.reason) {
@@ -47,8 +53,7 @@ function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
       const cut = cuts.find(({ atMs }) => atMs >= taken.atMs);
       // A stop that cannot write is no clean one either.
       if (cut === undefined) return cardTroubled ? "" : "no power cut followed";
-      const boundMs =
-        COMMIT_INTERVALS * Math.max(outbox.commitIntervalMs, outbox.outageCommitIntervalMs) + CHECK_MIN_MS;
+      const boundMs = waitsInMemoryMs(outbox);
       const ageMs = cut.atMs - taken.atMs;
       return cut.onGoodCard && ageMs > boundMs
         ? `it was taken in ${ageMs} ms before the cut, the bound is ${boundMs} ms`
@@ -67,12 +72,24 @@ function doubtOf(taken: TakenIn, told: Told, causes: Causes): string {
   }
 }
 
+/** Where samples wait. */
+interface Room {
+  readonly card: Card;
+  /** What a sample waits for in memory, at most, on a card that is well. */
+  readonly waitsMs: number;
+}
+
 /** Blocks and pieces of memory go as a whole: only what is so far apart is in different ones. */
 const APART_PLACES = 3_000;
 
-/** At a limit the lowest priority goes first: while a sample was given up, none of a lower one that is older was kept. */
-export function checkPriorities(uplink: string, book: DeliveryBook, story: Story): void {
+/**
+ * At a limit the lowest priority goes first: while a sample was given up, none of a lower one that is older was kept.
+ * Not where the card had trouble: memory and file are then two places with a limit each, and memory gives up what it
+ * holds, while the file keeps what is cheaper. To free room in memory for it nothing can be deleted there.
+ */
+export function checkPriorities(uplink: string, book: DeliveryBook, { card, waitsMs }: Room, story: Story): void {
   const given = book.losses().flatMap(([taken, records]) => {
+    if (!card.wasWellFor(taken.atMs, waitsMs)) return [];
     const told = records.find(({ reason }) => reason === "outbox full");
     return told === undefined ? [] : [[taken, told] as const];
   });

@@ -7,7 +7,7 @@ import { VirtualClock } from "../virtual-clock.ts";
 import { checkBounds, checkFrozen } from "./bounds.ts";
 import { BEGAN_MS } from "./draw.ts";
 import type { Invariant } from "./invariant.ts";
-import { checkLosses, checkPriorities } from "./losses.ts";
+import { checkLosses, checkPriorities, waitsInMemoryMs } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
 import type { Fault, Plan, Trouble } from "./plan.ts";
 import { checkReported } from "./reported.ts";
@@ -66,6 +66,8 @@ class Run {
   readonly #plan: Plan;
   readonly #story: Story;
   readonly #events: PlannedEvent[];
+  /** How many samples there were, step by step. */
+  readonly #counts: number[] = [];
 
   constructor(plan: Plan, root: string) {
     this.#plan = plan;
@@ -126,7 +128,7 @@ class Run {
       const unwell = this.#whoIsNotConnected() ?? this.#whatIsShownWrong();
       // What its file holds goes out after the next start: somebody changes the card, or the power fails some day.
       if (unwell === undefined && this.world.isBlind) void this.world.startAnew();
-      const lack = unwell ?? this.#whatIsOwed();
+      const lack = unwell ?? this.#whatIsOwed() ?? this.#whatWaits();
       calm = lack === undefined ? calm + 1 : 0;
       if (lack === undefined || clock.monotonicMs() <= untilMs) continue;
       this.#story.breach(lack.invariant, `${CONVERGED_WITHIN_MS / 60_000} min after the last fault: ${lack.what}`);
@@ -168,6 +170,16 @@ class Run {
     return undefined;
   }
 
+  /** Held back longer than what is owed may be. What was told as lost may still come: a gap reaches over it. */
+  #whatWaits(): Lack | undefined {
+    const { life, takenIn } = this.world;
+    this.#counts.push(takenIn.count);
+    if (this.#counts.length > SETTLED_AFTER_MS / STEP_MS) this.#counts.shift();
+    const fresh = takenIn.count - (this.#counts[0] ?? 0);
+    const waiting = life?.gateway?.uplinks().find(({ depth }) => depth > fresh);
+    return waiting && { invariant: "convergence", what: `${waiting.name} has ${waiting.depth} samples to send` };
+  }
+
   #check(): void {
     const { life, site, farEnd, takenIn, clock, plant } = this.world;
     // Once all is calm the guests stay, so that a moment comes at which each of them has heard a status.
@@ -189,6 +201,7 @@ class Run {
       stopped = true;
     });
     while (!stopped && !this.#isBroken()) await this.#passUntil(this.world.clock.monotonicMs() + STEP_MS);
+    const waitsMs = waitsInMemoryMs(this.#plan.site.outbox);
     for (const { name, history } of this.world.site.uplinks) {
       const causes = {
         outbox: this.#plan.site.outbox,
@@ -198,7 +211,7 @@ class Run {
         isHistoryOff: !history,
       };
       checkLosses(name, farEnd.book(name), causes, this.#story);
-      checkPriorities(name, farEnd.book(name), this.#story);
+      checkPriorities(name, farEnd.book(name), { card, waitsMs }, this.#story);
     }
     this.world.takenIn.checkOrder();
   }

@@ -309,7 +309,7 @@ export class World {
       life.kill();
       this.#isDown = true;
       this.#forgiveWithoutTrace();
-      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.card.isWell() });
+      this.cuts.push({ atMs: this.clock.monotonicMs(), onGoodCard: this.card.isWell() && !this.isBlind });
       this.#story.tell("⚡ the power is cut");
       this.clock.after(Math.max(1, darkMs), () => {
         inTheDark();
@@ -325,7 +325,7 @@ export class World {
     else this.clock.after(CUT_LATEST_MS, cutNow);
   }
 
-  #damage(file: "outbox.db" | "state.db", how: "truncated" | "emptied"): void {
+  #damage(file: "outbox.db" | "state.db", how: Damage): void {
     this.damagedMs = this.clock.monotonicMs();
     this.card.disk.damage(file, how);
   }
