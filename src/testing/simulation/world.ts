@@ -325,7 +325,7 @@ export class World {
     else this.clock.after(CUT_LATEST_MS, cutNow);
   }
 
-  #damage(file: "outbox.db" | "state.db", how: Damage): void {
+  #damage(file: "outbox.db" | "state.db", how: "truncated" | "emptied"): void {
     this.damagedMs = this.clock.monotonicMs();
     this.card.disk.damage(file, how);
   }
