@@ -34,6 +34,7 @@ export class FarBroker {
   readonly #hindrances = new Map<number, Hindrance>();
   #troubledMs = 0;
   #frozenSinceMs = Number.POSITIVE_INFINITY;
+  #slow: { readonly bytesPerS: number; readonly untilMs: number } = { bytesPerS: Number.POSITIVE_INFINITY, untilMs: 0 };
   readonly #readers = new Map<string, { readonly resident: Reader; guest: Reader; guestSinceMs: number }>();
 
   constructor(plan: BrokerPlan, clock: VirtualClock, onMessage: (message: Message) => void) {
@@ -62,6 +63,13 @@ export class FarBroker {
   /** For how long nothing has come through, and nobody has been told. */
   frozenForMs(): number {
     return Math.max(0, this.#clock.monotonicMs() - this.#frozenSinceMs);
+  }
+
+  /** The slowest that it was within so long. */
+  bytesPerSWithin(ms: number): number {
+    const { bytesPerS, untilMs } = this.#slow;
+    const isFelt = this.#clock.monotonicMs() - untilMs <= ms;
+    return Math.min(this.broker.bytesPerS, isFelt ? bytesPerS : Number.POSITIVE_INFINITY);
   }
 
   /** What may be expected of it now. */
@@ -167,6 +175,9 @@ export class FarBroker {
     const delays = all.map((one) => (one.kind === "slow to acknowledge" ? one.delayMs : 0));
     this.broker.ackDelayMs = Math.max(this.#plan.ackDelayMs, ...delays);
     const rates = all.map((one) => (one.kind === "slow link" ? one.bytesPerS : Number.POSITIVE_INFINITY));
+    if (this.broker.bytesPerS < this.#plan.bytesPerS) {
+      this.#slow = { bytesPerS: this.broker.bytesPerS, untilMs: this.#troubledMs };
+    }
     this.broker.bytesPerS = Math.min(this.#plan.bytesPerS, ...rates);
   }
 }

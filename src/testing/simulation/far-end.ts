@@ -14,25 +14,28 @@ const MESSAGE_MAX_BYTES = 100_000;
 /** The outbox looks this often for what is too old. */
 const RETENTION_PERIOD_MS = 60_000;
 
+/** What the card does to what is sent. */
+export interface Below {
+  readonly card: { isWell(): boolean };
+  /** The gateway works without its files. */
+  readonly isBlind: boolean;
+  isLiveHeldUp(): boolean;
+}
+
 export class FarEnd {
   readonly brokers: readonly FarBroker[];
   readonly #clock: VirtualClock;
   readonly #story: Story;
   readonly #takenIn: TakenInBook;
-  readonly #isHeldUp: () => boolean;
+  readonly #below: Below;
   readonly #books = new Map<string, DeliveryBook>();
   readonly #awaySinceMs = new Map<string, number>();
+  /** Snapshots that brokers keep and of which the card knows. */
+  readonly #remembered = new Set<string>();
 
-  /** @param isHeldUp a card in trouble may hold live values up */
-  constructor(
-    plans: readonly BrokerPlan[],
-    clock: VirtualClock,
-    story: Story,
-    takenIn: TakenInBook,
-    isHeldUp: () => boolean,
-  ) {
+  constructor(plans: readonly BrokerPlan[], clock: VirtualClock, story: Story, takenIn: TakenInBook, below: Below) {
     this.#clock = clock;
-    this.#isHeldUp = isHeldUp;
+    this.#below = below;
     this.#story = story;
     this.#takenIn = takenIn;
     takenIn.onDated((samples) => {
@@ -79,8 +82,22 @@ export class FarEnd {
     for (const name of uplinks) this.book(name).owe(taken);
   }
 
+  /** Known limit: what is published retained while the card takes nothing, no later start can clear. */
+  isRemembered(broker: number, uplink: string, device: string): boolean {
+    return this.#remembered.has(`${broker} ${uplink} ${device}`);
+  }
+
+  #noteRetained(broker: number, { topic, payload }: Message): void {
+    const [, , uplink, stage, device] = topic.split("/");
+    const name = `${broker} ${uplink} ${device}`;
+    if (stage !== "snapshot") return;
+    if (payload.length === 0) this.#remembered.delete(name);
+    else if (this.#below.card.isWell() && !this.#below.isBlind) this.#remembered.add(name);
+  }
+
   #arrived(broker: number, message: Message): void {
     const [, , uplink = ""] = message.topic.split("/");
+    this.#noteRetained(broker, message);
     const bytes = message.topic.length + message.payload.length;
     if (bytes >= MESSAGE_MAX_BYTES) this.#story.breach("P7 bounded", `a message of ${bytes} bytes on ${message.topic}`);
     this.#story.note(`broker ${broker} ${message.topic} ${message.payload.length}`);
@@ -92,7 +109,7 @@ export class FarEnd {
     if (way === undefined) return;
     // What waits for the card to be committed waits for no link.
     const heldUp = { liveMaxMs: Number.POSITIVE_INFINITY, historyMaxBytes: () => Number.POSITIVE_INFINITY };
-    const expected = this.#isHeldUp() ? { ...way, ...heldUp } : way;
+    const expected = this.#below.isLiveHeldUp() ? { ...way, ...heldUp } : way;
     this.book(uplink).arrived(message, this.#clock.monotonicMs(), expected);
   }
 }

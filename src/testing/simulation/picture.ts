@@ -12,6 +12,12 @@ import { isBefore, isDated, type TakenIn, type TakenInBook } from "./taken-in.ts
 const SILENCE_KEEP_ALIVES = 1.5;
 /** What is shown as current lags by no more than this behind what was taken in, while all passes. */
 const LAG_MAX_MS = 20_000;
+/** What is lost before it is told comes with the next picture: the one that missed it, as long a pause, and the next. */
+const LAG_PICTURES = 3;
+/** For so long a link that was slow has not made good for it. */
+const SLOW_FELT_MS = 30_000;
+/** A picture of all, with what is on the link before it. */
+const PICTURE_BYTES = 16_384;
 
 export interface Scene {
   readonly site: SitePlan;
@@ -24,10 +30,12 @@ export interface Scene {
 /** After every step: what a reader takes for current is not older than the bound. */
 export function checkCurrency(scene: Scene): void {
   for (const uplink of scene.site.uplinks) {
-    const boundMs = SILENCE_KEEP_ALIVES * uplink.keepAliveMs + LAG_MAX_MS;
     for (const index of uplink.brokers) {
-      for (const reader of scene.farEnd.brokers[index]?.readers(uplink.name) ?? [])
-        checkReader(scene, uplink, reader, boundMs);
+      const broker = scene.farEnd.brokers[index];
+      if (broker === undefined) continue;
+      const picturesMs = (LAG_PICTURES * PICTURE_BYTES * 1_000) / broker.bytesPerSWithin(SLOW_FELT_MS);
+      const boundMs = SILENCE_KEEP_ALIVES * uplink.keepAliveMs + LAG_MAX_MS + Math.round(picturesMs);
+      for (const reader of broker.readers(uplink.name)) checkReader(scene, uplink, reader, boundMs);
     }
   }
 }
@@ -54,10 +62,10 @@ function isOlder({ epoch, timestampMs, unsynced }: ReaderTag, due: TakenIn): boo
 }
 
 /** Why a reader's picture is not yet that of the tag table; empty when it is. */
-export function difference(reader: Reader, values: CurrentValues): string {
+export function difference(reader: Reader, values: CurrentValues, isRemembered: (device: string) => boolean): string {
   if (!reader.online()) return "the reader sees the gateway offline";
   const devices = values.devices();
-  const stray = reader.devices().find((name) => !devices.some((device) => device.name === name));
+  const stray = reader.devices().find((name) => isRemembered(name) && !devices.some((device) => device.name === name));
   if (stray !== undefined) return `${stray} is still shown, though it is gone`;
   for (const device of devices) {
     const { current, reason } = reader.currency(device.name);

@@ -149,8 +149,10 @@ class Run {
     const { life, farEnd } = this.world;
     const gateway = life?.gateway;
     for (const { name, server } of gateway?.uplinks() ?? []) {
-      for (const reader of farEnd.brokers[brokerOf(server)]?.readers(name) ?? []) {
-        const reason = gateway === undefined ? "" : difference(reader, gateway.values);
+      const broker = brokerOf(server);
+      const isRemembered = (device: string) => farEnd.isRemembered(broker, name, device);
+      for (const reader of farEnd.brokers[broker]?.readers(name) ?? []) {
+        const reason = gateway === undefined ? "" : difference(reader, gateway.values, isRemembered);
         if (reason !== "") return { invariant: "P3 the picture equals the tags", what: `${name}: ${reason}` };
       }
     }

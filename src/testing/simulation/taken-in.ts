@@ -42,12 +42,10 @@ interface TagBook {
   /** In the order of being taken in. */
   readonly all: TakenIn[];
   lastIsReadBefore: boolean;
-  /** Taken in, not yet old enough to have to be known, oldest first. */
-  fresh: TakenIn[];
-  /** The newest that is. */
-  due: TakenIn | undefined;
 }
 
+/** Session numbers are stored so far ahead, a second each: the next start goes on above them. */
+const NUMBERS_AHEAD_MS = 16_000;
 /** A stamp counts on from the one before, by a step of the clock up to a second; a read-before is older. */
 const STAMP_OFF_MAX_MS = 1_500;
 
@@ -62,6 +60,7 @@ export class TakenInBook {
   readonly #darks = new Map<Dark, TakenIn[]>();
   #onDated: (samples: readonly TakenIn[]) => void = () => undefined;
   #count = 0;
+  #highestEpoch = 0;
 
   /** @param clock that is always right */
   constructor(clock: Clock, story: Story) {
@@ -115,18 +114,21 @@ export class TakenInBook {
     return this.#tags.get(id)?.copies.get(keyOf(epoch, t));
   }
 
-  /** The newest that was taken in at this time or before; times asked for only rise. */
+  /** Epochs and sessions are the Unix time at first; many starts in a short time run ahead of it, to here. */
+  furthestMs(): number {
+    return this.#highestEpoch * 1_000 + NUMBERS_AHEAD_MS;
+  }
+
+  /** The newest that was taken in at this time or before. */
   newestAt(id: string, atMs: number): TakenIn | undefined {
-    const book = this.#tags.get(id);
-    if (book === undefined) return undefined;
-    let past = 0;
-    for (; past < book.fresh.length; past++) {
-      const next = book.fresh[past];
-      if (next === undefined || next.atMs > atMs) break;
-      book.due = next;
+    const all = this.#tags.get(id)?.all ?? [];
+    let [low, high] = [0, all.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((all[middle]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) low = middle + 1;
+      else high = middle;
     }
-    if (past > 0) book.fresh = book.fresh.slice(past);
-    return book.due;
+    return all[low - 1];
   }
 
   /** Over all lives each tag's samples have rising identities, those too that were dated later. */
@@ -161,7 +163,7 @@ export class TakenInBook {
     if (last !== undefined && book.lastIsReadBefore) last.jump = taken;
     book.all.push(taken);
     book.lastIsReadBefore = readBefore === true;
-    book.fresh.push(taken);
+    this.#highestEpoch = Math.max(this.#highestEpoch, epoch);
     this.#story.note(`${tag.id} ${epoch} ${t} ${String(taken.value)} ${status}`);
     return taken;
   }
@@ -207,7 +209,7 @@ export class TakenInBook {
     let book = this.#tags.get(id);
     if (book === undefined) {
       const [byStamp, copies] = [new Map(), new Map()];
-      book = { byStamp, copies, all: [], lastIsReadBefore: false, fresh: [], due: undefined };
+      book = { byStamp, copies, all: [], lastIsReadBefore: false };
       this.#tags.set(id, book);
     }
     return book;

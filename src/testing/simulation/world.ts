@@ -70,7 +70,7 @@ export class World {
     this.site = plan.site;
     this.takenIn = new TakenInBook(this.clock, this.#story);
     this.plant = new Plant(plan.seed, plan.site, this.clock);
-    this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn, () => this.isLiveHeldUp());
+    this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn, this);
     this.card = new Card(root, this.clock, new Chance(plan.seed, "card"));
     this.#time = new HostTime(this.clock, plan.site.board);
     this.#bootKernel();
@@ -289,9 +289,10 @@ export class World {
     this.#time.step(byMs);
   }
 
-  /** Known limit: where no epoch can be stored it goes by the time, and that was later once. */
+  /** Known limit: where no epoch can be stored it goes by the time; that was later once, or many starts ran ahead of it. */
   #wouldTurnBack(): boolean {
-    return this.card.takesNothing() && (!this.#time.isGood || this.clock.wallMs() < this.#bestWallMs);
+    const bestMs = Math.max(this.#bestWallMs, this.takenIn.furthestMs());
+    return this.card.takesNothing() && (!this.#time.isGood || this.clock.wallMs() < bestMs);
   }
 
   #broker(index: number) {
@@ -380,7 +381,7 @@ export class World {
 
   /** Known finding: with commitInterval 0 a card that takes nothing holds live values up, and no reader is told. */
   isLiveHeldUp(): boolean {
-    return this.site.outbox.commitIntervalMs === 0 && !this.card.isWell();
+    return this.site.outbox.commitIntervalMs === 0 && (this.isBlind || !this.card.isWell());
   }
 
   #log(): Log {
