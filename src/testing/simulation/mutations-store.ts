@@ -129,7 +129,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
       },
       {
         file: "store/state.ts",
-        find: "return Math.floor(Math.max(this.#settledMs, this.#options.clock.wallMs()) / 1_000);",
+        find: "return Math.floor(this.#nowMs() / 1_000);",
         replace: "return 1;",
       },
     ],
