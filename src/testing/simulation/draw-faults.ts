@@ -101,14 +101,7 @@ const KINDS: readonly Draw[] = [
   (chance) => aWhile({ kind: "disk slow", delayMs: chance.spread(10, 8_000) }),
   powerCut,
   powerCut,
-  (chance) => ({
-    trouble: {
-      kind: "file damaged",
-      file: chance.pick(["outbox.db", "outbox.db", "state.db"] as const),
-      damage: chance.pick(["truncated", "emptied"] as const),
-    },
-    lasts: "down",
-  }),
+  damage,
   () => ({ trouble: { kind: "restart" }, lasts: "down" }),
   reload,
   reload,
@@ -124,6 +117,14 @@ function onPin(troubleOf: (chance: Chance, pin: number) => Trouble): Draw {
     const pin = inputs.length > 0 ? chance.pick(inputs)?.pin : undefined;
     return pin === undefined ? undefined : aWhile(troubleOf(chance, pin));
   };
+}
+
+/** Flipped bytes of the outbox are left to the tests of its salvage: which rows they cost only SQLite can tell. */
+function damage(chance: Chance): Drawn {
+  const file = chance.pick(["outbox.db", "outbox.db", "state.db"] as const);
+  const how = chance.pick(["truncated", "emptied"] as const);
+  const isFlipped = file === "state.db" && chance.happens(0.5);
+  return { trouble: { kind: "file damaged", file, damage: isFlipped ? "flipped" : how }, lasts: "down" };
 }
 
 function powerCut(chance: Chance): Drawn {

@@ -7,6 +7,7 @@
 import type { RegisterTable, RegisterType } from "../../config/config.ts";
 import type { Priority } from "../../core/tag.ts";
 import type { OutboxLimits } from "../../store/outbox-limits.ts";
+import type { Damage } from "../simulated-disk.ts";
 
 export interface Plan {
   readonly seed: number;
@@ -164,7 +165,7 @@ export type Trouble =
   | {
       readonly kind: "file damaged";
       readonly file: "outbox.db" | "state.db";
-      readonly damage: "truncated" | "emptied";
+      readonly damage: Damage;
     }
   | { readonly kind: "restart" }
   /** Live: taken over by the running gateway, else by a stop and a start. */

@@ -27,6 +27,17 @@ for (const kind of ["power cut", "disk full", "clock step", "reload", "file dama
   });
 }
 
+test("P4 P9: a board that learns the time late loses nothing through a power cut, and dates nothing wrongly as Good", async () => {
+  const isLate = ({ site, faults }: Plan) =>
+    site.board?.waitAtMostMs === 60_000 &&
+    site.board.boots.every(({ goodAfterMs }) => goodAfterMs !== "never" && goodAfterMs > 5_000) &&
+    faults.some(({ trouble }) => trouble.kind === "power cut");
+  const plan = shortest(isLate);
+  const { breaches, story } = await simulate(plan);
+  assert.deepEqual(breaches, [], `SIM_SEED=${plan.seed} npm run sim tells the story`);
+  assert.ok(story.some((line) => /\d samples of boot-\d are dated/.test(line)));
+});
+
 test("a fault that is left out changes no other one, and the rest has a name", () => {
   const whole = shortest(({ faults }) => faults.length > 3);
   const kept = { ...whole, faults: whole.faults.filter(({ id }) => id % 2 === 0) };

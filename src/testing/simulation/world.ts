@@ -5,6 +5,7 @@
 import { createLog, type Log } from "../../core/log.ts";
 import type { Gateway } from "../../gateway.ts";
 import type { Sample, UndatedSample } from "../../pipeline.ts";
+import type { Damage } from "../simulated-disk.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import { Card } from "./card.ts";
 import { Chance } from "./chance.ts";
@@ -326,7 +327,7 @@ export class World {
     else this.clock.after(CUT_LATEST_MS, cutNow);
   }
 
-  #damage(file: "outbox.db" | "state.db", how: "truncated" | "emptied"): void {
+  #damage(file: "outbox.db" | "state.db", how: Damage): void {
     this.damagedMs = this.clock.monotonicMs();
     this.card.disk.damage(file, how);
   }
