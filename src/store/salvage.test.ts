@@ -16,6 +16,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Sample, UplinkQueue } from "../pipeline.ts";
 import { plain, readAll, StoreRig, tagRef } from "../testing/store-rig.ts";
+import { OUTBOX_FILE_ID, openReadOnly } from "./sqlite.ts";
+import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
 
 const PAGE_BYTES = 4_096;
 /** Samples in one block, and blocks that one page may hold or lead to where nothing else does. */
@@ -100,6 +102,26 @@ test("P4 P8: a file whose end is missing is damaged, wherever its log begins, an
     await rig.close();
   }
   assert.doesNotMatch(rig.logged.join("\n"), /waits for the next start/);
+});
+
+test("P8: where no block can be taken over, the new file knows what was, and takes samples", async (t) => {
+  const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
+  await rig.open();
+  rig.queue();
+  rig.append(1_000);
+  await rig.untilCommitted(1_000);
+  await rig.close();
+  const path = join(rig.dir, "outbox.db");
+  const file = openReadOnly(path, { fileId: OUTBOX_FILE_ID, format: OUTBOX_FORMAT });
+  const pageBytes = Number(file.pragma("page_size", { simple: true }));
+  const roots = file.prepare<[], number>("SELECT rootpage FROM sqlite_schema WHERE tbl_name = 'block'").pluck().all();
+  file.close();
+  for (const page of roots) flip(path, (page - 1) * pageBytes);
+  await rig.open();
+  assert.match(rig.logged.join("\n"), /set aside as .*, 0 blocks salvaged/);
+  rig.append(1);
+  await rig.untilCommitted(rig.store.outbox.report().newest);
+  assert.equal(rig.queue().losses()[0]?.reason, "damaged file");
 });
 
 function checkTold(given: readonly Sample[], left: readonly Sample[], queue: UplinkQueue, where: string): void {

@@ -80,7 +80,8 @@ export class SqliteBlockStore {
     const salvaged = this.#salvage(setAside.path, Number.POSITIVE_INFINITY, true);
     const database = this.#database;
     const statements = this.#statements;
-    if (database === undefined || statements === undefined || salvaged.blocks === 0) return { ...opened, setAside };
+    if (database === undefined || statements === undefined) return { ...opened, setAside };
+    // Also without a block: tags and facts came over, and a tag that memory does not know of would be written twice.
     const usage = this.#usage([], false);
     return { ...contentOf(database, statements), usage, setAside: { ...setAside, salvaged } };
   }
