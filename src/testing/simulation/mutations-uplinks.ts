@@ -182,7 +182,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
       { file: "uplinks/pace.ts", find: "const DELAY_TARGET_MS = 150;", replace: "const DELAY_TARGET_MS = 150_000;" },
       {
         file: "uplinks/flow.ts",
-        find: "const linkFree = view.socketBytes === 0 && !liveBlocked && !view.upkeepDue;",
+        find: "const linkFree = view.socketBytes === 0 && !liveBlocked && !liveUnderWay && !view.upkeepDue;",
         replace: "const linkFree = true;",
       },
     ],
