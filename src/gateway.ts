@@ -148,7 +148,6 @@ class JoinedStages implements Gateway {
       epochs: state,
       log: log.scope("tags"),
     });
-    outbox.minds(() => this.values.heldBack());
     this.#lines = config.lines.map((line) => this.#line(line));
     this.#inputs = this.#inputSource(config);
     this.#uplinks = config.uplinks.map((uplink) => this.#uplink(uplink));

@@ -228,8 +228,6 @@ export interface Outbox extends Intake {
   reconfigure(uplinks: readonly ConfiguredUplink[], tags: readonly TagRef[]): void;
   /** The queue of one uplink; a new name starts now, or with the oldest sample held. */
   uplink(name: string, startAt: "now" | "oldest"): UplinkQueue;
-  /** Whoever takes in later what was stamped before tells the earliest such stamp: no gap that is told begins after it. */
-  minds(heldBack: () => Moment | undefined): void;
   report(): OutboxReport;
   /**
    * Drops what an uplink that is configured no more still waits for, and what it was not told. Stored when it resolves;

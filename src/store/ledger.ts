@@ -1,7 +1,7 @@
 /** What the outbox knows in memory: the tail, each uplink's queue, and who still waits for what. No I/O. */
 import type { Clock } from "../core/clock.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { LossReason, Moment, NumberedSample, Sample, UndatedSample, UnsyncedCopy } from "../pipeline.ts";
+import type { LossReason, NumberedSample, Sample, UndatedSample, UnsyncedCopy } from "../pipeline.ts";
 import { spanOf } from "./block-content.ts";
 import type { Block } from "./block-store.ts";
 import type { BootTimes } from "./boot-times.ts";
@@ -51,7 +51,6 @@ export class Ledger implements QueueHost {
   #takenIn = 0;
   #dropped = 0;
   #owed: Ranges | undefined;
-  #heldBack: () => Moment | undefined = () => undefined;
   /** Below it every sample is committed, or acknowledged by all. */
   #settledBelow: number;
   #hasProgress = false;
@@ -223,17 +222,11 @@ export class Ledger implements QueueHost {
     return entries;
   }
 
-  minds(heldBack: () => Moment | undefined): void {
-    this.#heldBack = heldBack;
-  }
-
   /** What the safe time is once all losses are stored, and all samples but these. */
   safeBut(unstored: readonly TailEntry[]): SafeTime {
     const boot = this.boots.undatedBoot();
-    const now = (moment: Moment): SafeTime => (boot === undefined ? moment : { ...moment, boot });
-    let earliest = now({ epoch: this.#epoch, ms: this.#clock.wallMs() });
-    const heldBack = this.#heldBack();
-    if (heldBack !== undefined && isEarlier(now(heldBack), earliest)) earliest = now(heldBack);
+    const now = { epoch: this.#epoch, ms: this.#clock.wallMs() };
+    let earliest: SafeTime = boot === undefined ? now : { ...now, boot };
     for (const { sample } of unstored) {
       const stamp = stampOf(sample);
       if (isEarlier(stamp, earliest)) earliest = stamp;

@@ -193,10 +193,6 @@ class StoredOutbox implements Outbox {
     this.#ledger.lossesChanged();
   }
 
-  minds(heldBack: () => Moment | undefined): void {
-    this.#ledger.minds(heldBack);
-  }
-
   report(): OutboxReport {
     const { usage, committed } = this.#committer;
     return {

@@ -12,17 +12,7 @@ import type { ClockTrust, KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { Status } from "../core/quality.ts";
 import type { Tag, Value } from "../core/tag.ts";
-import type {
-  CurrentValues,
-  Device,
-  Intake,
-  Moment,
-  Presence,
-  Reading,
-  Sample,
-  TagSink,
-  UndatedSample,
-} from "../pipeline.ts";
+import type { CurrentValues, Device, Intake, Presence, Reading, Sample, TagSink, UndatedSample } from "../pipeline.ts";
 import { beyondDeadband } from "./deadband.ts";
 import { isNotANumber, statusInRange } from "./range.ts";
 import { isOverdue, isUsable } from "./staleness.ts";
@@ -50,8 +40,6 @@ export interface TagTable extends TagSink, CurrentValues {
   /** Stamps the first status of every tag and begins to watch for age. */
   start(): void;
   stop(): void;
-  /** The earliest read that was not reported, and still may be: as the read before a jump. */
-  heldBack(): Moment | undefined;
   /** The best-known time became the right one, by so much; or the time that is taken for it. */
   clockSettled(shiftMs: number, mustRaiseEpoch: boolean): void;
 }
@@ -165,17 +153,6 @@ class Table implements TagTable {
       if (state.tag.enabled) this.#turn(state, status, monotonicMs);
     }
     this.#takeIn();
-  }
-
-  heldBack(): Moment | undefined {
-    let earliest: Moment | undefined;
-    for (const { suppressed, epoch, stampMs: ms } of this.#tags.values()) {
-      if (!suppressed) continue;
-      const isEarlier =
-        earliest === undefined || epoch < earliest.epoch || (epoch === earliest.epoch && ms < earliest.ms);
-      if (isEarlier) earliest = { epoch, ms };
-    }
-    return earliest;
   }
 
   epoch(): number {

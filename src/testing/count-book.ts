@@ -14,7 +14,7 @@ export interface Hole {
   readonly told: boolean;
 }
 
-interface LossRange {
+export interface LossRange {
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -81,6 +81,10 @@ export class CountBook {
     this.#verified.set(id, next);
     const waiting = replies[next];
     return waiting === undefined || waiting.wallMs >= beforeMs;
+  }
+
+  toldLosses(): readonly LossRange[] {
+    return [...this.#losses.values()].flat();
   }
 
   toldTags(): number {

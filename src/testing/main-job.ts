@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { hostClock, sleep } from "../core/clock.ts";
 import type { Message } from "../pipeline.ts";
 import { type Certificates, writeCertificates } from "./certificates.ts";
-import { CountBook, type Hole } from "./count-book.ts";
+import { CountBook, type Hole, type LossRange } from "./count-book.ts";
 import { type CountingPlant, openCountingPlant } from "./counting-plant.ts";
 import { type FrozenProxy, startFrozenProxy } from "./frozen-proxy.ts";
 import { type GatewayProcess, runGateway } from "./gateway-process.ts";
@@ -41,11 +41,14 @@ export const COMMIT_INTERVAL_MS = 1_000;
 /** P4 allows 1.25 × commitInterval and the commit that was running. */
 const RUNNING_COMMIT_MAX_MS = 500;
 const LOSS_BOUND_MS = 1.25 * COMMIT_INTERVAL_MS + RUNNING_COMMIT_MAX_MS;
+/** A gap that is told begins so much earlier: the clock may have been stepped so far back. */
+const CLOCK_STEP_MS = 1_000;
 const LOAD = { lines: 2, devicesPerLine: 10, tagsPerDevice: 100, scanRateMs: 1_000 } as const;
 /** Values per second that change: 2,000. */
 export const CHANGES_PER_S = (LOAD.lines * LOAD.devicesPerLine * LOAD.tagsPerDevice * 1_000) / LOAD.scanRateMs;
 const CATCH_UP_LIMIT_MS = 60_000;
 const LOOK_MS = 100;
+const LAST_WORDS_CHARACTERS = 2_000;
 const TOPIC = "proof/gateway";
 
 export async function proveMainJob(options: MainJobOptions): Promise<MainJobReport> {
@@ -152,6 +155,7 @@ class Site {
   async closeTheBooks(): Promise<MainJobReport> {
     this.#plant.fallSilent();
     await this.#caughtUp("the end");
+    await this.#holesFilled();
     const code = await this.#gateway.stop();
     if (code !== 0) this.#faults.push(`SIGTERM ended with ${code}, not 0: ${this.#gateway.log().slice(-500)}`);
     await this.#offline();
@@ -162,6 +166,8 @@ class Site {
     this.#faults.push(...[...this.#listening].map((listener) => `it listened: ${listener}`));
     if (this.#watched === 0) this.#faults.push("nobody looked at its sockets");
     const { live, history, duplicates } = this.#ledger.summary();
+    if (this.#faults.length > 0)
+      this.#tell(`the gateway's last words: ${this.#gateway.log().slice(-LAST_WORDS_CHARACTERS)}`);
     return {
       served: replies * tagsPerDevice,
       live,
@@ -187,12 +193,24 @@ class Site {
     const words = (hole: Hole) => `${hole.id} count ${hole.count}, served ${this.#sinceKill(hole.servedAtMs)}`;
     const tooOld = holes.filter((hole) => !nearKill(hole.servedAtMs)).map((hole) => `lost: ${words(hole)}`);
     const untold = holes.filter((hole) => nearKill(hole.servedAtMs) && !hole.told).map((h) => `not told: ${words(h)}`);
-    return [...summary("lost beyond the bound", tooOld), ...summary("lost without a BadDataLost", untold)];
+    const isTooLong = ({ fromMs }: LossRange) => this.#untilKillMs(fromMs) > LOSS_BOUND_MS + CLOCK_STEP_MS;
+    const tooLong = this.#counts.toldLosses().filter(isTooLong);
+    const gaps = tooLong.map(({ fromMs }) => `told from ${new Date(fromMs).toISOString()}`);
+    return [
+      ...summary("lost beyond the bound", tooOld),
+      ...summary("lost without a BadDataLost", untold),
+      ...summary("gaps told that are longer than the bound", gaps),
+    ];
   }
 
   #sinceKill(atMs: number): string {
-    const next = this.#killsMs.find((killMs) => killMs >= atMs);
-    return next === undefined ? "after the last kill" : `${next - atMs} ms before a kill`;
+    const untilMs = this.#untilKillMs(atMs);
+    return Number.isFinite(untilMs) ? `${untilMs} ms before a kill` : "after the last kill";
+  }
+
+  /** To the next kill; minus infinity after the last. */
+  #untilKillMs(atMs: number): number {
+    return (this.#killsMs.find((killMs) => killMs >= atMs) ?? Number.NEGATIVE_INFINITY) - atMs;
   }
 
   /** Waits until all that was served up to now has arrived; tells how long it took. */
@@ -215,6 +233,17 @@ class Site {
     const { live, history } = this.#ledger.summary();
     const tookS = ((hostClock.monotonicMs() - since) / 1000).toFixed(1);
     this.#tell(`${phase}: all there after ${tookS} s (live ${live}, history ${history})`);
+  }
+
+  /** What lies in a gap that was told may arrive all the same, if it was stored in time: waits for that. */
+  async #holesFilled(): Promise<void> {
+    const { served, tagsPerDevice } = this.#plant;
+    const since = hostClock.monotonicMs();
+    while (this.#judge(this.#counts.holes(served, tagsPerDevice)).length > 0) {
+      if (hostClock.monotonicMs() - since > CATCH_UP_LIMIT_MS) return;
+      await sleep(hostClock, LOOK_MS);
+      this.#readArrivals();
+    }
   }
 
   #readArrivals(): void {

@@ -219,7 +219,7 @@ export class DeliveryBook {
   /** The start that tells of a stop knows nothing of what follows it. */
   #isToldBy(told: Told, taken: TakenIn): boolean {
     const isTooNew = told.reason === "unclean stop" && taken.atMs >= told.beforeMs;
-    return !isTooNew && isDated(taken) && covers(told, taken);
+    return !isTooNew && isDated(taken) && coversIt(told, taken);
   }
 
   /** Nothing of its dark ever came, so nobody can tell the time that it would have got. */
@@ -245,6 +245,12 @@ export class DeliveryBook {
     }
     this.#lastStamp.set(stream, moment);
   }
+}
+
+/** What a read before a jump says, that nothing happened before it, the gap that holds the jump says as well. */
+function coversIt(told: Told, taken: TakenIn): boolean {
+  const { jump } = taken;
+  return covers(told, taken) || (jump !== undefined && isDated(jump) && covers(told, jump));
 }
 
 /** As a reader has it: from and to are places in the order of identities. */
