@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { LineConfig } from "../config/config.ts";
 import { type Clock, sleep } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
 import { Bus } from "../sources/modbus/bus.ts";
 import type { BusClosed } from "../sources/modbus/bus-request.ts";
 import { PADDING_MAX_STEPS, type PollRead } from "../sources/modbus/poll-plan.ts";
@@ -27,6 +28,9 @@ const REACH = 64;
 
 /** Reads after the fault, until one is answered. */
 const NEXT_READS_MAX = 20;
+
+const OPEN_ATTEMPTS = 20;
+const OPEN_AGAIN_MS = 50;
 
 export interface FaultTiming extends Timing {
   readonly responseTimeoutMs: number;
@@ -56,7 +60,7 @@ export async function runFault(
   const wait = { responseTimeoutMs: timing.responseTimeoutMs };
   const bus = openableBus(rig.line, clock, timing, wait);
   far.watchLine();
-  await bus.open();
+  await opened(bus, clock);
   const forget = fault.vanish === "during the write" ? vanishInWrite(rig) : () => undefined;
   if (fault.vanish === "before the write") await rig.unplug();
   const outcome = await bus.read(first.read, { quantity: first.read.quantity, alone: false });
@@ -69,12 +73,27 @@ export async function runFault(
   if (fault.vanish !== undefined) {
     await bus.close();
     await rig.plugIn();
-    await bus.open();
+    await opened(bus, clock);
   }
   await readUntilRight(bus, clock, far, next);
   await bus.close();
   const got = outcome.kind === "exception" ? `exception ${outcome.exceptionCode}` : outcome.kind;
   return { expected: fault.expected, got };
+}
+
+/**
+ * A helper process that is being started for another terminal holds what was open at that moment, and with it the lock
+ * of this port, until it has become its own program.
+ */
+async function opened(bus: Bus, clock: Clock): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await bus.open();
+    } catch (thrown) {
+      if (attempt === OPEN_ATTEMPTS || !/in use/.test(messageOf(thrown))) throw thrown;
+      await sleep(clock, OPEN_AGAIN_MS);
+    }
+  }
 }
 
 async function readUntilRight(bus: Bus, clock: Clock, far: FarEnd, entry: ReadEntry): Promise<void> {
