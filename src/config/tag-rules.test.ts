@@ -38,6 +38,7 @@ describe("what cannot be, in a tag", () => {
     [{ ...at, bit: 3, notAvailable: 65_535 }],
     [{ ...at, type: "float32", enum: { 0: "off" } }, "enum: a float32 has no whole numbers to name"],
     [{ coil: 1, enum: { 2: "on" } }, "enum: a bool is never 2"],
+    [{ ...at, enum: { 1: "on", "01": "running" } }, "enum: names the number 1 twice"],
     [{ inputRegister: 1, writable: true }, "writable: Modbus cannot write to inputRegisters"],
     [{ ...at, bit: 1, writable: true }, "writable: a single bit of a register cannot be written"],
     [{ coil: 1, writable: { min: 0 } }, "writable: limits mean nothing for a bool"],

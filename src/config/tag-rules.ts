@@ -268,7 +268,10 @@ const names: Rule = (tag) => {
   const at = locationOf(tag);
   if (at === undefined || tag.enum === undefined) return [];
   const type = valueTypeOf(tag, rawTypeOf(tag, at.table).type);
-  const odd = Object.keys(tag.enum).find((number) => number !== "0" && number !== "1");
+  // `01` names the number 1.
+  const numbers = Object.keys(tag.enum).map((number) => String(BigInt(number)));
+  const twice = numbers.find((number, i) => numbers.indexOf(number) < i);
+  const odd = numbers.find((number) => number !== "0" && number !== "1");
   return [
     mistakeIf(
       type === "string" || type.startsWith("float"),
@@ -276,6 +279,7 @@ const names: Rule = (tag) => {
       `a ${type} has no whole numbers to name`,
       "remove it, or scale and offset",
     ),
+    mistakeIf(twice !== undefined, "enum", `names the number ${twice} twice`, "keep one of the two names"),
     mistakeIf(type === "bool" && odd !== undefined, "enum", `a bool is never ${odd}`, "name 0 and 1 only"),
   ];
 };

@@ -12,6 +12,9 @@ import { PROBE_INTERVAL_MIN_MS, PROBE_SHARE } from "./schedule.ts";
 import { DEVICE_LATENCY_MS, pauseMs, silentIntervalMs, transferMs } from "./wire-time.ts";
 
 const REQUEST_BYTES = 8;
+const HOUR_MS = 3_600_000;
+/** Seconds are hard to read beyond that. */
+const IN_HOURS_FROM_MS = 2 * HOUR_MS;
 
 /** Rates that are tried to see where it would fit. */
 const BAUD_RATES = [9_600, 19_200, 38_400, 57_600, 115_200];
@@ -238,6 +241,7 @@ function percent(share: number): number {
 
 /** Three digits: more is not known. */
 export function secondsText(ms: number): string {
+  if (ms >= IN_HOURS_FROM_MS) return `${Number((ms / HOUR_MS).toPrecision(3))} h`;
   return `${Number((ms / 1_000).toPrecision(3))} s`;
 }
 

@@ -93,6 +93,21 @@ function planTable(
  */
 export function splitRead(read: PollRead): readonly [PollRead, PollRead] | undefined {
   const placed = place(read.tags);
+  const cut = cutOf(placed);
+  if (cut === undefined) return undefined;
+  const { device } = read;
+  const page = pageOf(read);
+  const group = place(device.tags.filter((tag) => tag.enabled && pageOf(tag) === page));
+  return [makeRead(device, placed.slice(0, cut), group), makeRead(device, placed.slice(cut), group)];
+}
+
+/** Whether splitRead() has two reads for it. */
+export function isSplittable(read: PollRead): boolean {
+  return cutOf(place(read.tags)) !== undefined;
+}
+
+/** How many tags lie before the cut. */
+function cutOf(placed: readonly Placed[]): number | undefined {
   let best: { readonly at: number; readonly gap: number; readonly skew: number } | undefined;
   let reach = -1;
   for (const [at, { range }] of placed.entries()) {
@@ -102,11 +117,7 @@ export function splitRead(read: PollRead): readonly [PollRead, PollRead] | undef
     if (at > 0 && gap >= 0 && better) best = { at, gap, skew };
     reach = Math.max(reach, range.to);
   }
-  if (best === undefined) return undefined;
-  const { device } = read;
-  const page = pageOf(read);
-  const group = place(device.tags.filter((tag) => tag.enabled && pageOf(tag) === page));
-  return [makeRead(device, placed.slice(0, best.at), group), makeRead(device, placed.slice(best.at), group)];
+  return best?.at;
 }
 
 function place(tags: readonly RegisterTag[]): readonly Placed[] {

@@ -2,7 +2,7 @@ import type { DeviceConfig } from "../../config/config.ts";
 import { assert } from "../../core/errors.ts";
 import type { Tag } from "../../core/tag.ts";
 import { type Padding, startPadding } from "./padding.ts";
-import { type PollRead, splitRead } from "./poll-plan.ts";
+import { isSplittable, type PollRead, splitRead } from "./poll-plan.ts";
 import type { ScheduledRead } from "./schedule.ts";
 
 /** What a device has refused is asked for again this often: a register alone, a block that was cut as a whole. */
@@ -98,7 +98,7 @@ export class ReadBook {
   }
 
   #add(read: PollRead, block: Block | undefined, proven: boolean): ReadEntry {
-    const splittable = splitRead(read) !== undefined;
+    const splittable = isSplittable(read);
     const key = this.#nextKey++;
     const padding = startPadding(read);
     const fresh = { good: false, goodInRow: 0, slow: false };
