@@ -90,7 +90,7 @@ export const LIMITS = {
 
   responseTimeoutMs: { min: 10, max: MINUTE_MS },
   turnaroundDelayMs: { min: 0, max: 10 * SECOND_MS },
-  maxLateMs: { min: 0, max: MINUTE_MS },
+  maxLateMs: { min: 100, max: MINUTE_MS },
   scanRateMs: { min: 10, max: DAY_MS },
   staleMs: { min: 10, max: 30 * DAY_MS },
   maxIntervalMs: { min: SECOND_MS, max: 30 * DAY_MS },
