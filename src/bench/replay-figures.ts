@@ -13,7 +13,6 @@ export interface Figure {
 
 const STORE_MIN_PER_S = 100_000;
 const UPLINK_MIN_PER_S = 40_000;
-/** Of the store. Through an uplink V8 keeps what was sent until it collects everything, which some 50 MB make it do. */
 const GROWN_MAX_MB = 30;
 /** Besides a round trip and a message of 4 kB. */
 const LIVE_DELAY_MAX_MS = 250;
@@ -26,9 +25,7 @@ export function figuresOfDrain(
   return [
     atLeast(`replay_${name}`, Math.round(samples / seconds), "samples/s", min),
     told(`replay_${name}_cpu`, (cpuS * 1e6) / samples, "µs/sample"),
-    name === "store"
-      ? atMost(`replay_${name}_rss_growth`, grownBytes / 1e6, "MB", GROWN_MAX_MB)
-      : told(`replay_${name}_rss_growth`, grownBytes / 1e6, "MB"),
+    atMost(`replay_${name}_rss_growth`, grownBytes / 1e6, "MB", GROWN_MAX_MB),
   ];
 }
 

@@ -41,7 +41,7 @@ const UNIT = new URL("../../systemd/sallyport.service", import.meta.url);
 
 const { values: options } = parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } });
 const form = options.short ? SHORT : LONG;
-const nodeOptions = /^Environment=NODE_OPTIONS=(.*)$/m.exec(await readFile(UNIT, "utf8"))?.[1] ?? "";
+const unitEnvironment = environmentOf(await readFile(UNIT, "utf8"));
 const dir = await mkdtemp(join(tmpdir(), "sallyport-replay-"));
 const figures: Figure[] = [];
 let folders = 0;
@@ -133,9 +133,14 @@ async function runProgram(file: string, plan: unknown, enter: readonly string[] 
   const program = fileURLToPath(new URL(file, import.meta.url));
   const node = [process.execPath, "--import", "tsx", program, JSON.stringify(plan)];
   const [command = "", ...args] = [...enter, ...node];
-  const env = { ...process.env, NODE_OPTIONS: nodeOptions };
+  const env = { ...process.env, ...unitEnvironment };
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], env });
   const [told, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
   if (code !== 0) throw new Error(`${file} ended with ${code}`);
   return told;
+}
+
+function environmentOf(unit: string): Record<string, string> {
+  const settings = [...unit.matchAll(/^Environment="?(\w+)=([^"\n]*)"?$/gm)];
+  return Object.fromEntries(settings.map(([, name = "", value = ""]) => [name, value]));
 }
