@@ -1,0 +1,206 @@
+/**
+ * The payload of Sparkplug B (Sparkplug 3.0, chapter 6): metrics with explicit presence, so that a 0 is not an absence.
+ * What this gateway never publishes (data sets, templates, meta data, nested properties) is passed over when read.
+ */
+import { MalformedPayload, ProtobufReader, ProtobufWriter, type Uint64, uint64Of } from "./protobuf.ts";
+
+/** The value of a metric or property, by the field that holds it. */
+export type WireValue =
+  | { readonly field: "int"; readonly value: number }
+  | { readonly field: "long"; readonly value: bigint }
+  | { readonly field: "float"; readonly value: number }
+  | { readonly field: "double"; readonly value: number }
+  | { readonly field: "boolean"; readonly value: boolean }
+  | { readonly field: "string"; readonly value: string };
+
+/** Absent and present-but-zero are two things. */
+export interface Metric {
+  readonly name?: string;
+  readonly alias?: Uint64;
+  /** UTC ms. */
+  readonly timestamp?: Uint64;
+  readonly datatype?: number;
+  readonly isHistorical?: boolean;
+  readonly isTransient?: boolean;
+  readonly isNull?: boolean;
+  readonly properties?: readonly Property[];
+  readonly value?: WireValue;
+}
+
+export interface Property {
+  readonly key: string;
+  readonly type?: number;
+  readonly isNull?: boolean;
+  readonly value?: WireValue;
+}
+
+export interface Payload {
+  /** UTC ms. */
+  readonly timestamp?: Uint64;
+  readonly metrics: readonly Metric[];
+  readonly seq?: Uint64;
+}
+
+/** A command is some metrics; more is not read. */
+export const READ_METRICS_MAX = 1_000;
+export const READ_PROPERTIES_MAX = 100;
+export const READ_PAYLOAD_MAX_BYTES = 1024 * 1024;
+
+const PAYLOAD = { timestamp: 1, metric: 2, seq: 3 } as const;
+const METRIC = {
+  name: 1,
+  alias: 2,
+  timestamp: 3,
+  datatype: 4,
+  isHistorical: 5,
+  isTransient: 6,
+  isNull: 7,
+  properties: 9,
+  /** Of the value's fields: the first one, int_value. The others follow. */
+  value: 10,
+} as const;
+const PROPERTIES = { key: 1, value: 2 } as const;
+const PROPERTY = { type: 1, isNull: 2, value: 3 } as const;
+/** In the order of their numbers, in metrics and properties alike. */
+const VALUE_FIELDS = ["int", "long", "float", "double", "boolean", "string"] as const;
+
+const writer = new ProtobufWriter();
+
+export function encodePayload({ timestamp, metrics, seq }: Payload): Uint8Array {
+  return joinPayload(timestamp, metrics.map(encodeMetric), seq);
+}
+
+/** A payload of metrics that are encoded already. */
+export function joinPayload(
+  timestamp: Uint64 | undefined,
+  metrics: readonly Uint8Array[],
+  seq: Uint64 | undefined,
+): Uint8Array {
+  if (timestamp !== undefined) writer.uint(PAYLOAD.timestamp, timestamp);
+  for (const metric of metrics) writer.bytes(PAYLOAD.metric, metric);
+  if (seq !== undefined) writer.uint(PAYLOAD.seq, seq);
+  return writer.take();
+}
+
+export function encodeMetric(metric: Metric): Uint8Array {
+  const { name, alias, timestamp, datatype, isHistorical, isTransient, isNull, properties, value } = metric;
+  const encoded = properties === undefined ? undefined : encodeProperties(properties);
+  if (name !== undefined) writer.string(METRIC.name, name);
+  if (alias !== undefined) writer.uint(METRIC.alias, alias);
+  if (timestamp !== undefined) writer.uint(METRIC.timestamp, timestamp);
+  if (datatype !== undefined) writer.uint(METRIC.datatype, datatype);
+  if (isHistorical !== undefined) writer.bool(METRIC.isHistorical, isHistorical);
+  if (isTransient !== undefined) writer.bool(METRIC.isTransient, isTransient);
+  if (isNull !== undefined) writer.bool(METRIC.isNull, isNull);
+  if (encoded !== undefined) writer.bytes(METRIC.properties, encoded);
+  if (value !== undefined) writeValue(METRIC.value, value);
+  return writer.take();
+}
+
+function encodeProperties(properties: readonly Property[]): Uint8Array {
+  const values = properties.map(({ type, isNull, value }) => {
+    if (type !== undefined) writer.uint(PROPERTY.type, type);
+    if (isNull !== undefined) writer.bool(PROPERTY.isNull, isNull);
+    if (value !== undefined) writeValue(PROPERTY.value, value);
+    return writer.take();
+  });
+  for (const { key } of properties) writer.string(PROPERTIES.key, key);
+  for (const value of values) writer.bytes(PROPERTIES.value, value);
+  return writer.take();
+}
+
+function writeValue(first: number, { field, value }: WireValue): void {
+  const number = first + VALUE_FIELDS.indexOf(field);
+  if (field === "int") writer.uint(number, value >>> 0);
+  else if (field === "long") writer.uint(number, BigInt.asUintN(64, value));
+  else if (field === "float") writer.float(number, value);
+  else if (field === "double") writer.double(number, value);
+  else if (field === "boolean") writer.bool(number, value);
+  else writer.string(number, value);
+}
+
+/** @throws MalformedPayload */
+export function decodePayload(bytes: Uint8Array): Payload {
+  if (bytes.length > READ_PAYLOAD_MAX_BYTES) throw new MalformedPayload(`${bytes.length} bytes are too many`);
+  const reader = new ProtobufReader(bytes);
+  const metrics: Metric[] = [];
+  const payload: { -readonly [K in keyof Payload]: Payload[K] } = { metrics };
+  for (let field = reader.next(); field !== undefined; field = reader.next()) {
+    if (field === PAYLOAD.timestamp) payload.timestamp = uint64Of(reader.uint());
+    else if (field === PAYLOAD.seq) payload.seq = uint64Of(reader.uint());
+    else if (field === PAYLOAD.metric) {
+      if (metrics.length === READ_METRICS_MAX) throw new MalformedPayload(`more than ${READ_METRICS_MAX} metrics`);
+      metrics.push(decodeMetric(reader.bytes()));
+    } else reader.skip();
+  }
+  return payload;
+}
+
+function decodeMetric(bytes: Uint8Array): Metric {
+  const reader = new ProtobufReader(bytes);
+  const metric: { -readonly [K in keyof Metric]: Metric[K] } = {};
+  for (let field = reader.next(); field !== undefined; field = reader.next()) {
+    if (field === METRIC.name) metric.name = reader.string();
+    else if (field === METRIC.alias) metric.alias = uint64Of(reader.uint());
+    else if (field === METRIC.timestamp) metric.timestamp = uint64Of(reader.uint());
+    else if (field === METRIC.datatype) metric.datatype = reader.uint32();
+    else if (field === METRIC.isHistorical) metric.isHistorical = reader.bool();
+    else if (field === METRIC.isTransient) metric.isTransient = reader.bool();
+    else if (field === METRIC.isNull) metric.isNull = reader.bool();
+    else if (field === METRIC.properties) metric.properties = decodeProperties(reader.bytes());
+    else metric.value = readValue(reader, field - METRIC.value) ?? metric.value;
+  }
+  return withoutAbsent(metric);
+}
+
+function decodeProperties(bytes: Uint8Array): Property[] {
+  const reader = new ProtobufReader(bytes);
+  const keys: string[] = [];
+  const values: Omit<Property, "key">[] = [];
+  for (let field = reader.next(); field !== undefined; field = reader.next()) {
+    if (field === PROPERTIES.key) keys.push(reader.string());
+    else if (field === PROPERTIES.value) values.push(decodeProperty(reader.bytes()));
+    else reader.skip();
+    if (Math.max(keys.length, values.length) > READ_PROPERTIES_MAX) throw new MalformedPayload("too many properties");
+  }
+  if (keys.length !== values.length) throw new MalformedPayload("properties with more keys or more values");
+  return keys.map((key, index) => ({ key, ...values[index] }));
+}
+
+function decodeProperty(bytes: Uint8Array): Omit<Property, "key"> {
+  const reader = new ProtobufReader(bytes);
+  const property: { -readonly [K in keyof Omit<Property, "key">]: Property[K] } = {};
+  for (let field = reader.next(); field !== undefined; field = reader.next()) {
+    if (field === PROPERTY.type) property.type = reader.uint32();
+    else if (field === PROPERTY.isNull) property.isNull = reader.bool();
+    else property.value = readValue(reader, field - PROPERTY.value) ?? property.value;
+  }
+  return withoutAbsent(property);
+}
+
+/** @param index of the field among those of values; undefined where it is none of these, and passed over */
+function readValue(reader: ProtobufReader, index: number): WireValue | undefined {
+  const field = VALUE_FIELDS[index];
+  switch (field) {
+    case "int":
+      return { field, value: reader.uint32() };
+    case "long":
+      return { field, value: reader.uint() };
+    case "float":
+      return { field, value: reader.float() };
+    case "double":
+      return { field, value: reader.double() };
+    case "boolean":
+      return { field, value: reader.bool() };
+    case "string":
+      return { field, value: reader.string() };
+    default:
+      reader.skip();
+      return undefined;
+  }
+}
+
+function withoutAbsent<T extends { value?: WireValue | undefined }>(decoded: T): T {
+  if (decoded.value === undefined) delete decoded.value;
+  return decoded;
+}

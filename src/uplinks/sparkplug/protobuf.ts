@@ -1,0 +1,220 @@
+/**
+ * Protocol Buffers on the wire, as far as Sparkplug needs them: varints, fixed-width numbers, length-delimited fields.
+ * Reading checks every bound and throws MalformedPayload, whatever the bytes are.
+ */
+import { assert } from "../../core/errors.ts";
+
+/** The bytes are no message of this kind. */
+export class MalformedPayload extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "MalformedPayload";
+  }
+}
+
+/** A uint64: a number as far as that is exact, else a bigint. */
+export type Uint64 = number | bigint;
+
+export const WIRE = { varint: 0, fixed64: 1, delimited: 2, fixed32: 5 } as const;
+
+const INITIAL_BYTES = 256;
+/** A 64-bit varint takes ten groups of seven bits. */
+const VARINT_MAX_BYTES = 10;
+const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+
+export class ProtobufWriter {
+  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
+  #length = 0;
+
+  /** What was written, in memory of its own. */
+  take(): Uint8Array {
+    const taken = Uint8Array.from(this.#bytes.subarray(0, this.#length));
+    this.#length = 0;
+    return taken;
+  }
+
+  uint(field: number, value: Uint64): void {
+    this.#key(field, WIRE.varint);
+    this.#varint(value);
+  }
+
+  bool(field: number, value: boolean): void {
+    this.uint(field, value ? 1 : 0);
+  }
+
+  float(field: number, value: number): void {
+    this.#key(field, WIRE.fixed32);
+    this.#reserve(4);
+    this.#length = this.#bytes.writeFloatLE(value, this.#length);
+  }
+
+  double(field: number, value: number): void {
+    this.#key(field, WIRE.fixed64);
+    this.#reserve(8);
+    this.#length = this.#bytes.writeDoubleLE(value, this.#length);
+  }
+
+  string(field: number, value: string): void {
+    const byteLength = Buffer.byteLength(value);
+    this.#key(field, WIRE.delimited);
+    this.#varint(byteLength);
+    this.#reserve(byteLength);
+    this.#length += this.#bytes.write(value, this.#length, "utf8");
+  }
+
+  /** Bytes, or an encoded message. */
+  bytes(field: number, value: Uint8Array): void {
+    this.#key(field, WIRE.delimited);
+    this.#varint(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+  }
+
+  #key(field: number, wireType: number): void {
+    this.#varint(field * 8 + wireType);
+  }
+
+  #varint(value: Uint64): void {
+    assert(value >= 0 && value <= UINT64_MAX, `${value} as a uint64`);
+    this.#reserve(VARINT_MAX_BYTES);
+    let rest = value;
+    if (typeof rest === "bigint" && rest > BigInt(Number.MAX_SAFE_INTEGER)) {
+      while (rest >= 0x80n) {
+        this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
+        rest >>= 7n;
+      }
+    }
+    let small = Number(rest);
+    while (small >= 0x80) {
+      this.#bytes[this.#length++] = (small % 0x80) | 0x80;
+      small = Math.floor(small / 0x80);
+    }
+    this.#bytes[this.#length++] = small;
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes <= this.#bytes.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + bytes));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}
+
+/** Reads field by field: `next`, then the reader of its kind, or `skip`. */
+export class ProtobufReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+  #wireType = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Number of the next field; undefined at the end. */
+  next(): number | undefined {
+    if (this.#at === this.#bytes.length) return undefined;
+    const key = Number(this.#varint());
+    const field = Math.floor(key / 8);
+    if (field === 0 || field > 0x1fff_ffff) throw new MalformedPayload(`a field has the number ${field}`);
+    this.#wireType = key % 8;
+    return field;
+  }
+
+  uint(): bigint {
+    this.#expect(WIRE.varint);
+    return this.#varint();
+  }
+
+  /** Of a field of 32 bits: a longer varint is cut, as the encoding says. */
+  uint32(): number {
+    return Number(BigInt.asUintN(32, this.uint()));
+  }
+
+  bool(): boolean {
+    return this.uint() !== 0n;
+  }
+
+  float(): number {
+    this.#expect(WIRE.fixed32);
+    return this.#bytes.readFloatLE(this.#advance(4));
+  }
+
+  double(): number {
+    this.#expect(WIRE.fixed64);
+    return this.#bytes.readDoubleLE(this.#advance(8));
+  }
+
+  string(): string {
+    try {
+      return UTF8.decode(this.bytes());
+    } catch (error) {
+      if (error instanceof MalformedPayload) throw error;
+      throw new MalformedPayload("a text is not UTF-8");
+    }
+  }
+
+  bytes(): Uint8Array {
+    this.#expect(WIRE.delimited);
+    return this.#delimited();
+  }
+
+  /** Passes over a field, known or not. */
+  skip(): void {
+    if (this.#wireType === WIRE.varint) this.#varint();
+    else if (this.#wireType === WIRE.fixed64) this.#advance(8);
+    else if (this.#wireType === WIRE.delimited) this.#delimited();
+    else if (this.#wireType === WIRE.fixed32) this.#advance(4);
+    else throw new MalformedPayload(`a field has the wire type ${this.#wireType}`);
+  }
+
+  #delimited(): Uint8Array {
+    const length = this.#varint();
+    if (length > this.#bytes.length) throw new MalformedPayload("a field is longer than its message");
+    const from = this.#advance(Number(length));
+    return this.#bytes.subarray(from, this.#at);
+  }
+
+  #expect(wireType: number): void {
+    if (this.#wireType !== wireType) throw new MalformedPayload("a field is of another kind than it must be");
+  }
+
+  #varint(): bigint {
+    let low = 0;
+    for (let group = 0; group < VARINT_MAX_BYTES; group++) {
+      const byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new MalformedPayload("it ends in the middle of a number");
+      // Seven groups are 49 bits: exact as a number.
+      if (group === 7) return this.#longVarint(BigInt(low), byte);
+      low += (byte & 0x7f) * 2 ** (7 * group);
+      if (byte < 0x80) return BigInt(low);
+    }
+    throw new MalformedPayload("a number is longer than 64 bits");
+  }
+
+  #longVarint(low: bigint, eighth: number): bigint {
+    let value = low;
+    let byte: number | undefined = eighth;
+    for (let group = 7; group < VARINT_MAX_BYTES; group++) {
+      value |= BigInt(byte & 0x7f) << BigInt(7 * group);
+      if (byte < 0x80) return BigInt.asUintN(64, value);
+      byte = this.#bytes[this.#at++];
+      if (byte === undefined) throw new MalformedPayload("it ends in the middle of a number");
+    }
+    throw new MalformedPayload("a number is longer than 64 bits");
+  }
+
+  #advance(bytes: number): number {
+    const from = this.#at;
+    if (from + bytes > this.#bytes.length) throw new MalformedPayload("a field is longer than its message");
+    this.#at += bytes;
+    return from;
+  }
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** A number where that is exact. */
+export function uint64Of(value: bigint): Uint64 {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+}
