@@ -171,6 +171,40 @@ test("P4 P9: what is given up before the time is known is told with its true tim
   assert.equal(rig.queue().losses()[0]?.fromMs, TRUE_MS + 1_000);
 });
 
+test("P4 P9: what was taken in without its time, and is given up after its boot is dated, is told at once", async (t) => {
+  const { rig, time } = rigOf(t);
+  const { outbox } = await rig.open({ maxAgeMs: 60_000 }, { time, limits: { recentSamples: 2 } });
+  const queue = rig.queue();
+  outbox.append([undated(1_000), undated(2_000)]);
+  await rig.untilCommitted(2);
+  await outbox.date(DATED);
+  time.current = "good";
+  rig.append(4);
+  await rig.until(() => queue.losses().length > 0);
+  const [loss] = queue.losses();
+  assert.deepEqual([loss?.reason, loss?.fromMs, loss?.toMs], ["too old", TRUE_MS + 1_000, TRUE_MS + 2_000]);
+});
+
+test("P4 P9: a gap that is told ends at the start, though this boot begins with a time of before the gap", async (t) => {
+  const { rig, open, time } = rigOf(t);
+  time.current = "good";
+  rig.clock.stepWall(TRUE_MS - KNOWN_MS);
+  await open();
+  rig.queue();
+  rig.append(1);
+  await rig.untilCommitted(1);
+  rig.cutPower();
+  rig.clock.stepWall(KNOWN_MS - TRUE_MS);
+  time.boot = "two";
+  time.current = "none";
+  const { outbox } = await open();
+  const startedMs = TRUE_MS + rig.clock.monotonicMs();
+  await outbox.date(DATED);
+  time.current = "good";
+  const [loss] = rig.queue().losses();
+  assert.equal(loss?.toMs, startedMs);
+});
+
 test("P9: an earlier process of the boot leaves what it knew of the time", async (t) => {
   const { rig, open, time } = rigOf(t);
   await open();

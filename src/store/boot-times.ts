@@ -110,6 +110,12 @@ export class BootTimes {
     return undefined;
   }
 
+  /** The same, while nobody knows what makes its time right. */
+  undatedAt(number: number): string | undefined {
+    const boot = this.bootAt(number);
+    return this.shiftOf(boot) === undefined ? boot : undefined;
+  }
+
   /** What makes a best-known time of this boot right; undefined as long as nobody knows. */
   shiftOf(boot: string | undefined): number | undefined {
     if (boot === undefined) return 0;

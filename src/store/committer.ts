@@ -136,7 +136,7 @@ export class Committer implements CommitTask {
       const first = queue.firstPending();
       if (first === undefined || first >= ledger.tail.base || salvaged?.isWhole) continue;
       const fromMs = Math.min(queue.oldestMs() ?? 0, nowMs);
-      const fromBoot = ledger.boots.bootAt(first);
+      const fromBoot = ledger.boots.undatedAt(first);
       const toBoot = ledger.boots.undatedBoot();
       const span = { fromMs, toMs: nowMs, ...(fromBoot && { fromBoot }), ...(toBoot && { toBoot }) };
       queue.lose(ledger.unknownLoss("damaged file", { epoch: 0, toEpoch: ledger.epoch, ...span }));

@@ -87,9 +87,9 @@ export function spanIn(boot: string | undefined): Pick<LossDraft, "fromBoot" | "
  * @param shiftOf what makes a best-known time of a boot right
  */
 export function datedLoss(
-  loss: LossRecord,
+  loss: LossDraft,
   shiftOf: (boot: string | undefined) => number | undefined,
-): LossRecord | undefined {
+): LossDraft | undefined {
   const fromShiftMs = shiftOf(loss.fromBoot);
   const toShiftMs = shiftOf(loss.toBoot);
   if (fromShiftMs === undefined || toShiftMs === undefined) return undefined;

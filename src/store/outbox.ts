@@ -305,12 +305,15 @@ class StoredOutbox implements Outbox {
     const shiftMs = boots.shiftOf(from.boot);
     const toBoot = boots.undatedBoot();
     const fromMs = from.ms + (shiftMs ?? 0);
+    const fromBoot = shiftMs === undefined ? from.boot : undefined;
+    const nowMs = clock.wallMs();
     return this.#ledger.unknownLoss(reason, {
       epoch: from.epoch,
       toEpoch: epoch,
       fromMs,
-      toMs: Math.max(fromMs, clock.wallMs()),
-      ...(shiftMs === undefined && from.boot !== undefined && { fromBoot: from.boot }),
+      // Times of two boots cannot be compared before both are dated.
+      toMs: fromBoot === toBoot ? Math.max(fromMs, nowMs) : nowMs,
+      ...(fromBoot !== undefined && { fromBoot }),
       ...(toBoot !== undefined && { toBoot }),
     });
   }

@@ -91,10 +91,9 @@ export class Queue implements UplinkQueue {
   /** Losses whose boots are dated by now become such in UTC, under new ids: the file has them as they were. */
   dateLosses(): void {
     if (this.#losses.every(isInUtc)) return;
-    const shiftOf = (boot: string | undefined) => this.#host.boots.shiftOf(boot);
     this.#losses = this.#losses.map((loss) => {
       if (isInUtc(loss)) return loss;
-      const dated = datedLoss(loss, shiftOf);
+      const dated = this.#dated(loss);
       return dated === undefined ? loss : { ...dated, id: this.#host.nextLossId() };
     });
     this.#host.lossesChanged();
@@ -116,12 +115,11 @@ export class Queue implements UplinkQueue {
     return countUpTo(this.#pending, this.#host.visible());
   }
 
+  /** By the time of its boot where that is not dated. */
   oldestMs(): number | undefined {
     const first = this.firstPending();
     if (first === undefined) return undefined;
-    if (first < this.#host.tail.base) {
-      return this.#history.timeAt(first) ?? (this.#oldest?.number === first ? this.#oldest.ms : undefined);
-    }
+    if (first < this.#host.tail.base) return this.#history.timeAt(first) ?? this.#notedAt(first);
     for (const sample of this.#host.tail.samples(first, this.#host.visible())) {
       if (contains(this.#pending, sample.number)) return this.#host.boots.read(sample).sourceTimestampMs;
     }
@@ -202,7 +200,8 @@ export class Queue implements UplinkQueue {
 
   /** @returns samples that are known to be lost by this */
   lose(draft: LossDraft): number {
-    this.#losses = addLoss(this.#losses, draft, this.#host.nextLossId());
+    // A sample that was taken in without its time may be given up long after its boot is dated.
+    this.#losses = addLoss(this.#losses, this.#dated(draft) ?? draft, this.#host.nextLossId());
     this.#host.lossesChanged();
     return lostSamples(draft);
   }
@@ -281,6 +280,7 @@ export class Queue implements UplinkQueue {
     return runMs - this.#parkedRunMs > maxAgeMs || (this.#pending.length === 0 && this.#losses.length === 0);
   }
 
+  /** @param ms as its row has it: in the time of its boot, where it was taken in without one */
   noteOldest(number: number, ms: number | undefined): void {
     this.#oldest = ms === undefined ? undefined : { number, ms };
   }
@@ -342,6 +342,17 @@ export class Queue implements UplinkQueue {
   #openFloors(): readonly number[] {
     const first = this.#pending[0]?.from ?? Infinity;
     return this.#floors.some((floor) => floor > first) ? this.#floors : [];
+  }
+
+  #notedAt(number: number): number | undefined {
+    const { boots } = this.#host;
+    if (this.#oldest?.number !== number) return undefined;
+    return this.#oldest.ms + (boots.shiftOf(boots.bootAt(number)) ?? 0);
+  }
+
+  /** In UTC, where its boot is dated. */
+  #dated(loss: LossDraft): LossDraft | undefined {
+    return datedLoss(loss, (boot) => this.#host.boots.shiftOf(boot));
   }
 
   /** Takes the pending ones of `from`. @returns the number up to which the batch is complete */
