@@ -109,9 +109,11 @@ export class Retainer {
     const drops = decideDrops(groups, usedBytes, ledger.runMs(), limits);
     if (drops.length === 0) return false;
     const gone = new Set(drops.map((drop) => drop.first));
-    for (const [block, reason] of await this.#load(drops)) this.#declareTo(queue, block, reason);
+    const loaded = await this.#load(drops);
     const floors: number[] = [];
     for (const [priority, { oldest }] of groups.entries()) floors.push(await this.#floorOf(priority, oldest, gone));
+    // In one moment: nothing that is told as lost is read after.
+    for (const [block, reason] of loaded) this.#declareTo(queue, block, reason);
     queue.raiseFloors(floors);
     ledger.progressChanged();
     for (const block of groups.flatMap(({ oldest }) => oldest)) {
