@@ -16,7 +16,7 @@ interface NotYet {
 const NOT_YET: readonly NotYet[] = [
   {
     key: "uplinks.*.format",
-    values: ["sparkplug", "kepware", "aws-iot", "azure-iot-hub"],
+    values: ["sparkplug"],
     instead: "run refuses this uplink; use json",
     refused: true,
   },

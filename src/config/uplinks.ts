@@ -7,6 +7,7 @@ import type { Path } from "./document.ts";
 import type { Complain, Draft, Inspection } from "./draft.ts";
 import { besideFile, type FileKind, fileMistake } from "./files.ts";
 import type { GatewayFile } from "./gateway-schema.ts";
+import { checkPreset, presetId, presetKeepAliveMs, presetMqttVersion, presetTopic } from "./presets.ts";
 import type { UplinkSection } from "./uplink-schema.ts";
 import { durationText, sizeText } from "./values.ts";
 
@@ -28,6 +29,13 @@ export function checkUplinks(inspection: Inspection<GatewayFile>): void {
   for (const [name, uplink = {}] of uplinks) {
     const path = ["uplinks", name];
     checkFormat(uplink, path, complain);
+    checkPreset(
+      uplink.format ?? DEFAULTS.format,
+      uplink,
+      uplink.clientId ?? defaultClientId(name, draft.gateway),
+      path,
+      complain,
+    );
     checkLimits(uplink, draft, path, complain);
     checkFiles(document.file, uplink, path, complain);
     claimIdentity(name, uplink, draft, claim);
@@ -106,7 +114,9 @@ function claimIdentity(name: string, uplink: UplinkDraft, { gateway }: GatewayDr
     });
   }
   const { clientId } = uplink;
-  const topic = uplink.topic ?? `${gateway?.group}/${gateway?.name}`;
+  const topic =
+    uplink.topic ??
+    presetTopic(format, `${gateway?.group}`, `${gateway?.name}`, clientId ?? defaultClientId(name, gateway));
   for (const server of new Set(uplink.servers?.filter((url) => url !== undefined).map(serverKey))) {
     if (clientId !== undefined) {
       const wrong = "the same client id is used on the same server by";
@@ -133,15 +143,18 @@ function buildUplink(name: string, uplink: UplinkSection, file: GatewayFile, con
   const { gateway, outbox } = file;
   const { tls = {}, login, proxy, history } = uplink;
   const path = (given: string) => besideFile(configFile, given);
+  const format = uplink.format ?? DEFAULTS.format;
+  const clientId = uplink.clientId ?? defaultClientId(name, gateway);
   const limits = typeof history === "object" ? history : {};
   return {
     name,
     servers: uplink.servers,
-    format: uplink.format ?? DEFAULTS.format,
+    format,
     node: { ...gateway, ...uplink.node },
     ...(uplink.primaryHost !== undefined && { primaryHost: uplink.primaryHost }),
-    clientId: uplink.clientId ?? `${gateway.group}-${gateway.name}-${name}`,
-    mqttVersion: uplink.mqttVersion ?? DEFAULTS.mqttVersion,
+    clientId,
+    mqttVersion:
+      uplink.mqttVersion === "auto" ? presetMqttVersion(format) : (uplink.mqttVersion ?? presetMqttVersion(format)),
     tls: {
       ...(tls.ca !== undefined && { ca: path(tls.ca) }),
       ...(tls.certificate !== undefined && { certificate: path(tls.certificate) }),
@@ -152,7 +165,7 @@ function buildUplink(name: string, uplink: UplinkSection, file: GatewayFile, con
     },
     ...(login !== undefined && { login: { username: login.username, passwordFile: path(login.passwordFile) } }),
     ...(proxy !== undefined && { proxy: buildProxy(proxy, path) }),
-    keepAliveMs: uplink.keepAlive ?? DEFAULTS.keepAliveMs,
+    keepAliveMs: uplink.keepAlive ?? presetKeepAliveMs(format),
     reconnect: {
       spreadMs: uplink.reconnect?.spread ?? DEFAULTS.reconnectSpreadMs,
       maxMs: uplink.reconnect?.max ?? DEFAULTS.reconnectMaxMs,
@@ -169,9 +182,13 @@ function buildUplink(name: string, uplink: UplinkSection, file: GatewayFile, con
       datatypeInData: uplink.sparkplug?.datatypeInData ?? false,
       barrier: uplink.sparkplug?.barrier ?? DEFAULTS.barrier,
     },
-    topic: uplink.topic ?? `${gateway.group}/${gateway.name}`,
-    id: uplink.id ?? DEFAULTS.id,
+    topic: uplink.topic ?? presetTopic(format, gateway.group, gateway.name, clientId),
+    id: uplink.id ?? presetId(format),
   };
+}
+
+function defaultClientId(name: string, gateway: GatewayDraft["gateway"]): string {
+  return `${gateway?.group}-${gateway?.name}-${name}`;
 }
 
 function buildProxy(

@@ -5,6 +5,7 @@ import { SettableValues, tagOf } from "../testing/settable-values.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { HistoryFeed } from "./history-feed.ts";
 import { createJsonFormat } from "./json/json-format.ts";
+import { topicsBelow } from "./topics.ts";
 
 const ANY_BYTES = 4_096;
 
@@ -12,7 +13,7 @@ test("P4: a loss in several messages is told only when the last of them is ackno
   const clock = new VirtualClock();
   const queue = new MemoryQueue(clock);
   const format = createJsonFormat({
-    topic: "p",
+    topics: topicsBelow("p"),
     id: "{device}/{tag}",
     values: new SettableValues(clock, [], []),
     clock,

@@ -3,7 +3,7 @@
  * they would send old messages before the session has told what is true now.
  */
 import { connect, type IClientOptions, MqttClient } from "mqtt";
-import type { Clock } from "../core/clock.ts";
+import type { Clock, Timer } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import { type BrokerLimits, ConnectFailure, type Connection, type ConnectionEnd, type Message } from "../pipeline.ts";
 import {
@@ -16,6 +16,7 @@ import {
   UNSUPPORTED_VERSION,
 } from "./mqtt-reason.ts";
 import type { SecureSocket } from "./secure-socket.ts";
+import { nextSendMs, type ServiceLimits } from "./service-limits.ts";
 
 /** As the protocol counts them: 4 is MQTT 3.1.1. */
 export type ProtocolVersion = 4 | 5;
@@ -25,9 +26,11 @@ export interface MqttSettings {
   readonly clientId: string;
   readonly keepAliveMs: number;
   readonly will: Message;
-  readonly login?: { readonly username: string; readonly password: string };
+  readonly login?: { readonly username: string; readonly password?: string };
   /** Present: MQTT inside a WebSocket to this address. */
   readonly webSocketUrl?: URL;
+  /** What the service behind the broker allows beyond what CONNACK says. */
+  readonly service?: ServiceLimits;
 }
 
 /** The broker may be one that does not know this version of MQTT. */
@@ -70,7 +73,7 @@ export async function openMqtt(
     return await new Promise((resolve, reject) => {
       client.once("connect", (connack) => {
         lifeline.accepted = true;
-        resolve(new MqttConnection(client, secure, lifeline, settings.version, connack.properties ?? {}, clock));
+        resolve(new MqttConnection(client, secure, lifeline, settings, connack.properties ?? {}, clock));
       });
       void lifeline.closed.then(({ reason }) => {
         reject(lifeline.versionSuspect ? new VersionRefusal(reason) : new ConnectFailure(reason));
@@ -169,7 +172,7 @@ class Lifeline {
     const { keepAliveMs, login } = this.#settings;
     if (!this.accepted) {
       if (code === undefined) return `what answers there is no MQTT broker: ${messageOf(error)}`;
-      return connectRefusal(code, login?.username);
+      return connectRefusal(code, login?.password === undefined ? undefined : login.username);
     }
     if (error.message !== KEEP_ALIVE_ERROR) return `the broker does not keep to the protocol: ${messageOf(error)}`;
     return `the broker has not answered for ${(keepAliveMs * 1.5) / 1000} s: the link is frozen, or the broker stuck`;
@@ -207,12 +210,16 @@ class MqttConnection implements Connection {
   readonly #unacknowledged = new Set<Flight>();
   readonly #waiting: Flight[] = [];
   #waitingBytes = 0;
+  readonly #service: ServiceLimits | undefined;
+  /** When the service takes the next message. */
+  #sendFromMs = 0;
+  #pause: Timer | undefined;
 
   constructor(
     client: MqttClient,
     secure: SecureSocket,
     lifeline: Lifeline,
-    version: ProtocolVersion,
+    { version, service }: MqttSettings,
     properties: ServerProperties,
     clock: Clock,
   ) {
@@ -220,12 +227,16 @@ class MqttConnection implements Connection {
     this.#secure = secure;
     this.#lifeline = lifeline;
     this.#version = version;
+    this.#service = service;
     this.#clock = clock;
     this.#receiveMaximum = properties.receiveMaximum ?? RECEIVE_MAXIMUM;
     this.limits = {
-      maxPacketBytes: properties.maximumPacketSize ?? PACKET_MAX_BYTES,
+      maxPacketBytes: Math.min(
+        properties.maximumPacketSize ?? PACKET_MAX_BYTES,
+        service?.packetMaxBytes ?? PACKET_MAX_BYTES,
+      ),
       maxQos: properties.maximumQoS === 0 ? 0 : properties.maximumQoS === 1 ? 1 : 2,
-      retainAvailable: properties.retainAvailable ?? true,
+      retainAvailable: (properties.retainAvailable ?? true) && (service?.retainAvailable ?? true),
     };
     this.closed = lifeline.closed;
     void lifeline.closed.then(({ reason }) => this.#abandon(reason));
@@ -284,10 +295,26 @@ class MqttConnection implements Connection {
       const next = this.#waiting[0];
       if (next === undefined || this.#lifeline.reason !== undefined) return;
       if (next.message.qos === 1 && this.#unacknowledged.size >= this.#receiveMaximum) return;
+      if (this.#pausesFor(next.message)) return;
       this.#waiting.shift();
       this.#waitingBytes -= next.message.payload.length;
       this.#send(next);
     }
+  }
+
+  /** A service that counts messages hangs up on whoever sends more, or drops them: they wait here, in order. */
+  #pausesFor(message: Message): boolean {
+    if (this.#service === undefined) return false;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#sendFromMs) {
+      this.#pause ??= this.#clock.after(this.#sendFromMs - nowMs, () => {
+        this.#pause = undefined;
+        this.#sendWaiting();
+      });
+      return true;
+    }
+    this.#sendFromMs = nextSendMs(this.#sendFromMs, nowMs, packetBytes(message, this.#version), this.#service);
+    return false;
   }
 
   #send(flight: Flight): void {
@@ -310,6 +337,7 @@ class MqttConnection implements Connection {
   }
 
   #abandon(reason: string): void {
+    this.#pause?.cancel();
     const unsettled = [...this.#unacknowledged, ...this.#waiting.splice(0)];
     this.#unacknowledged.clear();
     this.#waitingBytes = 0;

@@ -6,6 +6,7 @@ import type { Log } from "../core/log.ts";
 import type { Connection, ConnectRequest, Transport } from "../pipeline.ts";
 import { type MqttSettings, openMqtt, type ProtocolVersion, VersionRefusal } from "./mqtt-connection.ts";
 import { endpointOf, openSecureSocket } from "./secure-socket.ts";
+import { cloudService } from "./service-limits.ts";
 import { readPassword, validityOf } from "./tls-files.ts";
 
 export interface MqttTransport extends Transport {
@@ -76,8 +77,11 @@ async function connectOnce(
   const limit = new AbortController();
   const timer = clock.after(CONNECT_TIMEOUT_MS, () => limit.abort());
   try {
-    const secure = await openSecureSocket(endpoint, config, clock, limit.signal);
-    return await openMqtt(secure, settings, clock, limit.signal);
+    const alpn = config.tls.alpn ?? cloudService(config.format)?.alpn?.(endpoint.port);
+    const tls = { ...config.tls, ...(alpn !== undefined && { alpn }) };
+    const secure = await openSecureSocket(endpoint, { ...config, tls }, clock, limit.signal);
+    const will = (await request.willOfConnect?.()) ?? settings.will;
+    return await openMqtt(secure, { ...settings, will }, clock, limit.signal);
   } finally {
     timer.cancel();
   }
@@ -91,12 +95,16 @@ async function settingsOf(
   const { clientId, keepAliveMs, will } = request;
   const url = new URL(request.server);
   const { login } = config;
+  const service = cloudService(config.format);
+  const username = service?.username?.(url.hostname, clientId);
   return {
     version,
     clientId,
     keepAliveMs,
     will,
     ...(url.protocol === "wss:" && { webSocketUrl: url }),
+    ...(service !== undefined && { service: service.limits }),
+    ...(username !== undefined && { login: { username } }),
     ...(login !== undefined && {
       login: { username: login.username, password: await readPassword(login, "login.passwordFile") },
     }),

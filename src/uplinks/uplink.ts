@@ -14,7 +14,7 @@ import type {
   UplinkReport,
 } from "../pipeline.ts";
 import type { Format, Opening } from "./format.ts";
-import { createJsonFormat } from "./json/json-format.ts";
+import { jsonFormatOf } from "./json/json-formats.ts";
 import { Link } from "./link.ts";
 import { RetainedTopics } from "./retained-topics.ts";
 import { type Effect, INITIAL_SESSION, type SessionEvent, type SessionState, stepSession } from "./session.ts";
@@ -49,7 +49,7 @@ function formatFor({ config, values, clock }: UplinkOptions): Format {
     const problem = `uplinks.${config.name}.format: this version does not speak Sparkplug yet; use json`;
     throw new UserError(problem, EXIT.configuration);
   }
-  return createJsonFormat({ topic: config.topic, id: config.id, values, clock });
+  return jsonFormatOf(config, values, clock);
 }
 
 class UplinkLoop implements Uplink {

@@ -7,6 +7,7 @@ import type { Message, NumberedSample, Sample } from "../../pipeline.ts";
 import { SettableValues, tagOf } from "../../testing/settable-values.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import type { SessionFormat } from "../format.ts";
+import { topicsBelow } from "../topics.ts";
 import { createJsonFormat } from "./json-format.ts";
 import { tagText } from "./json-payload.ts";
 
@@ -25,7 +26,7 @@ function setUp(messageMaxBytes = ROOMY) {
     { name: "inputs", tags: [door] },
   ];
   const values = new SettableValues(clock, devices, []);
-  const format = createJsonFormat({ topic: "plant-7/pump-house-3", id: "{device}/{tag}", values, clock });
+  const format = createJsonFormat({ topics: topicsBelow("plant-7/pump-house-3"), id: "{device}/{tag}", values, clock });
   const opening = { session: 12, connectMs: T - 5 };
   const session = format.session(opening, { messageMaxBytes, retainAvailable: true });
   return { clock, values, format, opening, session };
@@ -158,7 +159,7 @@ describe("the JSON of the contract, to the byte", () => {
   test("the id follows its template", () => {
     const clock = new VirtualClock(T);
     const values = new SettableValues(clock, [{ name: "inputs", tags: [door] }], []);
-    const format = createJsonFormat({ topic: "x", id: "Site.{device}.{tag}", values, clock });
+    const format = createJsonFormat({ topics: topicsBelow("x"), id: "Site.{device}.{tag}", values, clock });
     const session = format.session({ session: 1, connectMs: T }, { messageMaxBytes: ROOMY, retainAvailable: true });
     assert.match(shown(session.picture()).join(), /"id":"Site\.inputs\.door"/);
   });

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { TagRef } from "../../core/tag.ts";
 import type { CurrentValues, Device, Loss, Message, NumberedSample, UnsyncedCopy } from "../../pipeline.ts";
 import type { Encoded, Format, FormatLimits, Opening, SessionFormat } from "../format.ts";
-import { type Topics, topicsBelow } from "../topics.ts";
+import type { Topics } from "../topics.ts";
 import {
   type Envelope,
   idsBy,
@@ -28,8 +28,7 @@ export const STATUS_PERIOD_MS = 60_000;
 const ENVELOPE_MAX_BYTES = 256;
 
 export interface JsonFormatOptions {
-  /** Prefix of all topics, without a trailing slash. */
-  readonly topic: string;
+  readonly topics: Topics;
   /** Template of a value's id: `{device}` and `{tag}`. */
   readonly id: string;
   readonly values: CurrentValues;
@@ -37,22 +36,20 @@ export interface JsonFormatOptions {
 }
 
 export function createJsonFormat(options: JsonFormatOptions): Format {
-  const { values } = options;
-  const topics = topicsBelow(options.topic);
-  const words = { ...options, topics, idOf: idsBy(options.id) };
+  const { values, topics } = options;
+  const words = { ...options, idOf: idsBy(options.id) };
   return {
     will: ({ session, connectMs }) => ({
       topic: topics.status,
       payload: Buffer.from(offlineText(connectMs, session, values.epoch(), values.isUnsynced())),
       qos: 1,
-      retain: true,
+      retain: topics.retained,
     }),
     session: (opening, limits) => new JsonSession(words, opening, limits),
   };
 }
 
 interface Words extends JsonFormatOptions {
-  readonly topics: Topics;
   readonly idOf: (tag: TagRef) => string;
 }
 
@@ -194,6 +191,7 @@ class JsonSession implements SessionFormat {
   #clearParts(device: string, from: number, to: number): Message[] {
     const { topics } = this.#words;
     const cleared: Message[] = [];
+    if (!this.#limits.retainAvailable) return cleared;
     for (let part = from; part <= to; part++) {
       cleared.push(this.#message(topics.snapshot(device, part), new Uint8Array(), true));
     }

@@ -120,6 +120,21 @@ export function sampleText(id: string, sample: Sample, messageEpoch: number, his
   return `{"id":${id},"v":${jsonOfValue(value, tag.type)}${qualityText(status)},"t":${sourceTimestampMs}${h}${epochText(epoch, messageEpoch)}}`;
 }
 
+/** Of Kepware's IoT Gateway, standard template. */
+export function kepwareEnvelope(timestampMs: number): Envelope {
+  return { open: `{"timestamp":${timestampMs},"values":[`, close: "]}" };
+}
+
+/** A value in Kepware's standard template. */
+export function kepwareText(
+  id: string,
+  { tag, value, status, sourceTimestampMs }: Sample,
+  isUnsynced: boolean,
+): string {
+  const q = isGood(status) && !isUnsynced;
+  return `{"id":${id},"v":${jsonOfValue(value, tag.type)},"q":${q},"t":${sourceTimestampMs}}`;
+}
+
 /** A lost stretch, on the history topic. */
 export function lostText(id: string, lost: LostStretch, messageEpoch: number): string {
   const { epoch, toEpoch, fromMs, toMs, count, reason } = lost;
