@@ -200,6 +200,8 @@ export interface OutboxReport {
   readonly dropped: number;
   readonly health: OutboxHealth;
   readonly healthReason: string;
+  /** What was last found amiss with the files in this run; empty while all was in order. */
+  readonly incident: string;
 }
 
 /** An uplink as the outbox knows it: its name owns its progress. */

@@ -12,6 +12,8 @@ const AT_ONCE_MS = 1_000;
 const GAUGE_MS = 10_000;
 const TOTAL_MS = 60_000;
 
+const NONE = "none";
+
 /** What is told where a part has no value. */
 interface Absent {
   /** null: there is none; undefined: the last one stays for information. */
@@ -78,6 +80,7 @@ export const DEVICE_ROWS: readonly Row<DeviceReport>[] = [
 
 export const WHOLE_ROWS: readonly Row<Whole>[] = [
   text("outbox/health", ({ outbox }) => healthOf(outbox)),
+  text("outbox/incident", ({ outbox }) => outbox.incident || NONE),
   gauge("outbox/bytes", "B", 0, ({ outbox }) => outbox.fileBytes),
   total("outbox/writtenBytesPerDay", "B", (whole) => whole.writtenBytesPerDay),
   text("clock/state", (whole) => whole.clockState),

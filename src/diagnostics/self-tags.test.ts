@@ -111,6 +111,7 @@ const outboxReport: OutboxReport = {
   dropped: 0,
   health: "ok",
   healthReason: "",
+  incident: "",
 };
 
 const HOST: HostFigures = { rssBytes: () => 57e6, loopDelayMs: () => 4, temperatureC: () => undefined };
@@ -152,7 +153,7 @@ test("the device gateway has a tag for every part of the configuration that is s
       ),
       ...["lateFrames", "exceptions"].map((name) => `devices/pump-1/${name}`),
       ...["responseTimeMs", "responseTimeP50Ms", "responseTimeP99Ms"].map((name) => `devices/pump-1/${name}`),
-      ...["outbox/health", "outbox/bytes", "outbox/writtenBytesPerDay", "clock/state"],
+      ...["outbox/health", "outbox/incident", "outbox/bytes", "outbox/writtenBytesPerDay", "clock/state"],
       ...["process/rssBytes", "process/loopDelayMs", "process/uptimeS", "board/temperatureC"],
     ],
   );

@@ -35,6 +35,7 @@ const OUTBOX: OutboxReport = {
   dropped: 0,
   health: "ok",
   healthReason: "",
+  incident: "",
 };
 
 function valuesOf(tag: Tag, sample: () => Sample): CurrentValues {

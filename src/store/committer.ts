@@ -7,6 +7,7 @@ import { blockOf } from "./block-content.ts";
 import { type OpenBlocks, type PackedBlock, pack } from "./block-packer.ts";
 import { type BlockStore, type Change, type Facts, StorageFailure, type Usage } from "./block-store.ts";
 import type { CommitTask } from "./commit-loop.ts";
+import type { Incidents } from "./incidents.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { containsAll, gaps } from "./ranges.ts";
@@ -32,6 +33,7 @@ export interface CommitterOptions {
   readonly limits: OutboxLimits;
   readonly clock: Clock;
   readonly log: Log;
+  readonly incidents: Incidents;
   readonly usage: Usage;
   /** The highest number in the file. */
   readonly committed: number;
@@ -125,11 +127,11 @@ export class Committer implements CommitTask {
 
   /** Sets a damaged file aside; what memory still holds goes into a new one. */
   async #renew(reason: string): Promise<void> {
-    const { store, ledger, clock, log } = this.#options;
+    const { store, ledger, clock, incidents } = this.#options;
     const nowMs = clock.wallMs();
     const opened = await store.renew(reason, nowMs, ledger.tail.base);
     const { path, salvaged } = opened.setAside ?? {};
-    log.error(
+    incidents.tell(
       `outbox.db is damaged (${reason}); it was set aside as ${path}, ${salvaged?.blocks ?? 0} blocks salvaged`,
     );
     for (const queue of ledger.queues.values()) {

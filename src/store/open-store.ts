@@ -8,6 +8,7 @@ import type { TagRef } from "../core/tag.ts";
 import type { ConfiguredUplink, Outbox, StateStore } from "../pipeline.ts";
 import { type Facts, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
+import { Incidents } from "./incidents.ts";
 import { createOutbox } from "./outbox.ts";
 import { limitsFor, type OutboxLimits } from "./outbox-limits.ts";
 import { walBytesOf } from "./retention.ts";
@@ -100,8 +101,9 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
   const statePath = join(stateDir, "state.db");
   const stateFile =
     (await unlessRefused(storage.state.open({ path: statePath, nowMs, walBytes: STATE_WAL_BYTES }), log)) ?? NO_STATE;
+  const incidents = new Incidents(log);
   if (stateFile.setAside !== undefined) {
-    log.error(
+    incidents.tell(
       `state.db could not be used (${stateFile.setAside.reason}); it was set aside as ${stateFile.setAside.path}`,
     );
   }
@@ -110,6 +112,9 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
     log,
   );
   const opened = found ?? NO_BLOCKS;
+  if (stateFile.facts.length === 0 && stateFile !== NO_STATE && opened.facts.length > 0) {
+    incidents.tell("state.db was empty or missing: epochs and sessions go on above their copies in outbox.db");
+  }
   remember(stateFile.facts, opened, time);
   const known = { clock, log, ...(time && { time }) };
   const isBlind = found === undefined;
@@ -129,6 +134,7 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
       keepTags: (all) => state.keepTags(all),
       epoch: state.epoch(),
       ...known,
+      incidents,
       lastKnown: state.lastKnown,
       // One that cannot be read tells as much.
       hadOutbox: !isBlind && (state.knowsEarlierStart || stateFile.setAside !== undefined),

@@ -31,6 +31,7 @@ import { Committer } from "./committer.ts";
 import { Dictionary, withFormer } from "./dictionary.ts";
 import { highestNumber } from "./highest-number.ts";
 import { HistoryReader } from "./history-reader.ts";
+import type { Incidents } from "./incidents.ts";
 import { Ledger } from "./ledger.ts";
 import type { LossDraft } from "./losses.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
@@ -70,6 +71,7 @@ export interface OutboxOptions {
   /** Absent: the clock is good. */
   readonly time?: KnownTime;
   readonly log: Log;
+  readonly incidents: Incidents;
   readonly lastKnown: LastKnown;
   /** There was an outbox before: an empty file is not the one. */
   readonly hadOutbox: boolean;
@@ -83,15 +85,15 @@ export interface OutboxOptions {
 
 /** @param opened what the store found */
 export async function createOutbox(options: OutboxOptions, opened: OpenedBlocks): Promise<Outbox> {
-  const { log } = options;
+  const { incidents } = options;
   if (opened.setAside !== undefined) {
-    log.error(
+    incidents.tell(
       `outbox.db could not be used (${opened.setAside.reason}); it was set aside as ${opened.setAside.path}, ${opened.setAside.salvaged?.blocks ?? 0} blocks salvaged`,
     );
   }
   const dictionary = new Dictionary(opened.tags);
   const saved = savedOutbox(opened.facts, dictionary);
-  for (const { name, problem } of saved.bad) log.error(`${name} in outbox.db is damaged: ${problem}`);
+  for (const { name, problem } of saved.bad) incidents.tell(`${name} in outbox.db is damaged: ${problem}`);
   const outbox = new StoredOutbox(options, opened, dictionary, saved);
   await outbox.start();
   return outbox;
@@ -110,7 +112,7 @@ class StoredOutbox implements Outbox {
   #closing: Promise<void> | undefined;
 
   constructor(options: OutboxOptions, opened: OpenedBlocks, dictionary: Dictionary, saved: SavedOutbox) {
-    const { clock, config, limits, tags, epoch, store, log, time } = options;
+    const { clock, config, limits, tags, epoch, store, log, incidents, time } = options;
     const formerTags = options.formerTags ?? dictionary.all();
     const intervalsMs = [config.commitIntervalMs, config.outageCommitIntervalMs];
     this.#options = options;
@@ -134,6 +136,7 @@ class StoredOutbox implements Outbox {
       limits,
       clock,
       log,
+      incidents,
       usage: opened.usage,
       committed: opened.highest ?? 0,
       obsolete: saved.bad.map(({ name }) => [name, null]),
@@ -205,6 +208,7 @@ class StoredOutbox implements Outbox {
       writtenBytes: usage.writtenBytes,
       dropped: this.#ledger.dropped,
       ...healthWith(this.#loop.health(), this.#options.stateFailure()),
+      incident: this.#options.incidents.text(),
     };
   }
 
@@ -269,8 +273,9 @@ class StoredOutbox implements Outbox {
   }
 
   #restore({ uplinks, losses, wasClean, safe, bad }: SavedOutbox): void {
-    const { lastKnown } = this.#options;
+    const { lastKnown, incidents } = this.#options;
     if (!wasClean || lastKnown.wasBlind === true) {
+      incidents.tell("the last run did not end in order: what it had not stored yet is told as lost");
       const { ms, ...safeIn } = laterSafe(safe, lastKnown.safe) ?? BEGINNING;
       this.#gap = this.#lossSince("unclean stop", { ...safeIn, ms: Math.max(0, ms - STEP_WITHIN_EPOCH_MS) });
     }
@@ -288,7 +293,8 @@ class StoredOutbox implements Outbox {
   /** state.db remembers an outbox, and this file has never been one: somebody emptied or removed it. */
   #isGone({ isNew }: SavedOutbox): boolean {
     const isGone = isNew && this.#options.hadOutbox;
-    if (isGone) this.#options.log.error("outbox.db is not the file it was, but an empty one: what it held is lost");
+    if (isGone)
+      this.#options.incidents.tell("outbox.db is not the file it was, but an empty one: what it held is lost");
     return isGone;
   }
 
@@ -378,7 +384,7 @@ class StoredOutbox implements Outbox {
 
   #blockIsDamaged(block: Block, { samples, problem }: BlockContent): void {
     if (this.#ledger.doomed.has(block.first)) return;
-    this.#options.log.error(`a block of ${block.samples} samples in outbox.db is damaged: ${problem}`);
+    this.#options.incidents.tell(`a block of ${block.samples} samples in outbox.db is damaged: ${problem}`);
     this.#ledger.doomed.add(block.first);
     if (samples.length > 0) this.#ledger.lose("damaged file", samples);
     else this.#ledger.loseUnknown("damaged file", block);

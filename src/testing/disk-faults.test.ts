@@ -6,7 +6,6 @@ import { after, afterEach, before, describe, test } from "node:test";
 import { type DiskFaults, DiskShim } from "./disk-shim/disk-shim.ts";
 import { FieldSite } from "./field-site.ts";
 import type { GatewayProcess } from "./gateway-process.ts";
-import type { Reader } from "./reader.ts";
 
 const SLOW_SYNC_MS = 5_000;
 /** A card that refused is asked again within a minute. */
@@ -40,7 +39,6 @@ const AT_START: readonly Case[] = [
 describe("P8: the gateway reads, publishes and says what is amiss", () => {
   let shim: DiskShim;
   let site: FieldSite | undefined;
-  let value = 0;
 
   before(async () => {
     shim = await DiskShim.compile();
@@ -52,13 +50,11 @@ describe("P8: the gateway reads, publishes and says what is amiss", () => {
   });
   after(() => shim.close());
 
-  /** Beside the uplink that works one that never will: its history wants the card at all times. */
   async function start(): Promise<{ site: FieldSite; gateway: GatewayProcess }> {
     const opened = await FieldSite.open();
     site = opened;
     await opened.subscribe();
-    const away = opened.uplinkYaml({ server: "mqtts://127.0.0.1:9" }).replace("{", "{ topic: site/away, ");
-    const file = await opened.configure(`${opened.uplinkYaml()}\n  away: ${away}`);
+    const file = await opened.configureWithBacklog();
     const runtimeDir = join(opened.stateDir, "..", "runtime");
     await mkdir(runtimeDir);
     const environment = { ...shim.environment(`${opened.stateDir}/`), RUNTIME_DIRECTORY: runtimeDir };
@@ -66,27 +62,18 @@ describe("P8: the gateway reads, publishes and says what is amiss", () => {
     return { site: opened, gateway };
   }
 
-  async function publishes(s: FieldSite, when: string): Promise<void> {
-    const next = ++value;
-    s.pump.set("holdingRegister", 0, next);
-    await s.seen(`a value changes at the far end: ${when}`, (r) => {
-      return r.tag("pump/value")?.value === next && r.tag("pump/value")?.good === true;
-    });
-  }
-
-  async function hasHealth(s: FieldSite, health: RegExp, when: string): Promise<void> {
-    const holds = (r: Reader) => health.test(String(r.tag("gateway/outbox/health")?.value ?? ""));
-    await s.seen(`outbox/health is ${health}: ${when}`, holds, RETRY_LIMIT_MS);
+  function hasHealth(s: FieldSite, health: RegExp, when: string): Promise<void> {
+    return s.tells("outbox/health", health, when, RETRY_LIMIT_MS);
   }
 
   test("while the card fails, and after it", async () => {
     const { site: s, gateway } = await start();
-    await publishes(s, "in order");
+    await s.publishes("in order");
     for (const { name, faults, health } of CASES) {
       await hasHealth(s, /^ok$/, `before ${name}`);
       shim.set(faults);
       await hasHealth(s, health, name);
-      await publishes(s, name);
+      await s.publishes(name);
       shim.set({});
     }
     await hasHealth(s, /^ok$/, "at the end");
@@ -98,7 +85,7 @@ describe("P8: the gateway reads, publishes and says what is amiss", () => {
     test(`from the start on: ${name}`, async () => {
       shim.set(faults);
       const { site: s, gateway } = await start();
-      await publishes(s, name);
+      await s.publishes(name);
       await hasHealth(s, health, name);
       assert.equal(await gateway.stop(), 0);
     });

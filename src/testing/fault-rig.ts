@@ -9,6 +9,7 @@ import { createLog } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { Outbox, Sample, UplinkQueue } from "../pipeline.ts";
 import { type BlockHead, type BlockStore, type Facts, type FailureKind, StorageFailure } from "../store/block-store.ts";
+import { Incidents } from "../store/incidents.ts";
 import { createOutbox, type LastKnown } from "../store/outbox.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "../store/outbox-limits.ts";
 import { type Database, OUTBOX_FILE_ID, openReadOnly, type SqliteWatch } from "../store/sqlite.ts";
@@ -88,6 +89,8 @@ export class FaultRig {
     const store = faulty(inProcessStorage().blocks, this.card);
     const path = join(this.dir, "outbox.db");
     const opened = await store.open({ path, nowMs: this.clock.wallMs(), walBytes: 65_536 });
+    const write = (line: string) => this.logged.push(line.trimEnd());
+    const log = createLog({ write, level: "info", format: "text" });
     const options = {
       store,
       config: { ...CONFIG, ...config },
@@ -98,9 +101,10 @@ export class FaultRig {
       keepTags: () => undefined,
       epoch: 1,
       clock: this.clock,
-      log: createLog({ write: (line) => this.logged.push(line.trimEnd()), level: "info", format: "text" }),
+      log,
       lastKnown: { safe: undefined, oldestMs: undefined },
       hadOutbox: false,
+      incidents: new Incidents(log),
       stateFailure: () => undefined,
       onTick: (known: () => LastKnown | undefined) => this.#note(known()),
       onClosed: async () => undefined,

@@ -46,6 +46,8 @@ export class FieldSite {
   #subscriber: Subscriber | undefined;
   #reader = new Reader(TOPIC);
   #read = 0;
+  /** Of the pump's register, as `publishes` sets it. */
+  #value = 0;
 
   private constructor(parts: { dir: string; certificates: Certificates; broker: Mosquitto; pair: PtyPair }) {
     this.#dir = parts.dir;
@@ -95,6 +97,12 @@ lines:
 ${devices.map(device).join("")}`,
     );
     return file;
+  }
+
+  /** Beside the uplink that works one that never will: its history wants the card at all times. */
+  configureWithBacklog(): Promise<string> {
+    const away = this.uplinkYaml({ server: "mqtts://127.0.0.1:9" }).replace("{", "{ topic: site/away, ");
+    return this.configure(`${this.uplinkYaml()}\n  away: ${away}`);
   }
 
   uplinkYaml(more: { server?: string; ca?: string; login?: string } = {}): string {
@@ -149,12 +157,33 @@ ${devices.map(device).join("")}`,
     await this.#until(what, async () => holds(this.reader()), limitMs);
   }
 
+  /** Waits until a new value of the pump has arrived at the far end. */
+  async publishes(when: string): Promise<void> {
+    const next = ++this.#value;
+    this.pump.set("holdingRegister", 0, next);
+    await this.seen(`a value changes at the far end: ${when}`, (reader) => {
+      const tag = reader.tag("pump/value");
+      return tag?.value === next && tag.good;
+    });
+  }
+
+  /** Waits until the far end has this of a self-tag. */
+  async tells(name: string, what: RegExp, when: string, limitMs?: number): Promise<void> {
+    const holds = (reader: Reader) => what.test(String(reader.tag(`gateway/${name}`)?.value ?? ""));
+    await this.seen(`${name} is ${what}: ${when}`, holds, limitMs);
+  }
+
+  /** Waits until the file has all that was taken in before. */
+  async stores(): Promise<void> {
+    const { newest } = (await this.#status())?.outbox ?? { newest: Number.POSITIVE_INFINITY };
+    await this.#until(`${newest} is stored`, async () => ((await this.#status())?.outbox.committed ?? 0) >= newest);
+  }
+
   /** Waits until status.json tells this of the uplink. */
   async uplinkStatus(what: string, holds: (uplink: UplinkStatus) => boolean): Promise<UplinkStatus> {
     let found: UplinkStatus | undefined;
     await this.#until(what, async () => {
-      const text = await readFile(join(this.stateDir, "status.json"), "utf8").catch(() => undefined);
-      const [uplink] = text === undefined ? [] : (JSON.parse(text).uplinks as readonly UplinkStatus[]);
+      const [uplink] = (await this.#status())?.uplinks ?? [];
       found = uplink;
       return uplink !== undefined && holds(uplink);
     });
@@ -166,12 +195,16 @@ ${devices.map(device).join("")}`,
   async heldTag(device: string, name: string, holds: (value: string) => boolean): Promise<string> {
     let value = "";
     await this.#until(`${device}/${name} is held`, async () => {
-      const text = await readFile(join(this.stateDir, "status.json"), "utf8").catch(() => undefined);
-      const { devices = [] } = text === undefined ? {} : (JSON.parse(text) as StatusContent);
+      const devices = (await this.#status())?.devices ?? [];
       value = String(devices.find((d) => d.name === device)?.tags.find((t) => t.name === name)?.value ?? "");
       return holds(value);
     });
     return value;
+  }
+
+  async #status(): Promise<StatusContent | undefined> {
+    const text = await readFile(join(this.stateDir, "status.json"), "utf8").catch(() => undefined);
+    return text === undefined ? undefined : JSON.parse(text);
   }
 
   async #until(what: string, holds: () => Promise<boolean>, limitMs = LIMIT_MS): Promise<void> {
