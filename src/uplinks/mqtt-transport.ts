@@ -1,13 +1,13 @@
 /** The way to a broker: TLS, then MQTT. One attempt, one socket, one session; whoever wants another asks again. */
-import { readFileSync } from "node:fs";
 import type { UplinkConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import type { Connection, ConnectRequest, Transport } from "../pipeline.ts";
+import { CertificateWatch } from "./certificate-watch.ts";
 import { type MqttSettings, openMqtt, type ProtocolVersion, VersionRefusal } from "./mqtt-connection.ts";
 import { endpointOf, openSecureSocket } from "./secure-socket.ts";
 import { cloudService } from "./service-limits.ts";
-import { readPassword, validityOf } from "./tls-files.ts";
+import { readPassword } from "./tls-files.ts";
 
 export interface MqttTransport extends Transport {
   /** Whole days until the client certificate on disk expires, negative afterwards; undefined where there is none. */
@@ -22,9 +22,6 @@ export interface MqttTransportOptions {
 
 /** From the first packet to CONNACK, a version of MQTT. */
 const CONNECT_TIMEOUT_MS = 30_000;
-/** How often the certificate is read again for its date. */
-const CERTIFICATE_REREAD_MS = 60_000;
-const DAY_MS = 86_400_000;
 
 /** In the order of trying: MQTT 5 tells why a message is refused, MQTT 3.1.1 acknowledges it like any other. */
 const VERSIONS: Readonly<Record<UplinkConfig["mqttVersion"], readonly ProtocolVersion[]>> = {
@@ -35,10 +32,11 @@ const VERSIONS: Readonly<Record<UplinkConfig["mqttVersion"], readonly ProtocolVe
 
 export function createMqttTransport(options: MqttTransportOptions): MqttTransport {
   const { config, clock, log } = options;
+  const certificates = new CertificateWatch(config.tls, clock, log);
   const modern = new Set<string>();
   return {
     connect: (request) => connectNewest(request, VERSIONS[config.mqttVersion], modern, options),
-    certificateDays: certificateDays(config.tls.certificate, clock, log),
+    certificateDays: () => certificates.days(),
   };
 }
 
@@ -107,23 +105,5 @@ async function settingsOf(
     ...(login !== undefined && {
       login: { username: login.username, password: await readPassword(login, "login.passwordFile") },
     }),
-  };
-}
-
-function certificateDays(path: string | undefined, clock: Clock, log: Log): () => number | undefined {
-  let expiresMs: number | undefined;
-  let readAgainMs = 0;
-  return () => {
-    if (path === undefined) return undefined;
-    if (clock.monotonicMs() >= readAgainMs) {
-      readAgainMs = clock.monotonicMs() + CERTIFICATE_REREAD_MS;
-      try {
-        expiresMs = validityOf(readFileSync(path, "utf8")).toMs;
-      } catch {
-        log.debug(`cannot read the expiry date of ${path}`);
-        expiresMs = undefined;
-      }
-    }
-    return expiresMs === undefined ? undefined : Math.floor((expiresMs - clock.wallMs()) / DAY_MS);
   };
 }
