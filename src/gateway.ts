@@ -114,7 +114,7 @@ async function settle(clock: Timekeeper, { outbox, state }: Store): Promise<{ re
   const settling = { epochMustRise: false };
   await clock.begin(async (offset, nowMs) => {
     await outbox.date(offset);
-    settling.epochMustRise = await state.clockSettled(nowMs);
+    settling.epochMustRise = await state.clockSettled(nowMs, offset.isCertain);
   });
   return settling;
 }

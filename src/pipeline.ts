@@ -253,7 +253,7 @@ export interface StateStore {
    * The time is known, or taken for it. Resolves when all that begins with it is stored, as far as the card takes it.
    * @returns whether the epoch must rise, because it began at a guess of the time
    */
-  clockSettled(nowMs: number): Promise<boolean>;
+  clockSettled(nowMs: number, isCertain: boolean): Promise<boolean>;
   /** The epoch of this start. Rises at every start. */
   epoch(): number;
   /**

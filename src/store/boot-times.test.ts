@@ -227,11 +227,27 @@ test("P9: numbers that begin at the Unix time wait for it, and an epoch that cou
   });
   await rig.clock.advance(60_000);
   assert.equal(session, undefined);
-  assert.equal(await state.clockSettled(TRUE_MS), true);
+  assert.equal(await state.clockSettled(TRUE_MS, true), true);
   await rig.until(() => session !== undefined);
   assert.ok((session ?? 0) >= TRUE_MS / 1_000 && state.raiseEpoch() >= TRUE_MS / 1_000);
   await rig.close();
   const again = await open();
   assert.ok(again.state.epoch() >= TRUE_MS / 1_000);
-  assert.equal(await again.state.clockSettled(TRUE_MS), false, "it began right by now");
+  assert.equal(await again.state.clockSettled(TRUE_MS, true), false, "it began right by now");
+});
+
+test("P9: numbers that a file knows rise to the time, too, once that is known: a life without a trace went by it", async (t) => {
+  const { rig, open, time } = rigOf(t);
+  time.current = "good";
+  const { state } = await open();
+  await state.clockSettled(KNOWN_MS, true);
+  await state.nextSession("cloud");
+  await rig.close();
+  time.current = "none";
+  const next = await open();
+  const epoch = next.state.epoch();
+  assert.equal(await next.state.clockSettled(TRUE_MS, false), false, "a guess may lie in the future");
+  assert.equal(next.state.epoch(), epoch);
+  assert.equal(await next.state.clockSettled(TRUE_MS, true), true);
+  assert.ok(next.state.epoch() >= TRUE_MS / 1_000 && (await next.state.nextSession("cloud")) >= TRUE_MS / 1_000);
 });

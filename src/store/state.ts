@@ -71,6 +71,7 @@ export class State implements StateStore {
   readonly #settled: Promise<void>;
   #settle = () => {};
   #settledMs = 0;
+  readonly #beganInTheDark: boolean;
   /** No file knew an epoch, and nobody the time: it began at a guess. */
   #isProvisional: boolean;
   #known: LastKnown;
@@ -106,13 +107,12 @@ export class State implements StateStore {
     this.#settled = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    const isGuess = [...facts, ...copies].some(([name]) => name === PROVISIONAL);
-    this.#isProvisional = isGuess || (!this.#counters.has(EPOCH) && options.time?.trust() === "none");
+    this.#beganInTheDark = options.time?.trust() === "none";
+    this.#isProvisional = [...facts, ...copies].some(([name]) => name === PROVISIONAL);
+    this.#isProvisional ||= !this.#counters.has(EPOCH) && this.#beganInTheDark;
     if (options.time === undefined) this.#settle();
     // A life on a card that took nothing went by the time: see nextSession and reserveEpochs.
-    for (const [name, counter] of this.#counters) {
-      if (name !== EPOCH) counter.value = Math.max(counter.value, this.#seconds());
-    }
+    for (const [name, it] of this.#counters) if (name !== EPOCH) it.value = Math.max(it.value, this.#seconds());
     const epochs = this.#counter(EPOCH);
     epochs.value = Math.max(epochs.value + 1, this.#seconds());
   }
@@ -121,13 +121,14 @@ export class State implements StateStore {
     return this.#counter(EPOCH).value;
   }
 
-  async clockSettled(nowMs: number): Promise<boolean> {
-    const mustRise = this.#isProvisional;
+  async clockSettled(nowMs: number, isCertain: boolean): Promise<boolean> {
     this.#settledMs = nowMs;
+    // Also where the files knew a number: a life that left no trace in them may have gone by the time.
+    const mayBeBehind = this.#beganInTheDark && isCertain && this.epoch() < this.#seconds();
+    const mustRise = this.#isProvisional || mayBeBehind;
     if (mustRise) {
       this.#isProvisional = false;
-      const counter = this.#counter(EPOCH);
-      counter.value = Math.max(counter.value, this.#seconds());
+      for (const counter of this.#counters.values()) counter.value = Math.max(counter.value, this.#seconds());
       await this.reserveEpochs();
     }
     this.#settle();

@@ -13,6 +13,7 @@ export class HostTime {
   readonly #plan: BoardPlan | undefined;
   #board: BoardClock | undefined;
   #boots = 0;
+  #willBeGood = true;
   #bootedMs = 0;
   #hostOffsetsMs: number[] = [];
   #dark: Dark | undefined;
@@ -39,6 +40,11 @@ export class HostTime {
     return this.#board?.synchronised ?? true;
   }
 
+  /** In this boot, sooner or later. */
+  get willBeGood(): boolean {
+    return this.#willBeGood;
+  }
+
   /** The kernel starts. @param onGood called when somebody vouches for the time, if anybody does */
   boot(onGood: () => void): void {
     if (this.#plan === undefined) return;
@@ -51,6 +57,7 @@ export class HostTime {
     this.#board = board;
     this.#hostOffsetsMs = [];
     this.#noteOffset(board);
+    this.#willBeGood = plan.goodAfterMs !== "never";
     if (plan.goodAfterMs === "never") return;
     this.#truth.after(plan.goodAfterMs, () => {
       if (this.#board !== board) return;

@@ -84,7 +84,8 @@ export class World {
 
   async boot(): Promise<void> {
     if (this.#wouldTurnBack()) {
-      this.#story.tell("… the card takes nothing, and the clock is behind: the start waits");
+      this.#story.tell("… the card takes nothing, or took nothing before, and the clock is behind: the start waits");
+      if (!this.#time.willBeGood) this.#bootKernel();
       this.clock.after(START_AGAIN_MS, () => void this.boot());
       return;
     }
@@ -124,7 +125,6 @@ export class World {
   }
 
   async startAnew(): Promise<void> {
-    this.isBlind = false;
     await this.#restart(0);
   }
 
@@ -290,10 +290,10 @@ export class World {
     this.#time.step(byMs);
   }
 
-  /** Known limit: where no epoch can be stored it goes by the time; that was later once, or many starts ran ahead of it. */
+  /** Known limit: where no epoch is stored it goes by the time; that is not known, was later, or many starts ran ahead of it. */
   #wouldTurnBack(): boolean {
-    const bestMs = Math.max(this.#bestWallMs, this.takenIn.furthestMs());
-    return this.card.takesNothing() && (!this.#time.isGood || this.clock.wallMs() < bestMs);
+    const isBehind = this.clock.wallMs() < Math.max(this.#bestWallMs, this.takenIn.furthestMs());
+    return this.card.takesNothing() ? isBehind || !this.#time.isGood : this.isBlind && !this.#time.isGood;
   }
 
   #broker(index: number) {
