@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { copyFile, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TLSSocket } from "node:tls";
@@ -10,6 +7,7 @@ import { hostClock } from "../core/clock.ts";
 import { startBrokerProcess } from "../testing/broker-process.ts";
 import { LEAF_DAYS } from "../testing/certificates.ts";
 import { startFrozenProxy } from "../testing/frozen-proxy.ts";
+import { startHttpProxy } from "../testing/http-proxy.ts";
 import { startTlsListener } from "../testing/tls-listener.ts";
 import { failsWith, message, TransportFixture } from "../testing/transport-fixture.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
@@ -123,22 +121,9 @@ describe("P2: TLS", () => {
 
 describe("an HTTP proxy", () => {
   async function httpProxy(answer: (authorization: string | undefined) => string): Promise<string> {
-    const proxy: Server = createServer();
-    proxy.on("connect", (request, client) => {
-      const status = answer(request.headers["proxy-authorization"]);
-      client.write(`HTTP/1.1 ${status}\r\n\r\n`);
-      if (!status.startsWith("200")) return void client.end();
-      const [host, port] = (request.url ?? "").split(":");
-      const upstream = connectTcp(Number(port), host === "localhost" ? "127.0.0.1" : host);
-      for (const end of [client, upstream]) end.on("error", () => undefined);
-      client.pipe(upstream).pipe(client);
-    });
-    proxy.listen(0, "127.0.0.1");
-    await once(proxy, "listening");
-    fixture.leave(() => void proxy.close());
-    const address = proxy.address();
-    assert.ok(address !== null && typeof address === "object");
-    return `http://127.0.0.1:${address.port}`;
+    const proxy = await startHttpProxy({ answer });
+    fixture.leave(() => proxy.close());
+    return proxy.url;
   }
 
   test("P2: carries TLS end to end", async () => {
