@@ -263,6 +263,8 @@ export interface StateStore {
   raiseEpoch(): number;
   /** A session number above all before it, stored before it is returned. Waits for the time where none was given before. */
   nextSession(uplink: string): Promise<number>;
+  /** The next bdSeq of Sparkplug, 0 to 255 and round again. Stored before it is returned, if the card takes it. */
+  nextBdSeq(uplink: string): Promise<number>;
   /** Retained topics this uplink has published on this server. */
   retained(uplink: string, server: string): readonly string[];
   setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void>;
@@ -283,6 +285,8 @@ export interface ConnectRequest {
   readonly clientId: string;
   readonly keepAliveMs: number;
   readonly will: Message;
+  /** Asked for the will, in place of `will`, once the way to the broker is secure and right before each CONNECT packet. */
+  readonly willOfConnect?: () => Promise<Message>;
 }
 
 /** What the broker allows, from its CONNACK, with the protocol's defaults where it says nothing. */
@@ -290,6 +294,8 @@ export interface BrokerLimits {
   readonly maxPacketBytes: number;
   readonly maxQos: 0 | 1 | 2;
   readonly retainAvailable: boolean;
+  /** MQTT 5: an acknowledgement says whether the message was taken, or why not. */
+  readonly tellsReasons: boolean;
 }
 
 /** How a connection ended. */
@@ -308,12 +314,19 @@ export interface Connection {
   readonly limits: BrokerLimits;
   /** Resolves at a PUBACK that tells success (QoS 1) or when handed to the socket (QoS 0). Rejects with a reason in words. */
   publish(message: Message): Promise<void>;
+  /** Filters with their QoS. Resolves with those that the broker refused. */
+  subscribe(filters: Readonly<Record<string, 0 | 1>>): Promise<readonly string[]>;
+  unsubscribe(filters: readonly string[]): Promise<void>;
+  /** Tells every message that arrives from now on; `retain`: it was there before the subscription. */
+  onMessage(listener: (message: Message) => void): void;
+  /** Resolves when the broker has read all that was published before. */
+  ping(): Promise<void>;
   /** Bytes handed over and not yet taken by the kernel. */
   bufferedBytes(): number;
   /** Resolves once, when the connection has ended for whatever cause. */
   readonly closed: Promise<ConnectionEnd>;
-  /** DISCONNECT (the broker drops the will), then closes. Resolves when the socket is gone. */
-  close(): Promise<void>;
+  /** DISCONNECT (the broker drops the will, or sends it with MQTT 5), then closes. Resolves when the socket is gone. */
+  close(will?: "send will"): Promise<void>;
   /** Cuts the socket without a word, as the gateway does when the link is frozen; the broker sends the will. */
   destroy(): void;
 }

@@ -8,13 +8,14 @@ import type { TagRef } from "../core/tag.ts";
 import type { ConfiguredUplink, Outbox, StateStore } from "../pipeline.ts";
 import { type Facts, type OpenedBlocks, StorageFailure } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
+import { lastSeenIn } from "./fact-text.ts";
 import { Incidents } from "./incidents.ts";
 import { createOutbox } from "./outbox.ts";
 import { limitsFor, type OutboxLimits } from "./outbox-limits.ts";
 import { walBytesOf } from "./retention.ts";
 import { savedOutbox } from "./saved-facts.ts";
 import type { OpenedState } from "./sqlite-state.ts";
-import { lastSeenIn, State } from "./state.ts";
+import { State } from "./state.ts";
 import { inProcessStorage, type Storage, threadStorage } from "./storage-client.ts";
 
 const STATE_WAL_BYTES = 262_144;

@@ -7,13 +7,14 @@ import { blockOf, spanOf } from "./block-content.ts";
 import { PACK_LIMITS, pack } from "./block-packer.ts";
 import type { Facts } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
+import { numberIn } from "./fact-text.ts";
 import { highestNumber } from "./highest-number.ts";
 import type { LossDraft } from "./losses.ts";
 import type { OutboxFile } from "./outbox-file.ts";
 import { add, bound, clip, contains, type Ranges, subtract, union } from "./ranges.ts";
 import { FACT, lossText, progressText, type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { SqliteBlockStore } from "./sqlite-block-store.ts";
-import { COUNTER, EPOCH, numberIn } from "./state.ts";
+import { COUNTER, EPOCH } from "./state.ts";
 
 /** Of samples in one commit: what memory holds of a backlog of millions. */
 const BATCH_SAMPLES = 16_384;

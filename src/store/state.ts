@@ -4,6 +4,7 @@
  * that the loss of one file turns nothing back and leaves nothing shown that is gone.
  *
  *     counter/epoch, counter/session/UPLINK   highest number that may have been given
+ *     bdSeq/UPLINK                            Sparkplug's number of the last CONNECT, counted on beyond 255
  *     retained/UPLINK/SERVER                  topics
  *     known                                   safe time, oldest sample held, last time seen, whether the outbox had no file
  *     tags                                    all that the outbox may hold samples of
@@ -11,12 +12,13 @@
  */
 import { type Clock, sleep } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
-import type { KnownTime, LastSeen } from "../core/known-time.ts";
+import type { KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
-import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
+import type { TagRef } from "../core/tag.ts";
 import type { StateStore } from "../pipeline.ts";
 import { type BlockStore, type Facts, StorageFailure } from "./block-store.ts";
 import { withFormer } from "./dictionary.ts";
+import { KNOWN, knownIn, numberIn, tagsIn, textOf, topicsIn, union } from "./fact-text.ts";
 import type { LastKnown } from "./outbox.ts";
 import { laterSafe } from "./saved-facts.ts";
 import type { StateFile } from "./storage-client.ts";
@@ -30,10 +32,12 @@ const AHEAD = 16;
 const SAVE_INTERVAL_MS = 60_000;
 /** A card that did not take the epoch is asked again no more often. */
 const RESERVE_AGAIN_MS = 5_000;
-const KNOWN = "known";
 const TAGS = "tags";
 export const COUNTER = "counter/";
 const RETAINED = "retained/";
+const BD_SEQ = "bdSeq/";
+/** Sparkplug 3.0, chapter 6: 0 to 255. */
+const BD_SEQS = 256;
 const PROVISIONAL = "provisional";
 export const EPOCH = `${COUNTER}epoch`;
 
@@ -65,6 +69,7 @@ export class State implements StateStore {
   readonly knowsEarlierStart: boolean;
   readonly #options: StateOptions;
   readonly #counters = new Map<string, Counter>();
+  readonly #bdSeqs = new Map<string, number>();
   readonly #retained = new Map<string, readonly string[]>();
   /** What only one of the two files knows: the next loss of a file could be that one. */
   readonly #keptOnce = new Set<string>();
@@ -89,7 +94,10 @@ export class State implements StateStore {
     // A blind life leaves its trace at once: the outbox cannot tell of it.
     this.#savedMs = options.isBlind ? Number.NEGATIVE_INFINITY : options.clock.monotonicMs();
     this.#reserveAgainMs = options.clock.monotonicMs() + RESERVE_AGAIN_MS;
-    for (const [name, text] of [...facts, ...copies]) if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
+    for (const [name, text] of [...facts, ...copies]) {
+      if (name.startsWith(COUNTER)) this.#raise(name, numberIn(text));
+      if (name.startsWith(BD_SEQ)) this.#bdSeqs.set(name, Math.max(this.#bdSeqs.get(name) ?? 0, numberIn(text) ?? 0));
+    }
     for (const [name, text] of [...facts, ...copies]) {
       // Of two that differ both are kept: a topic that is cleared once too often does no harm.
       if (name.startsWith(RETAINED)) this.#retained.set(name, union(this.#retained.get(name), topicsIn(text)));
@@ -170,6 +178,15 @@ export class State implements StateStore {
     return ++counter.value;
   }
 
+  /** Each is stored by itself: where a number is left out, a host takes it for a session that it missed. */
+  async nextBdSeq(uplink: string): Promise<number> {
+    const name = `${BD_SEQ}${uplink}`;
+    const count = (this.#bdSeqs.get(name) ?? -1) + 1;
+    this.#bdSeqs.set(name, count);
+    await this.#saveOrOwe(name, JSON.stringify(count));
+    return count % BD_SEQS;
+  }
+
   /** The next start goes on above the time: what no file knows must not be ahead of it. */
   async #timeReaches(counter: Counter): Promise<void> {
     counter.value = Math.max(counter.value, this.#seconds() - 1);
@@ -185,6 +202,11 @@ export class State implements StateStore {
     const name = retainedName(uplink, server);
     const text = textOf(topics);
     this.#keptOnce.delete(name);
+    await this.#saveOrOwe(name, text);
+    this.#retained.set(name, topics);
+  }
+
+  async #saveOrOwe(name: string, text: string | null): Promise<void> {
     try {
       await this.#saveTwice([[name, text]]);
       this.#owed.delete(name);
@@ -192,7 +214,6 @@ export class State implements StateStore {
       this.#refused(error);
       this.#owed.set(name, text);
     }
-    this.#retained.set(name, topics);
   }
 
   /** Stored at once where it changed, else with what is stored next. */
@@ -326,73 +347,4 @@ const NO_CHANGE = { blocks: [], tags: [], facts: [], released: [], dropped: [], 
 /** An uplink's name has no slash; a server's URL has. */
 function retainedName(uplink: string, server: string): string {
   return `${RETAINED}${uplink}/${server}`;
-}
-
-/** A fact that is not what we wrote counts as absent: what it says is found out again, or kept in the other file. */
-function parse(text: string | null): unknown {
-  try {
-    return text === null ? undefined : JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-export function numberIn(text: string | null): number | undefined {
-  return wholeNumber(parse(text));
-}
-
-function wholeNumber(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
-}
-
-function tagsIn(text: string | null): readonly TagRef[] | undefined {
-  const value = parse(text);
-  if (!Array.isArray(value)) return undefined;
-  return value.filter(Array.isArray).map(([device, name, type, priority]) => ({
-    id: tagId(`${device}`, `${name}`),
-    device: `${device}`,
-    name: `${name}`,
-    type: VALUE_TYPES.find((known) => known === type) ?? "string",
-    priority: PRIORITIES.find((known) => known === priority) ?? "normal",
-  }));
-}
-
-function textOf(topics: readonly string[]): string | null {
-  return topics.length === 0 ? null : JSON.stringify(topics);
-}
-
-function topicsIn(text: string | null): readonly string[] {
-  const value = parse(text);
-  return Array.isArray(value) ? value.filter((topic) => typeof topic === "string") : [];
-}
-
-function knownIn(text: string | null): LastKnown {
-  const known = recordOf(parse(text));
-  const safe = recordOf(known.safe);
-  const ms = wholeNumber(safe.ms);
-  const epoch = wholeNumber(safe.epoch);
-  return {
-    safe:
-      ms === undefined || epoch === undefined
-        ? undefined
-        : { ms, epoch, ...(typeof safe.boot === "string" && { boot: safe.boot }) },
-    oldestMs: wholeNumber(known.oldestMs),
-    ...(known.wasBlind === true && { wasBlind: true }),
-  };
-}
-
-/** The last time seen, of whichever life; undefined where no file knows it. */
-export function lastSeenIn(facts: Facts): LastSeen | undefined {
-  const { seenMs, boot, monotonicMs } = recordOf(parse(facts.find(([name]) => name === KNOWN)?.[1] ?? null));
-  const ms = wholeNumber(seenMs);
-  if (ms === undefined) return undefined;
-  return { ms, boot: typeof boot === "string" ? boot : "", monotonicMs: wholeNumber(monotonicMs) ?? 0 };
-}
-
-function recordOf(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-function union(a: readonly string[] | undefined, b: readonly string[]): readonly string[] {
-  return [...new Set([...(a ?? []), ...b])];
 }

@@ -4,6 +4,7 @@ import type { StateStore } from "../pipeline.ts";
 export class MemoryState implements StateStore {
   #epoch = 1;
   readonly #sessions = new Map<string, number>();
+  readonly #bdSeqs = new Map<string, number>();
   readonly #retained = new Map<string, readonly string[]>();
   /** Writes of retained topics so far. */
   retainedWrites = 0;
@@ -28,6 +29,12 @@ export class MemoryState implements StateStore {
     const session = (this.#sessions.get(uplink) ?? 0) + 1;
     this.#sessions.set(uplink, session);
     return session;
+  }
+
+  async nextBdSeq(uplink: string): Promise<number> {
+    const bdSeq = ((this.#bdSeqs.get(uplink) ?? -1) + 1) % 256;
+    this.#bdSeqs.set(uplink, bdSeq);
+    return bdSeq;
   }
 
   retained(uplink: string, server: string): readonly string[] {

@@ -11,7 +11,7 @@ function simulated(latencyMs: number): Promise<ContractBroker> {
   return Promise.resolve({
     transport: broker,
     server: "mqtts://broker",
-    limits: { maxPacketBytes: 100_000, maxQos: 2, retainAvailable: true },
+    limits: { maxPacketBytes: 100_000, maxQos: 2, retainAvailable: true, tellsReasons: true },
     deniedTopic: DENIED,
     tellsTakeover: true,
     received: () => broker.received,

@@ -27,7 +27,7 @@ export interface SimulatedBrokerOptions {
 export type Listener = (message: Message, retained: boolean) => void;
 
 const CONNECT_TIMEOUT_MS = 30_000;
-const LIMITS: BrokerLimits = { maxPacketBytes: 1_000_000, maxQos: 2, retainAvailable: true };
+const LIMITS: BrokerLimits = { maxPacketBytes: 1_000_000, maxQos: 2, retainAvailable: true, tellsReasons: true };
 
 export class SimulatedBroker implements Transport, FarEnd {
   readonly limits: BrokerLimits;
@@ -59,6 +59,11 @@ export class SimulatedBroker implements Transport, FarEnd {
   }
 
   connect(request: ConnectRequest): Promise<Connection> {
+    if (request.willOfConnect === undefined) return this.#connect(request);
+    return request.willOfConnect().then((will) => this.#connect({ ...request, will }));
+  }
+
+  #connect(request: ConnectRequest): Promise<Connection> {
     this.requests.push(request);
     return new Promise((resolve, reject) => {
       let gaveUp = false;
@@ -160,10 +165,16 @@ export class SimulatedBroker implements Transport, FarEnd {
   }
 }
 
-/** MQTT 5.0, section 4.7, for `#` and `prefix/#` and topics without wildcards. */
+/** MQTT 5.0, section 4.7. */
 function matches(filter: string, topic: string): boolean {
   if (filter === "#") return true;
+  if (filter.includes("+")) return matchesByLevel(filter.split("/"), topic.split("/"));
   if (!filter.endsWith("/#")) return filter === topic;
   const prefix = filter.slice(0, -2);
   return topic === prefix || topic.startsWith(`${prefix}/`);
+}
+
+/** Filters with a `+` and without `#`. */
+function matchesByLevel(filter: readonly string[], topic: readonly string[]): boolean {
+  return filter.length === topic.length && filter.every((level, index) => level === "+" || level === topic[index]);
 }

@@ -19,6 +19,8 @@ export interface FarEnd {
   pass(delayMs: number, arrive: () => void): void;
   /** Takes a message, or says why not. */
   publish(message: Message): string | undefined;
+  /** Returns the way to end it. */
+  subscribe(filter: string, listener: (message: Message, retained: boolean) => void): () => void;
   /** The broker's side of the end. Without a DISCONNECT it sends the will. */
   end(connection: SimulatedConnection, reason: string, disconnected?: boolean): void;
 }
@@ -47,6 +49,8 @@ export class SimulatedConnection implements Connection {
   readonly #unacknowledged = new Set<Unacknowledged>();
   /** What is not on the wire yet, and when it will be. */
   #unsent: { readonly onWireMs: number; readonly bytes: number }[] = [];
+  readonly #subscriptions = new Map<string, () => void>();
+  #listener: (message: Message) => void = () => undefined;
   #lineFreeMs = 0;
   #reason: string | undefined;
   #closing = false;
@@ -80,6 +84,52 @@ export class SimulatedConnection implements Connection {
     });
   }
 
+  subscribe(filters: Readonly<Record<string, 0 | 1>>): Promise<readonly string[]> {
+    return this.#answered(() => {
+      for (const filter of Object.keys(filters)) {
+        const unsubscribe = this.#broker.subscribe(filter, (message, retain) => {
+          this.#broker.pass(this.#broker.latencyMs, () => this.#receive({ ...message, retain }));
+        });
+        this.#subscriptions.set(filter, unsubscribe);
+      }
+      return [];
+    });
+  }
+
+  unsubscribe(filters: readonly string[]): Promise<void> {
+    return this.#answered(() => {
+      for (const filter of filters) this.#subscriptions.get(filter)?.();
+    });
+  }
+
+  onMessage(listener: (message: Message) => void): void {
+    this.#listener = listener;
+  }
+
+  ping(): Promise<void> {
+    return this.#answered(() => undefined);
+  }
+
+  /** Something that the broker does when it reads it, and answers. */
+  #answered<T>(act: () => T): Promise<T> {
+    if (this.#reason !== undefined) return Promise.reject(new Error(`not connected: ${this.#reason}`));
+    return new Promise((resolve, reject) => {
+      const entry = { resolve: () => undefined, reject };
+      this.#unacknowledged.add(entry);
+      this.#broker.pass(this.#transmit(HEADER_BYTES), () => {
+        if (this.#reason !== undefined) return;
+        const result = act();
+        this.#broker.pass(this.#broker.ackDelayMs + this.#broker.latencyMs, () => {
+          if (this.#unacknowledged.delete(entry)) resolve(result);
+        });
+      });
+    });
+  }
+
+  #receive(message: Message): void {
+    if (this.#reason === undefined) this.#listener(message);
+  }
+
   bufferedBytes(): number {
     if (this.#reason !== undefined) return 0;
     const nowMs = this.#broker.clock.monotonicMs();
@@ -89,10 +139,10 @@ export class SimulatedConnection implements Connection {
     return Math.max(0, bytes - this.#broker.kernelBufferBytes);
   }
 
-  async close(): Promise<void> {
+  async close(will?: "send will"): Promise<void> {
     if (!this.#closing && this.#reason === undefined) {
       this.#closing = true;
-      this.#broker.pass(this.#transmit(HEADER_BYTES), () => this.#broker.end(this, CLOSED, true));
+      this.#broker.pass(this.#transmit(HEADER_BYTES), () => this.#broker.end(this, CLOSED, will === undefined));
       const timer = this.#broker.clock.after(CLOSE_TIMEOUT_MS, () => this.ended(CLOSED));
       await this.closed;
       timer.cancel();
@@ -113,6 +163,7 @@ export class SimulatedConnection implements Connection {
     if (this.#reason !== undefined) return;
     this.#reason = "gone";
     this.#unacknowledged.clear();
+    for (const unsubscribe of this.#subscriptions.values()) unsubscribe();
     const { clock } = this.#broker;
     clock.after(this.request.keepAliveMs * SILENCE_KEEP_ALIVES, () => this.#broker.end(this, ""));
   }
@@ -136,6 +187,7 @@ export class SimulatedConnection implements Connection {
     this.#reason = reason;
     for (const { reject } of this.#unacknowledged) reject(new Error(`not acknowledged: ${reason}`));
     this.#unacknowledged.clear();
+    for (const unsubscribe of this.#subscriptions.values()) unsubscribe();
     this.#resolveClosed({ reason, takenOver });
   }
 

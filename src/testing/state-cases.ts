@@ -43,6 +43,19 @@ export const STATE_CASES: Record<string, StoreCase> = {
     assert.equal(new Set(given).size, 40);
   },
 
+  "bdSeq counts every CONNECT, over power cuts and with either file lost, and wraps after 255": async (rig) => {
+    let expected = 0;
+    for (const lost of ["", "state.db", "outbox.db", ""]) {
+      await rig.open();
+      for (let i = 0; i < 100; i++) assert.equal(await rig.store.state.nextBdSeq("cloud"), expected++ % 256);
+      rig.cutPower();
+      for (const name of readdirSync(rig.dir)) if (lost !== "" && name.startsWith(lost)) rmSync(join(rig.dir, name));
+    }
+    await rig.open();
+    assert.equal(await rig.store.state.nextBdSeq("cloud"), expected % 256);
+    assert.equal(await rig.store.state.nextBdSeq("dmz"), 0);
+  },
+
   "retained topics survive a power cut, each uplink's and server's apart": async (rig) => {
     await rig.open();
     const server = "mqtts://a.example.com:8883";

@@ -57,6 +57,59 @@ export function transportContract(name: string, makeBroker: () => Promise<Contra
     const arrived = (topic: string) => broker.received().filter((message) => message.topic === topic);
     const text = (message: Message | undefined) => Buffer.from(message?.payload ?? []).toString();
 
+    test("P4: a ping is answered once the broker has all that went before it", async () => {
+      const connection = await connect();
+      for (let i = 0; i < 200; i++) {
+        void connection.publish({ topic: "plant/x", payload: bytes(`${i}`), qos: 0, retain: false });
+      }
+      const pings = [connection.ping(), connection.ping()];
+      await broker.settled(Promise.all(pings), "answered");
+      await broker.until(() => arrived("plant/x").length === 200, "all 200 are there");
+      await broker.settled(connection.close(), "closed");
+      await assert.rejects(broker.settled(connection.ping(), "refused"));
+    });
+
+    test("what is subscribed to arrives, what was there before is marked, and it ends with the subscription", async () => {
+      const connection = await connect();
+      const heard: string[] = [];
+      let changed = () => {};
+      connection.onMessage(({ topic, payload, retain }) => {
+        heard.push(`${topic} ${Buffer.from(payload)} ${retain}`);
+        changed();
+      });
+      const next = () => new Promise<void>((resolve) => (changed = resolve));
+      const tell = (topic: string, text: string, retain = false) =>
+        broker.settled(connection.publish({ topic, payload: bytes(text), qos: 1, retain }), "published");
+      await tell("plant/state", "old", true);
+      const filters = { "plant/state": 1, "plant/+/x": 0 } as const;
+      const retained = next();
+      assert.deepEqual(await broker.settled(connection.subscribe(filters), "subscribed"), []);
+      await broker.settled(retained, "the retained one is there");
+      const live = next();
+      await tell("plant/a/x", "1");
+      await broker.settled(live, "the live one is there");
+      await broker.settled(connection.unsubscribe(["plant/+/x"]), "unsubscribed");
+      const other = next();
+      await tell("plant/a/x", "2");
+      await tell("plant/state", "new");
+      await broker.settled(other, "the other subscription stands");
+      assert.deepEqual(heard, ["plant/state old true", "plant/a/x 1 false", "plant/state new false"]);
+      await broker.settled(connection.close(), "closed");
+    });
+
+    test("an end that sends the will is told as one", async () => {
+      const connection = await connect();
+      await broker.settled(connection.close("send will"), "closed");
+      await broker.until(() => arrived(WILL.topic).length === 1, "the will is there");
+    });
+
+    test("the will of a connection is made right before its CONNECT", async () => {
+      const late = { ...WILL, payload: bytes("made late") };
+      const connection = await connect({ willOfConnect: async () => late });
+      connection.destroy();
+      await broker.until(() => text(arrived(WILL.topic)[0]) === "made late", "the late will is there");
+    });
+
     test("a connection knows what the broker allows", async () => {
       const connection = await connect();
       assert.deepEqual(connection.limits, broker.limits);

@@ -86,7 +86,7 @@ test("P7: no more messages are under way than the broker's receive maximum; the 
 
 test("what the broker does not offer is known, and refused before it costs the connection", async () => {
   const connection = await scripted([...MAXIMUM_QOS_0, ...NO_RETAIN, ...MAXIMUM_PACKET_SIZE_64]);
-  assert.deepEqual(connection.limits, { maxPacketBytes: 64, maxQos: 0, retainAvailable: false });
+  assert.deepEqual(connection.limits, { maxPacketBytes: 64, maxQos: 0, retainAvailable: false, tellsReasons: true });
   const quick = { ...message("a"), qos: 0 } as const;
   await assert.rejects(connection.publish(message("a")), /does not offer QoS 1/);
   await assert.rejects(connection.publish({ ...quick, retain: true }), /does not keep retained messages/);

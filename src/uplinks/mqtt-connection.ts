@@ -6,9 +6,12 @@ import { connect, type IClientOptions, MqttClient } from "mqtt";
 import type { Clock, Timer } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import { type BrokerLimits, ConnectFailure, type Connection, type ConnectionEnd, type Message } from "../pipeline.ts";
+import { bufferOf, packetBytes } from "./mqtt-packet-bytes.ts";
+import { Pings } from "./mqtt-pings.ts";
 import {
   connackReason,
   connectRefusal,
+  isReset,
   publishRefusal,
   reasonCodeOf,
   reasonWords,
@@ -25,7 +28,8 @@ export interface MqttSettings {
   readonly version: ProtocolVersion;
   readonly clientId: string;
   readonly keepAliveMs: number;
-  readonly will: Message;
+  /** undefined: a visit, as of a tool, whose end tells nobody anything. */
+  readonly will: Message | undefined;
   readonly login?: { readonly username: string; readonly password?: string };
   /** Present: MQTT inside a WebSocket to this address. */
   readonly webSocketUrl?: URL;
@@ -40,10 +44,14 @@ export class VersionRefusal extends ConnectFailure {}
 const UNSENT_MAX_BYTES = 16 * 1024 * 1024;
 /** How long a broker may take to close after DISCONNECT. */
 const CLOSE_TIMEOUT_MS = 3_000;
+/** Reason codes of SUBACK from here on (MQTT 5.0, section 3.9.3; 3.1.1 knows this one only). */
+const REFUSED = 0x80;
 const KEEP_ALIVE_MAX_S = 65_535;
 const WEB_SOCKET_MAX_BYTES = 1024 * 1024;
 /** A DISCONNECT packet, the same in both versions. Written by hand: mqtt.js would first wait for acknowledgements. */
 const DISCONNECT = Uint8Array.of(0xe0, 0x00);
+/** With reason code 0x04, "Disconnect with Will Message" (MQTT 5.0, section 3.14.2.1). */
+const DISCONNECT_WITH_WILL = Uint8Array.of(0xe0, 0x01, 0x04);
 /** What the protocol allows where CONNACK says nothing: four bytes of remaining length after the header. */
 const PACKET_MAX_BYTES = 268_435_455 + 5;
 const RECEIVE_MAXIMUM = 65_535;
@@ -96,7 +104,7 @@ function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
     queueQoSZero: false,
     resubscribe: false,
     timerVariant: "native",
-    will: { topic: will.topic, payload: bufferOf(will.payload), qos: will.qos, retain: will.retain },
+    ...(will && { will: { topic: will.topic, payload: bufferOf(will.payload), qos: will.qos, retain: will.retain } }),
     ...login,
   };
   if (webSocketUrl === undefined) return new MqttClient(() => secure.socket, options);
@@ -179,10 +187,6 @@ class Lifeline {
   }
 }
 
-function isReset(error: Error): boolean {
-  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
-}
-
 interface Flight {
   readonly message: Message;
   readonly resolve: () => void;
@@ -210,6 +214,7 @@ class MqttConnection implements Connection {
   readonly #unacknowledged = new Set<Flight>();
   readonly #waiting: Flight[] = [];
   #waitingBytes = 0;
+  readonly #pings: Pings;
   readonly #service: ServiceLimits | undefined;
   /** When the service takes the next message. */
   #sendFromMs = 0;
@@ -237,7 +242,15 @@ class MqttConnection implements Connection {
       ),
       maxQos: properties.maximumQoS === 0 ? 0 : properties.maximumQoS === 1 ? 1 : 2,
       retainAvailable: (properties.retainAvailable ?? true) && (service?.retainAvailable ?? true),
+      tellsReasons: this.#version === 5,
     };
+    this.#pings = new Pings(() => client.sendPing());
+    client.on("packetsend", ({ cmd }) => {
+      if (cmd === "pingreq") this.#pings.sent();
+    });
+    client.on("packetreceive", ({ cmd }) => {
+      if (cmd === "pingresp") this.#pings.answered();
+    });
     this.closed = lifeline.closed;
     void lifeline.closed.then(({ reason }) => this.#abandon(reason));
   }
@@ -252,6 +265,34 @@ class MqttConnection implements Connection {
     });
   }
 
+  async subscribe(filters: Readonly<Record<string, 0 | 1>>): Promise<readonly string[]> {
+    this.#assertOpen();
+    const topics = Object.fromEntries(Object.entries(filters).map(([filter, qos]) => [filter, { qos }]));
+    return new Promise((resolve, reject) => {
+      void this.closed.then(({ reason }) => reject(new Error(`not subscribed: ${reason}`)));
+      this.#client.subscribe(topics, (error, _asked, suback) => {
+        if (error !== null && suback === undefined) reject(error);
+        else resolve(Object.keys(filters).filter((_, index) => Number(suback?.granted[index] ?? REFUSED) >= REFUSED));
+      });
+    });
+  }
+
+  async unsubscribe(filters: readonly string[]): Promise<void> {
+    this.#assertOpen();
+    this.#client.unsubscribe([...filters], () => undefined);
+  }
+
+  onMessage(listener: (message: Message) => void): void {
+    this.#client.on("message", (topic, payload, { qos, retain }) => {
+      listener({ topic, payload, qos: qos === 0 ? 0 : 1, retain });
+    });
+  }
+
+  async ping(): Promise<void> {
+    this.#assertOpen();
+    await this.#pings.ping();
+  }
+
   bufferedBytes(): number {
     const { socket } = this.#secure;
     const { stream } = this.#client;
@@ -259,10 +300,10 @@ class MqttConnection implements Connection {
     return socket.writableLength + inWebSocket + this.#waitingBytes;
   }
 
-  async close(): Promise<void> {
+  async close(will?: "send will"): Promise<void> {
     if (this.#lifeline.reason === undefined) {
       this.#lifeline.note("closed by the gateway");
-      this.#client.stream.write(DISCONNECT);
+      this.#client.stream.write(will === "send will" && this.#version === 5 ? DISCONNECT_WITH_WILL : DISCONNECT);
       this.#client.stream.end();
     }
     const timer = this.#clock.after(CLOSE_TIMEOUT_MS, () => this.#secure.socket.destroy());
@@ -274,12 +315,17 @@ class MqttConnection implements Connection {
     this.#lifeline.end("cut by the gateway");
   }
 
+  #assertOpen(): void {
+    const { reason } = this.#lifeline;
+    if (reason !== undefined) throw new Error(`not connected: ${reason}`);
+  }
+
   /** Why this message must not be sent: the broker would end the connection over it. */
   #refusal(message: Message): string | undefined {
     const { reason } = this.#lifeline;
     if (reason !== undefined) return `not connected: ${reason}`;
     const { limits } = this;
-    const bytes = packetBytes(message, this.#version);
+    const bytes = packetBytes(message, this.#version === 5);
     if (bytes > limits.maxPacketBytes) {
       return `a message of ${bytes} bytes to ${message.topic} is larger than the broker's limit of ${limits.maxPacketBytes}`;
     }
@@ -313,7 +359,7 @@ class MqttConnection implements Connection {
       });
       return true;
     }
-    this.#sendFromMs = nextSendMs(this.#sendFromMs, nowMs, packetBytes(message, this.#version), this.#service);
+    this.#sendFromMs = nextSendMs(this.#sendFromMs, nowMs, packetBytes(message, this.#version === 5), this.#service);
     return false;
   }
 
@@ -340,20 +386,8 @@ class MqttConnection implements Connection {
     this.#pause?.cancel();
     const unsettled = [...this.#unacknowledged, ...this.#waiting.splice(0)];
     this.#unacknowledged.clear();
+    this.#pings.abandon(reason);
     this.#waitingBytes = 0;
     for (const flight of unsettled) flight.reject(new Error(`not acknowledged: ${reason}`));
   }
-}
-
-/** Bytes of the PUBLISH packet (MQTT 5.0, section 3.3). */
-function packetBytes(message: Message, version: ProtocolVersion): number {
-  const packetId = message.qos === 0 ? 0 : 2;
-  const properties = version === 5 ? 1 : 0;
-  const remaining = 2 + Buffer.byteLength(message.topic) + packetId + properties + message.payload.length;
-  const lengthBytes = remaining < 128 ? 1 : remaining < 16_384 ? 2 : remaining < 2_097_152 ? 3 : 4;
-  return 1 + lengthBytes + remaining;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

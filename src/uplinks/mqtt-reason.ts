@@ -75,3 +75,8 @@ export function publishRefusal(topic: string, error: unknown): string {
   const code = reasonCodeOf(error);
   return `the broker refuses messages to ${topic}: ${code === undefined ? messageOf(error) : reasonWords(code)}`;
 }
+
+/** The other side hung up without a word. */
+export function isReset(error: Error): boolean {
+  return "code" in error && (error.code === "ECONNRESET" || error.code === "EPIPE");
+}

@@ -37,7 +37,7 @@ async function mosquitto(webSocket: boolean): Promise<ContractBroker> {
   return {
     transport: createMqttTransport({ config, clock: hostClock, log: silentLog }),
     server,
-    limits: { maxPacketBytes: MAX_PACKET_BYTES, maxQos: 2, retainAvailable: true },
+    limits: { maxPacketBytes: MAX_PACKET_BYTES, maxQos: 2, retainAvailable: true, tellsReasons: true },
     deniedTopic: DENIED,
     received: () => observer.messages,
     settled: (promise, what) => within(hostClock, promise, what),

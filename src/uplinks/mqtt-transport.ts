@@ -78,7 +78,8 @@ async function connectOnce(
     const alpn = config.tls.alpn ?? cloudService(config.format)?.alpn?.(endpoint.port);
     const tls = { ...config.tls, ...(alpn !== undefined && { alpn }) };
     const secure = await openSecureSocket(endpoint, { ...config, tls }, clock, limit.signal);
-    return await openMqtt(secure, settings, clock, limit.signal);
+    const will = (await request.willOfConnect?.()) ?? settings.will;
+    return await openMqtt(secure, { ...settings, will }, clock, limit.signal);
   } finally {
     timer.cancel();
   }

@@ -148,9 +148,9 @@ function decodeMetric(bytes: Uint8Array): Metric {
     else if (field === METRIC.isTransient) metric.isTransient = reader.bool();
     else if (field === METRIC.isNull) metric.isNull = reader.bool();
     else if (field === METRIC.properties) metric.properties = decodeProperties(reader.bytes());
-    else metric.value = readValue(reader, field - METRIC.value) ?? metric.value;
+    else Object.assign(metric, readValue(reader, field - METRIC.value));
   }
-  return withoutAbsent(metric);
+  return metric;
 }
 
 function decodeProperties(bytes: Uint8Array): Property[] {
@@ -173,34 +173,29 @@ function decodeProperty(bytes: Uint8Array): Omit<Property, "key"> {
   for (let field = reader.next(); field !== undefined; field = reader.next()) {
     if (field === PROPERTY.type) property.type = reader.uint32();
     else if (field === PROPERTY.isNull) property.isNull = reader.bool();
-    else property.value = readValue(reader, field - PROPERTY.value) ?? property.value;
+    else Object.assign(property, readValue(reader, field - PROPERTY.value));
   }
-  return withoutAbsent(property);
+  return property;
 }
 
-/** @param index of the field among those of values; undefined where it is none of these, and passed over */
-function readValue(reader: ProtobufReader, index: number): WireValue | undefined {
+/** @param index of the field among those of values; nothing where it is none of these, and passed over */
+function readValue(reader: ProtobufReader, index: number): { value?: WireValue } {
   const field = VALUE_FIELDS[index];
   switch (field) {
     case "int":
-      return { field, value: reader.uint32() };
+      return { value: { field, value: reader.uint32() } };
     case "long":
-      return { field, value: reader.uint() };
+      return { value: { field, value: reader.uint() } };
     case "float":
-      return { field, value: reader.float() };
+      return { value: { field, value: reader.float() } };
     case "double":
-      return { field, value: reader.double() };
+      return { value: { field, value: reader.double() } };
     case "boolean":
-      return { field, value: reader.bool() };
+      return { value: { field, value: reader.bool() } };
     case "string":
-      return { field, value: reader.string() };
+      return { value: { field, value: reader.string() } };
     default:
       reader.skip();
-      return undefined;
+      return {};
   }
-}
-
-function withoutAbsent<T extends { value?: WireValue | undefined }>(decoded: T): T {
-  if (decoded.value === undefined) delete decoded.value;
-  return decoded;
 }

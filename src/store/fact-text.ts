@@ -1,0 +1,76 @@
+/** Facts are texts: what they say, and how it is written. */
+import type { LastSeen } from "../core/known-time.ts";
+import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
+import type { Facts } from "./block-store.ts";
+import type { LastKnown } from "./outbox.ts";
+
+export const KNOWN = "known";
+
+/** A fact that is not what we wrote counts as absent: what it says is found out again, or kept in the other file. */
+function parse(text: string | null): unknown {
+  try {
+    return text === null ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function numberIn(text: string | null): number | undefined {
+  return wholeNumber(parse(text));
+}
+
+function wholeNumber(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
+}
+
+export function tagsIn(text: string | null): readonly TagRef[] | undefined {
+  const value = parse(text);
+  if (!Array.isArray(value)) return undefined;
+  return value.filter(Array.isArray).map(([device, name, type, priority]) => ({
+    id: tagId(`${device}`, `${name}`),
+    device: `${device}`,
+    name: `${name}`,
+    type: VALUE_TYPES.find((known) => known === type) ?? "string",
+    priority: PRIORITIES.find((known) => known === priority) ?? "normal",
+  }));
+}
+
+export function textOf(topics: readonly string[]): string | null {
+  return topics.length === 0 ? null : JSON.stringify(topics);
+}
+
+export function topicsIn(text: string | null): readonly string[] {
+  const value = parse(text);
+  return Array.isArray(value) ? value.filter((topic) => typeof topic === "string") : [];
+}
+
+export function knownIn(text: string | null): LastKnown {
+  const known = recordOf(parse(text));
+  const safe = recordOf(known.safe);
+  const ms = wholeNumber(safe.ms);
+  const epoch = wholeNumber(safe.epoch);
+  return {
+    safe:
+      ms === undefined || epoch === undefined
+        ? undefined
+        : { ms, epoch, ...(typeof safe.boot === "string" && { boot: safe.boot }) },
+    oldestMs: wholeNumber(known.oldestMs),
+    ...(known.wasBlind === true && { wasBlind: true }),
+  };
+}
+
+/** The last time seen, of whichever life; undefined where no file knows it. */
+export function lastSeenIn(facts: Facts): LastSeen | undefined {
+  const { seenMs, boot, monotonicMs } = recordOf(parse(facts.find(([name]) => name === KNOWN)?.[1] ?? null));
+  const ms = wholeNumber(seenMs);
+  if (ms === undefined) return undefined;
+  return { ms, boot: typeof boot === "string" ? boot : "", monotonicMs: wholeNumber(monotonicMs) ?? 0 };
+}
+
+function recordOf(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+export function union(a: readonly string[] | undefined, b: readonly string[]): readonly string[] {
+  return [...new Set([...(a ?? []), ...b])];
+}
