@@ -10,6 +10,7 @@ import type { Clock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
 import type { Random } from "./core/random.ts";
 import type { HostFigures } from "./diagnostics/host-figures.ts";
+import { LineLending } from "./diagnostics/line-lending.ts";
 import { RequestDesk, type RequestHandler } from "./diagnostics/request-desk.ts";
 import { createSelfReport, type Reports, type SelfReport, selfDevice } from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
@@ -159,7 +160,7 @@ class JoinedStages implements Gateway {
       clockState: () => clock.state(),
       ...(host && { host }),
     });
-    this.#forTools = runtimeParts(this.values, outbox, this, around);
+    this.#forTools = runtimeParts(this.values, outbox, this, () => this.#lines, around);
   }
 
   start(): void {
@@ -275,21 +276,27 @@ function runtimeParts(
   values: CurrentValues,
   outbox: Outbox,
   reports: Reports,
+  lines: () => readonly ModbusSource[],
   { runtimeDir: dir, clock, log }: Surroundings,
 ): readonly Source[] {
   if (dir === undefined) return [];
+  const lending = new LineLending({ dir, lines, clock, log });
   return [
     createStatusFile({ dir, values, reports, clock, log: log.scope("status") }),
-    new RequestDesk({ dir, handle: answerer(outbox), clock, log }),
+    lending,
+    new RequestDesk({ dir, handle: answerer(outbox, lending), clock, log }),
   ];
 }
 
 /** What tools on this machine may ask of the running gateway. */
-function answerer(outbox: Outbox): RequestHandler {
-  return async ({ uplink }) => {
-    const forgotten = await outbox.forget(uplink);
+function answerer(outbox: Outbox, lending: LineLending): RequestHandler {
+  return async (request) => {
+    if (request.ask === "lend") return lending.lend(request.path, request.lease);
+    // The desk writes each request into the log.
+    if (request.ask === "note") return { done: true, text: "noted" };
+    const forgotten = await outbox.forget(request.uplink);
     if ("refused" in forgotten) return { done: false, text: forgotten.refused };
-    return { done: true, text: `forgot ${forgotten.samples} samples that waited for ${uplink}` };
+    return { done: true, text: `forgot ${forgotten.samples} samples that waited for ${request.uplink}` };
   };
 }
 

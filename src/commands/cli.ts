@@ -26,9 +26,15 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./simulate/simulate.ts")).simulate,
   },
   scan: { summary: "find the devices and settings of a line" },
-  read: { summary: "read registers of one device" },
+  read: {
+    summary: "read registers of one device, in every byte order",
+    load: async () => (await import("./read/read.ts")).read,
+  },
   write: { summary: "write a register of one device, at the bench" },
-  listen: { summary: "watch a line without sending" },
+  listen: {
+    summary: "watch a line without sending",
+    load: async () => (await import("./listen/listen.ts")).listen,
+  },
   watch: { summary: "live values of the running service" },
   doctor: { summary: "find out what is wrong with this board" },
   "hw-test": { summary: "test a board's lines, pins, flash and clock" },

@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { hostClock } from "../core/clock.ts";
 import { EXIT, UserError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
-import { RequestDesk } from "../diagnostics/request-desk.ts";
+import { RequestDesk, type RequestHandler } from "../diagnostics/request-desk.ts";
 import { runCommand } from "../testing/command-run.ts";
 import { StoreRig } from "../testing/store-rig.ts";
 import { outbox } from "./outbox.ts";
@@ -68,8 +68,9 @@ test("P8: a gateway at work is asked to forget, and does so at once", async (t) 
   const rig = await withParked(t);
   const file = join(rig.dir, "outbox.db");
   const log = createLog({ write: () => undefined, level: "info", format: "text" });
-  const handle = async ({ uplink }: { readonly uplink: string }) => {
-    const forgotten = await rig.store.outbox.forget(uplink);
+  const handle: RequestHandler = async (request) => {
+    assert.ok(request.ask === "forget");
+    const forgotten = await rig.store.outbox.forget(request.uplink);
     return "refused" in forgotten
       ? { done: false, text: forgotten.refused }
       : { done: true, text: `${forgotten.samples}` };

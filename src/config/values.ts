@@ -3,7 +3,7 @@ import * as v from "valibot";
 import type { RegisterTable, RegisterType, SerialSettings } from "./config.ts";
 import { type Bounds, LIMITS } from "./defaults.ts";
 import { isBitTable, parseRegisterNumber, parseUnreadable, type RegisterAddress } from "./register-number.ts";
-import { not, says, shown } from "./wording.ts";
+import { not, says, shown, wordsOf } from "./wording.ts";
 
 const MS_OF_UNIT: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 const BYTES_OF_UNIT: Readonly<Record<string, number>> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9 };
@@ -153,6 +153,14 @@ export const serialSchema = v.pipe(
     return { baudRate, dataBits: 8, parity, stopBits: stop === "2" ? 2 : 1 };
   }),
 );
+
+/** @throws Error with the remedy, where the text is no serial setting */
+export function parseSerial(text: string): SerialSettings {
+  const parsed = v.safeParse(serialSchema, text);
+  if (parsed.success) return parsed.output;
+  const { wrong, remedy } = wordsOf(parsed.issues[0].message);
+  throw new Error(`${wrong}; ${remedy}`);
+}
 
 export function serialText(serial: SerialSettings): string {
   return `${serial.baudRate} ${serial.dataBits}${serial.parity.charAt(0).toUpperCase()}${serial.stopBits}`;

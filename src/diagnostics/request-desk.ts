@@ -4,6 +4,7 @@
  *
  *     requests/ID.json          what is asked; the gateway takes it away
  *     requests/ID.answer.json   the answer; the tool takes it away
+ *     requests/ID.lease         touched by a tool as long as it uses a line: see line-lending.ts
  */
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -16,16 +17,20 @@ import type { Log } from "../core/log.ts";
 export const REQUEST_FOLDER = "requests";
 export const ANSWER_END = ".answer.json";
 
-/** Forgets what a removed uplink still waits for. */
-export interface GatewayRequest {
-  readonly ask: "forget";
-  readonly uplink: string;
-}
+export type GatewayRequest =
+  /** Forgets what a removed uplink still waits for. */
+  | { readonly ask: "forget"; readonly uplink: string }
+  /** Gives up the line on that port, as long as the file `requests/<lease>.lease` is touched now and then. */
+  | { readonly ask: "lend"; readonly path: string; readonly lease: string }
+  /** Leaves a line in the log. */
+  | { readonly ask: "note"; readonly text: string };
 
 export interface GatewayAnswer {
   readonly done: boolean;
   /** For people: what was done, or why not. */
   readonly text: string;
+  /** Of a line that was lent. */
+  readonly lent?: { readonly line: string; readonly forMs: number };
 }
 
 /** Each way of asking, and what is done. */
@@ -38,6 +43,11 @@ const MAX_REQUEST_BYTES = 4_096;
 /** An answer that nobody took away. */
 const ANSWER_KEPT_MS = 60_000;
 
+/** Of what a tool wrote, in one line of the log. */
+const LOGGED_MAX_CHARACTERS = 400;
+
+export const LEASE_END = ".lease";
+const LEASE_NAME = /^[A-Za-z0-9-]{1,64}$/;
 const REQUEST_NAME = /^([A-Za-z0-9-]{1,64})\.json$/;
 
 export interface RequestDeskOptions {
@@ -109,7 +119,7 @@ export class RequestDesk {
     const request = await readRequest(path);
     await rm(path, { force: true });
     const answer = request === undefined ? NOT_UNDERSTOOD : await this.#options.handle(request);
-    if (request !== undefined) this.#options.log.notice(`asked to ${request.ask} ${request.uplink}: ${answer.text}`);
+    if (request !== undefined) this.#options.log.notice(`asked to ${wordsOf(request)}: ${answer.text}`);
     await replaceFile(join(this.#folder, `${id}${ANSWER_END}`), JSON.stringify(answer));
   }
 }
@@ -135,11 +145,19 @@ async function beginningOf(file: FileHandle): Promise<string | undefined> {
 
 function requestOf(text: string | undefined): GatewayRequest | undefined {
   try {
-    const { ask, uplink } = JSON.parse(text ?? "");
-    return ask === "forget" && typeof uplink === "string" ? { ask, uplink } : undefined;
+    const { ask, uplink, path, lease, text: note } = JSON.parse(text ?? "");
+    if (ask === "forget" && typeof uplink === "string") return { ask, uplink };
+    if (ask === "lend" && typeof path === "string" && LEASE_NAME.test(String(lease))) return { ask, path, lease };
+    return ask === "note" && typeof note === "string" ? { ask, text: note } : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** What goes into the log is one line, whoever wrote it. */
+function wordsOf(request: GatewayRequest): string {
+  const subject = "uplink" in request ? request.uplink : "path" in request ? request.path : request.text;
+  return `${request.ask} ${subject.replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ").slice(0, LOGGED_MAX_CHARACTERS)}`;
 }
 
 /** Readers see the old file or the whole new one. */

@@ -148,6 +148,16 @@ function matchStray(bytes: Uint8Array): Found {
   return lengths.some((length) => bytes.length < length) ? { kind: "incomplete" } : { kind: "noise" };
 }
 
+/**
+ * Length of the frame of anybody that begins here: the first that its checksum confirms, else the longest that may still
+ * come. undefined: none.
+ */
+export function frameBytes(bytes: Uint8Array): number | undefined {
+  const found = matchStray(bytes);
+  if (found.kind === "stray") return found.length;
+  return found.kind === "incomplete" ? FRAME_MAX_BYTES : undefined;
+}
+
 function strayOf(frame: Uint8Array): StrayFrame {
   const [unitId = 0, functionCode = 0, third = 0] = frame;
   if (functionCode >= EXCEPTION_BIT) return { unitId, functionCode: functionCode & ~EXCEPTION_BIT, byteCount: 0 };

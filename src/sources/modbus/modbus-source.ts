@@ -27,12 +27,18 @@ import { pauseMs } from "./wire-time.ts";
 const REOPEN_FIRST_MS = 500;
 const REOPEN_MAX_MS = 10_000;
 
+const LENT = "lent to a tool";
+
 export interface ModbusSource extends Source {
   /**
    * Any request to a device of the line, ahead of its reads: it waits for the transaction that runs, and for its turn
    * among other commands. One that is out of the limits of Modbus is a bug of the caller. Never rejects.
    */
   execute(request: BusRequest): Promise<CommandOutcome>;
+  /** Gives the port up for a tool. Resolves when its file is closed and all its tags are out of service. */
+  lend(): Promise<void>;
+  /** Opens it again at once and goes on. */
+  takeBack(): void;
   report(): LineReport;
 }
 
@@ -65,6 +71,9 @@ class LineSource implements ModbusSource {
   /** Times the port could not be opened, or had no reply after it was. */
   #failedOpens = 0;
   #stopped = false;
+  #lent = false;
+  /** Tells whoever borrows the line that it is free. */
+  #given: () => void = () => undefined;
   #wake: () => void = () => undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -120,8 +129,28 @@ class LineSource implements ModbusSource {
     return outcome;
   }
 
+  lend(): Promise<void> {
+    return new Promise((given) => {
+      this.#lent = true;
+      this.#given = given;
+      this.#wake();
+      if (this.#stopped) given();
+    });
+  }
+
+  takeBack(): void {
+    if (!this.#lent) return;
+    this.#lent = false;
+    this.#failedOpens = 0;
+    this.#wake();
+  }
+
   async #run(): Promise<void> {
     while (!this.#stopped) {
+      if (this.#lent) {
+        await this.#giveUp();
+        continue;
+      }
       if (!this.#open) {
         await this.#openPort();
         continue;
@@ -133,6 +162,18 @@ class LineSource implements ModbusSource {
       this.#poll.lookForOverload(this.#clock.monotonicMs());
     }
     await this.#bus.close();
+    this.#given();
+  }
+
+  /** Until it is taken back. */
+  async #giveUp(): Promise<void> {
+    await this.#bus.close();
+    this.#open = false;
+    this.#fault = LENT;
+    this.#commands.endAll({ kind: "closed", reason: LENT, atMs: this.#clock.monotonicMs() });
+    this.#poll.lineLent();
+    this.#given();
+    if (this.#lent) await this.#pauseUntil(Number.POSITIVE_INFINITY);
   }
 
   #nextTurn(): Turn {
@@ -158,7 +199,7 @@ class LineSource implements ModbusSource {
     if (this.#failedOpens > 0) {
       const delayMs = backoffMs(this.#failedOpens, REOPEN_FIRST_MS, REOPEN_MAX_MS, this.#random);
       await this.#pauseUntil(this.#clock.monotonicMs() + delayMs);
-      if (this.#stopped) return;
+      if (this.#stopped || this.#lent) return;
     }
     this.#failedOpens += 1;
     try {

@@ -58,6 +58,8 @@ export class Poll {
   readonly #devices: DeviceRoster;
   readonly #reads = new ReadBook();
   readonly #overload: OverloadWatch;
+  /** Told as out of service, because their line was lent: until they answer, or are found to be lost. */
+  readonly #lent = new Set<string>();
   #schedule: Schedule;
 
   constructor({ line, sink, clock, log }: PollOptions) {
@@ -107,6 +109,16 @@ export class Poll {
 
   lineLost(): void {
     for (const device of this.#devices.all()) this.#deviceEvent(device, "lineLost");
+  }
+
+  /** A tool uses the line. */
+  lineLent(): void {
+    for (const device of this.#devices.all()) {
+      const { name, lostAfter } = device.config;
+      [device.state] = onDeviceEvent(device.state, "lineLost", lostAfter);
+      this.#lent.add(name);
+      this.#sink.presence(name, "outOfService", this.#clock.monotonicMs());
+    }
   }
 
   lineBack(): void {
@@ -228,8 +240,16 @@ export class Poll {
     this.#tell(entry.read.tags, status, atMs);
   }
 
+  /** The line was lent and is back: this is the first that is known of the device. */
+  #endLending({ config: { name }, state }: LineDevice, event: DeviceEvent): void {
+    if (!this.#lent.has(name) || (event === "lineBack" && state.phase !== "probing")) return;
+    this.#lent.delete(name);
+    if (event !== "answered") this.#sink.presence(name, "lost", this.#clock.monotonicMs());
+  }
+
   #deviceEvent(device: LineDevice, event: DeviceEvent): void {
     const { name, lostAfter } = device.config;
+    this.#endLending(device, event);
     const [state, effects] = onDeviceEvent(device.state, event, lostAfter);
     device.state = state;
     const nowMs = this.#clock.monotonicMs();

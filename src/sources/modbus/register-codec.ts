@@ -13,6 +13,9 @@ const EXPONENT_NOT_AVAILABLE = -0x8000;
 const UTF8 = new TextDecoder("utf-8", { fatal: true });
 const LATIN1 = new TextDecoder("latin1");
 
+/** What makes a value of bytes. */
+type Encoding = Pick<RegisterTag, "register" | "scale" | "offset" | "notAvailable" | "notAvailableTo">;
+
 export interface Decoded {
   readonly value: Value;
   readonly status: Status;
@@ -25,7 +28,7 @@ const NOT_A_NUMBER: Decoded = { value: null, status: "BadOutOfRange" };
  * @param bytes the tag's registers, as on the wire
  * @param scaleBytes the register of `scaleFrom`; absent without one
  */
-export function decodeRegisters(tag: RegisterTag, bytes: Uint8Array, scaleBytes?: Uint8Array): Decoded {
+export function decodeRegisters(tag: Encoding, bytes: Uint8Array, scaleBytes?: Uint8Array): Decoded {
   const { type, byteOrder, bit } = tag.register;
   const ordered = inStandardOrder(bytes, byteOrder);
   if (type === "string") return good(textOf(ordered));
@@ -97,7 +100,7 @@ function digitsOf(bytes: Uint8Array): number | undefined {
 }
 
 /** Devices mark with a bit pattern, people write it signed or unsigned: whole numbers are compared modulo the width. */
-function isNotAvailable(tag: RegisterTag, bytes: Uint8Array): boolean {
+function isNotAvailable(tag: Encoding, bytes: Uint8Array): boolean {
   const mark = tag.notAvailable;
   if (mark === undefined) return false;
   const { type } = tag.register;
@@ -118,7 +121,7 @@ function isWithin(raw: number | bigint | undefined, from: number | bigint, to: n
   return raw !== undefined && raw >= from && raw <= to;
 }
 
-function scaled(tag: RegisterTag, raw: number | bigint, scaleBytes: Uint8Array | undefined): Decoded {
+function scaled(tag: Encoding, raw: number | bigint, scaleBytes: Uint8Array | undefined): Decoded {
   const { scale, offset } = tag;
   if (scale === undefined && offset === undefined && scaleBytes === undefined) return good(raw);
   let value = Number(raw);
