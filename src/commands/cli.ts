@@ -36,7 +36,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./listen/listen.ts")).listen,
   },
   watch: { summary: "live values of the running service" },
-  doctor: { summary: "find out what is wrong with this board" },
+  doctor: {
+    summary: "find out what is wrong with board, wiring and broker",
+    load: async () => (await import("./doctor/doctor.ts")).doctor,
+  },
   "hw-test": { summary: "test a board's lines, pins, flash and clock" },
   outbox: { summary: "what waits for which broker", load: async () => (await import("./outbox.ts")).outbox },
   export: {

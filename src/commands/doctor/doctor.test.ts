@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { hostClock } from "../../core/clock.ts";
+import { type Certificates, writeCertificates } from "../../testing/certificates.ts";
+import { runCommand } from "../../testing/command-run.ts";
+import { ModbusDevice } from "../../testing/modbus-device.ts";
+import { type Mosquitto, startMosquitto } from "../../testing/mosquitto.ts";
+import { openPtyPair } from "../../testing/pty.ts";
+import { serveDevices } from "../../testing/simulated-bus.ts";
+import { runCommandLine } from "../cli.ts";
+import type { Finding } from "./finding.ts";
+
+let dir: string;
+let certificates: Certificates;
+let broker: Mosquitto;
+
+before(async () => {
+  dir = mkdtempSync(join(tmpdir(), "sallyport-doctor-"));
+  certificates = await writeCertificates(join(dir, "tls"), hostClock);
+  broker = await startMosquitto({ certificates, users: { pump: "Geheim-1" } });
+});
+
+after(async () => {
+  await broker.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** What differs from a site that is in order. */
+interface Amiss {
+  readonly url?: string;
+  readonly ca?: string;
+  readonly password?: string;
+  readonly path?: string;
+  readonly units?: readonly number[];
+  readonly comment?: string;
+}
+
+async function site(t: TestContext, amiss: Amiss = {}): Promise<string> {
+  const pair = await openPtyPair();
+  const devices = (amiss.units ?? [1, 2]).map((unitId) => new ModbusDevice(unitId));
+  const stop = serveDevices(pair.master, devices, hostClock);
+  t.after(async () => {
+    stop();
+    await pair.close();
+  });
+  const { ca = certificates.ca, url = broker.url, password = "Geheim-1", path = pair.path } = amiss;
+  writeFileSync(join(dir, "cloud.password"), `${password}\n`, { mode: 0o600 });
+  const file = join(dir, "gateway.yaml");
+  const { certificate, key } = certificates.client;
+  writeFileSync(
+    file,
+    `version: 1
+gateway: { group: plant-7, name: pump-house-3 }
+clock: { source: host }
+uplinks:
+  cloud:
+    servers: [ "${url}" ]
+    tls: { ca: ${ca}, certificate: ${certificate}, key: ${key} }
+    login: { username: pump, passwordFile: cloud.password } ${amiss.comment ?? ""}
+lines:
+  bench:
+    path: ${path}
+    serial: 115200 8N1
+    responseTimeout: 150ms
+    devices:
+      meter: { unitId: 1, tags: { power: { holdingRegister: 10, type: float32 } } }
+      pump: { unitId: 2, tags: { speed: { inputRegister: 3 } } }
+`,
+  );
+  return file;
+}
+
+/** Findings about the site; the machine that runs this test may have its own. */
+async function wrong(file: string, ...more: string[]): Promise<readonly Finding[]> {
+  const { out, code } = await runCommand(runCommandLine, ["doctor", file, "--json", ...more]);
+  const { findings }: { findings: Finding[] } = JSON.parse(out);
+  assert.equal(code, findings.some(({ verdict }) => verdict === "FAULT") ? 1 : 0);
+  const areas = ["configuration", "port", "line", "clock", "broker"];
+  for (const area of areas) assert.ok(findings.some((finding) => finding.area === area) || area === "line", area);
+  return findings.filter(({ area, verdict }) => areas.includes(area) && verdict !== "OK");
+}
+
+const named = (findings: readonly Finding[]) => findings.map(({ area, name }) => `${area} ${name}`);
+
+describe("sallyport doctor", () => {
+  test("finds nothing wrong with a site that is in order", async (t) => {
+    assert.deepEqual(await wrong(await site(t)), []);
+  });
+
+  const faults: readonly (readonly [string, () => Amiss])[] = [
+    ["line device-silent", () => ({ units: [1] })],
+    ["line line-silent", () => ({ units: [] })],
+    ["port port-missing", () => ({ path: "/dev/ttyNowhere" })],
+    ["broker tls-failed", () => ({ ca: certificates.strangerCa })],
+    ["broker unreachable", () => ({ url: "mqtts://localhost:1" })],
+    ["broker name-unknown", () => ({ url: "mqtts://no-such-host.invalid:8883" })],
+    ["broker login-refused", () => ({ password: "wrong" })],
+  ];
+  for (const [name, amiss] of faults) {
+    test(`names what is amiss: ${name}`, async (t) => {
+      const findings = await wrong(await site(t, amiss()));
+      assert.deepEqual(named(findings).slice(0, 1), [name]);
+      for (const { todo = "" } of findings) assert.notEqual(todo, "");
+    });
+  }
+
+  test("tells of a configuration that cannot be used, and checks the rest", async () => {
+    const file = join(dir, "broken.yaml");
+    writeFileSync(file, "version: 1\n");
+    const { out, code } = await runCommand(runCommandLine, ["doctor", file]);
+    assert.equal(code, 1);
+    assert.match(out, /^FAULT {4}configuration: /m);
+    assert.match(out, /^OK {7}network/m);
+    for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+  });
+
+  test("its archive holds what support needs and no secret", async (t) => {
+    const comment = "# the admin's password is Geheim-2, mqtts://u:Geheim-3@h";
+    const file = await site(t, { comment });
+    const archive = join(dir, "report.tar.gz");
+    const { code } = await runCommand(runCommandLine, ["doctor", file, "--no-broker", "--report", archive]);
+    assert.equal(code, 0);
+    const text = gunzipSync(readFileSync(archive)).toString("latin1");
+    assert.match(text, /sallyport-report\/doctor\.txt[\s\S]*sallyport-report\/gateway\.yaml/);
+    assert.match(text, /group: plant-7/);
+    assert.doesNotMatch(text, /Geheim/);
+    const key = readFileSync(certificates.client.key, "utf8").split("\n")[1] ?? "";
+    assert.ok(key.length > 40 && !text.includes(key));
+  });
+});

@@ -1,0 +1,146 @@
+/** The checks in their order: gathers evidence from this machine and hands it to each of them. */
+import { join } from "node:path";
+import { createTimeSigns } from "../../clock/time-signs.ts";
+import { loadBoard } from "../../config/board.ts";
+import type { Config, LineConfig } from "../../config/config.ts";
+import { DEFAULTS } from "../../config/defaults.ts";
+import { checkConfig } from "../../config/load.ts";
+import { hostClock } from "../../core/clock.ts";
+import { ConfigurationError, messageOf, problemText } from "../../core/errors.ts";
+import type { StatusContent } from "../../diagnostics/status-file.ts";
+import { serialportLine } from "../../sources/modbus/serialport-line.ts";
+import { takeLine } from "../bench-line.ts";
+import type { CommandIo } from "../io.ts";
+import { findGateway } from "../running-gateway.ts";
+import { checkBoard } from "./check-board.ts";
+import { checkBroker } from "./check-broker.ts";
+import { checkClock } from "./check-clock.ts";
+import { checkInput } from "./check-input.ts";
+import { checkListeners, checkRoute } from "./check-network.ts";
+import { checkPort } from "./check-port.ts";
+import { checkStorage } from "./check-storage.ts";
+import { ailing, type Finding, ok } from "./finding.ts";
+import { judgeCounters } from "./judge-counters.ts";
+import { judgeLine } from "./judge-line.ts";
+import { testLine } from "./line-test.ts";
+import { createMachine, gatewayProcesses, type Machine } from "./machine.ts";
+
+const PROBLEMS_SHOWN_MAX = 3;
+const STATE_DIR = "/var/lib/sallyport";
+const TIME_SERVICES = ["/run/systemd/timesync", "/run/chrony", "/run/ntpd.pid"];
+
+export interface DoctorOptions {
+  readonly file: string;
+  readonly board: string | undefined;
+  readonly test: boolean;
+  readonly brokers: boolean;
+  readonly report: string | undefined;
+  readonly json: boolean;
+}
+
+export interface Examination {
+  readonly status: StatusContent | undefined;
+  readonly wallMs: number;
+}
+
+/** @param tell is given the findings of each check as it is done */
+export async function examine(
+  options: DoctorOptions,
+  io: CommandIo,
+  tell: (findings: readonly Finding[]) => void,
+): Promise<Examination> {
+  const machine = createMachine();
+  const gateways = gatewayProcesses(machine);
+  const status = findGateway(io)?.status;
+  const { config, finding } = readConfig(options);
+  tell(checkBoard(machine));
+  tell([finding, serviceFinding(status)]);
+  tell([clockFinding(machine, config)]);
+  tell(checkStorage(machine, outboxFile(config, io), status?.outbox));
+  for (const line of config?.lines ?? []) {
+    if (io.signal.aborted) break;
+    tell(await checkLine(machine, line, { status, gateways, test: options.test }, io));
+  }
+  tell((config?.inputs ?? []).map((input) => checkInput(machine, input, status)));
+  tell([checkRoute(machine), checkListeners(machine, gateways)]);
+  for (const uplink of options.brokers ? (config?.uplinks ?? []) : []) {
+    if (io.signal.aborted) break;
+    const report = status?.uplinks.find(({ name }) => name === uplink.name);
+    tell(await checkBroker({ uplink, report, clock: hostClock }));
+  }
+  return { status, wallMs: hostClock.wallMs() };
+}
+
+function readConfig({ file, board }: DoctorOptions): {
+  readonly config: Config | undefined;
+  readonly finding: Finding;
+} {
+  try {
+    const { config } = checkConfig(file, { board: loadBoard(board) });
+    return { config, finding: ok("configuration", "", `${file}: no mistakes`) };
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    const ailment = {
+      name: "configuration",
+      verdict: "FAULT",
+      found: `${file} cannot be used`,
+      means: "the service does not start with it; lines and brokers were not checked",
+      todo: "`sallyport check` tells every mistake; `sallyport init` writes a first file",
+    } as const;
+    const problems = error.problems.slice(0, PROBLEMS_SHOWN_MAX).map(problemText).join("; ");
+    return { config: undefined, finding: ailing("configuration", "", ailment, problems) };
+  }
+}
+
+function serviceFinding(status: StatusContent | undefined): Finding {
+  if (status === undefined) return ok("service", "", "does not run on this machine, or in another RUNTIME_DIRECTORY");
+  const tags = status.devices.flatMap((device) => device.tags);
+  const bad = tags.filter((tag) => tag.status !== "Good").length;
+  return ok("service", "", `runs: ${tags.length} tags, ${bad} of them not ok`);
+}
+
+function clockFinding(machine: Machine, config: Config | undefined): Finding {
+  return checkClock({
+    hostMs: hostClock.wallMs(),
+    signs: createTimeSigns({ flashed: config?.file ?? "/etc/machine-id" }),
+    source: config?.clock.source ?? DEFAULTS.clockSource,
+    hasTimeService: TIME_SERVICES.some((path) => machine.real(path) !== undefined),
+  });
+}
+
+function outboxFile(config: Config | undefined, io: CommandIo): string {
+  const path = config?.outbox.path ?? DEFAULTS.outboxPath;
+  return path.startsWith("/") ? path : join(io.env.STATE_DIRECTORY?.split(":")[0] ?? STATE_DIR, path);
+}
+
+interface Around {
+  readonly status: StatusContent | undefined;
+  readonly gateways: readonly number[];
+  readonly test: boolean;
+}
+
+async function checkLine(machine: Machine, line: LineConfig, around: Around, io: CommandIo): Promise<Finding[]> {
+  const { findings, isFree } = checkPort(machine, line, around.gateways);
+  const report = around.status?.lines.find(({ name }) => name === line.name);
+  if (report !== undefined && !around.test) return [...findings, ...judgeCounters(report)];
+  if (!isFree && report === undefined) return [...findings];
+  if (io.isTerminal) io.err(`testing ${line.name} …\r`);
+  try {
+    const bench = await takeLine(line.path, io);
+    try {
+      const evidence = await testLine({ line, openLine: serialportLine, clock: hostClock, signal: bench.signal });
+      return [...findings, ...judgeLine(evidence)];
+    } finally {
+      await bench.release();
+    }
+  } catch (error) {
+    const ailment = {
+      name: "port-fault",
+      verdict: "FAULT",
+      found: messageOf(error),
+      means: "the line could not be tested",
+      todo: "see the finding before, and the adapter",
+    } as const;
+    return [...findings, ailing("line", line.name, ailment)];
+  }
+}
