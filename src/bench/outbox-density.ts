@@ -1,6 +1,8 @@
 /**
  * What an outage costs the card: bytes in the file, and bytes written as SQLite hands them to file and log, checkpoints
  * included, at several rates of realistic samples. Real files and virtual time, so a noisy machine changes nothing.
+ * Beside it, as root, what of that reaches a block device with ext4, its journal included: in real time, because the
+ * file system writes by its own timers, too.
  *
  *     npm run bench:outbox [-- --short]
  */
@@ -9,9 +11,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process, { argv, stdout } from "node:process";
 import { parseArgs } from "node:util";
+import { type Clock, hostClock, sleep } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
 import { silentLog } from "../core/log.ts";
 import { seededRandom } from "../core/random.ts";
 import { openStore } from "../store/open-store.ts";
+import { type LoopCard, openLoopCard } from "../testing/loop-card.ts";
 import { PlantTraces } from "../testing/traces.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 
@@ -25,10 +30,14 @@ interface Form {
   /** The first outage after a start: the file is laid out, the log grows to its size. */
   readonly settleSeconds: number;
   readonly rates: readonly number[];
+  /** Real ones. */
+  readonly deviceSeconds: number;
 }
 
-const LONG: Form = { seconds: 600, settleSeconds: 60, rates: [50, 200, 1_000, 5_000] };
-const SHORT: Form = { seconds: 120, settleSeconds: 60, rates: [50, 1_000] };
+const LONG: Form = { seconds: 600, settleSeconds: 60, rates: [50, 200, 1_000, 5_000], deviceSeconds: 60 };
+const SHORT: Form = { seconds: 120, settleSeconds: 60, rates: [50, 1_000], deviceSeconds: 10 };
+const DEVICE_SETTLE_SECONDS = 10;
+const CARD_BYTES = 256 * 1_048_576;
 
 const DENSITY_LIMIT = 2.5;
 /** Density is promised from this rate on: below it the fixed cost of a commit is shared by few. */
@@ -44,11 +53,45 @@ interface Cost {
 }
 
 const { values: options } = parseArgs({ args: argv.slice(2), options: { short: { type: "boolean" } } });
-const { seconds, settleSeconds, rates } = options.short ? SHORT : LONG;
+const { seconds, settleSeconds, rates, deviceSeconds } = options.short ? SHORT : LONG;
 
-async function outage(samplesPerS: number, outageCommitIntervalMs: number): Promise<Cost> {
-  const stateDir = mkdtempSync(join(tmpdir(), "sallyport-density-"));
+/** Where and in what time an outage happens. */
+interface Setting {
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly seconds: number;
+  readonly settleSeconds: number;
+  pass(ms: number): Promise<void>;
+  writtenBytes(reported: number): Promise<number>;
+}
+
+function inVirtualTime(): Setting {
   const clock = new VirtualClock();
+  return {
+    folder: tmpdir(),
+    clock,
+    seconds,
+    settleSeconds,
+    pass: (ms) => clock.advance(ms),
+    writtenBytes: async (reported) => reported,
+  };
+}
+
+function onDevice({ path, written }: LoopCard): Setting {
+  const began = hostClock.monotonicMs();
+  return {
+    folder: path,
+    clock: { ...hostClock, monotonicMs: () => hostClock.monotonicMs() - began },
+    seconds: deviceSeconds,
+    settleSeconds: DEVICE_SETTLE_SECONDS,
+    pass: (ms) => sleep(hostClock, ms),
+    writtenBytes: async () => (await written()).bytes,
+  };
+}
+
+async function outage(samplesPerS: number, outageCommitIntervalMs: number, setting: Setting): Promise<Cost> {
+  const { folder, clock, seconds, settleSeconds, pass, writtenBytes } = setting;
+  const stateDir = mkdtempSync(join(folder, "sallyport-density-"));
   const traces = new PlantTraces(seededRandom(SEED));
   const { outbox } = await openStore({
     config: {
@@ -77,17 +120,18 @@ async function outage(samplesPerS: number, outageCommitIntervalMs: number): Prom
         const samples = traces.read(turn++, clock.wallMs(), 1);
         outbox.append(samples);
         taken += samples.length;
-        await clock.advance(Math.min(1_000 / readsPerS, second * 1_000 - clock.monotonicMs()));
+        await pass(Math.max(0, Math.min(1_000 / readsPerS, second * 1_000 - clock.monotonicMs())));
       }
-      await clock.advance(Math.max(0, second * 1_000 - clock.monotonicMs()));
-      if (second === settleSeconds) settled = { taken, writtenBytes: outbox.report().writtenBytes };
+      await pass(Math.max(0, second * 1_000 - clock.monotonicMs()));
+      if (second === settleSeconds) settled = { taken, writtenBytes: await writtenBytes(outbox.report().writtenBytes) };
     }
-    const { writtenBytes, committed } = outbox.report();
+    const { writtenBytes: reported, committed } = outbox.report();
+    const written = await writtenBytes(reported);
     await outbox.close();
     return {
       samples: taken - settled.taken,
       fileBytes: (statSync(join(stateDir, "outbox.db")).size * (taken - settled.taken)) / Math.max(1, committed),
-      writtenBytes: writtenBytes - settled.writtenBytes,
+      writtenBytes: written - settled.writtenBytes,
     };
   } finally {
     rmSync(stateDir, { recursive: true, force: true });
@@ -96,7 +140,7 @@ async function outage(samplesPerS: number, outageCommitIntervalMs: number): Prom
 
 /** @returns whether the limits hold */
 async function measure(rate: number, outageCommitIntervalMs: number): Promise<boolean> {
-  const { samples, fileBytes, writtenBytes } = await outage(rate, outageCommitIntervalMs);
+  const { samples, fileBytes, writtenBytes } = await outage(rate, outageCommitIntervalMs, inVirtualTime());
   const commits = (seconds * 1_000) / outageCommitIntervalMs;
   const density = fileBytes / samples;
   const limit = commits * COMMIT_LIMIT_BYTES + samples * SAMPLE_LIMIT_BYTES;
@@ -114,12 +158,39 @@ async function measure(rate: number, outageCommitIntervalMs: number): Promise<bo
     ],
     [`outbox_day_${name}`, (perDay / 1e6).toFixed(0), "MB/day", ""],
   ];
+  rows.push(...(await rowsOfDevice(rate, outageCommitIntervalMs, name)));
   for (const [figure = "", value = "", unit = "", at = ""] of rows) {
     stdout.write(`${`${figure.padEnd(34)}${value.padStart(8)} ${unit.padEnd(9)}${at}`.trimEnd()}\n`);
   }
   return writtenBytes <= limit && isDense;
 }
 
+async function rowsOfDevice(rate: number, outageCommitIntervalMs: number, name: string): Promise<string[][]> {
+  if (!hasDevice) return [];
+  const card = await openLoopCard(CARD_BYTES);
+  try {
+    const { writtenBytes } = await outage(rate, outageCommitIntervalMs, onDevice(card));
+    const perS = writtenBytes / deviceSeconds;
+    return [
+      [`outbox_device_${name}`, ((perS * outageCommitIntervalMs) / 1_000).toFixed(0), "B/commit", ""],
+      [`outbox_device_day_${name}`, ((perS * DAY_S) / 1e6).toFixed(0), "MB/day", ""],
+    ];
+  } finally {
+    await card.remove();
+  }
+}
+
+async function mayHaveDevice(): Promise<boolean> {
+  try {
+    await (await openLoopCard(CARD_BYTES)).remove();
+    return true;
+  } catch (error) {
+    process.stderr.write(`SKIPPED: a block device needs root, losetup and mkfs.ext4: ${messageOf(error)}\n`);
+    return false;
+  }
+}
+
+const hasDevice = await mayHaveDevice();
 let passed = true;
 for (const rate of rates) {
   for (const intervalMs of [COMMIT_INTERVAL_MS, STRETCHED_INTERVAL_MS]) {
