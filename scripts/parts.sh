@@ -5,7 +5,7 @@
 #   scripts/parts.sh [part...]      without a part: all that `npm test` needs
 set -euo pipefail
 
-readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus socat script setpriv systemd-analyze)
+readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze)
 readonly APT_LOCK_WAIT_S=120
 readonly EXIT_UNAVAILABLE=69
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -17,6 +17,7 @@ packages_of() {
   case $1 in
     cc) echo gcc libc6-dev ;;
     libmodbus) echo libmodbus-dev ;;
+    protoc) echo protobuf-compiler ;;
     script) echo bsdutils ;;
     setpriv) echo util-linux ;;
     systemd-analyze) echo systemd ;;
