@@ -25,7 +25,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "play a line's devices, to try what reads them",
     load: async () => (await import("./simulate/simulate.ts")).simulate,
   },
-  scan: { summary: "find the devices and settings of a line" },
+  scan: {
+    summary: "find the devices and settings of a line",
+    load: async () => (await import("./scan/scan.ts")).scan,
+  },
   read: {
     summary: "read registers of one device, in every byte order",
     load: async () => (await import("./read/read.ts")).read,
@@ -35,7 +38,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "watch a line without sending",
     load: async () => (await import("./listen/listen.ts")).listen,
   },
-  watch: { summary: "live values of the running service" },
+  watch: {
+    summary: "live values of the running service",
+    load: async () => (await import("./watch/watch.ts")).watch,
+  },
   doctor: {
     summary: "find out what is wrong with board, wiring and broker",
     load: async () => (await import("./doctor/doctor.ts")).doctor,

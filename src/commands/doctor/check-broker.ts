@@ -29,7 +29,9 @@ export async function checkBroker(options: BrokerCheckOptions): Promise<Finding[
   const { uplink, report } = options;
   const findings: Finding[] = [];
   for (const server of uplink.servers) findings.push(...(await checkServer(server, options)));
-  if (report !== undefined) findings.push(judgeSession(uplink.name, report));
+  // Why it failed was just seen, and more exactly.
+  const isExplained = findings.some(({ verdict }) => verdict === "FAULT") && report?.state.startsWith("failed");
+  if (report !== undefined && !isExplained) findings.push(judgeSession(uplink.name, report));
   return findings;
 }
 
