@@ -5,10 +5,12 @@ import {
   mkdtempSync,
   openSync,
   readdirSync,
+  readFileSync,
   readSync,
   rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,16 +18,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Sample, UplinkQueue } from "../pipeline.ts";
 import { plain, readAll, StoreRig, tagRef } from "../testing/store-rig.ts";
-import { OUTBOX_FILE_ID, openReadOnly } from "./sqlite.ts";
-import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
+import { OUTBOX_FILE_ID, openDatabase, openReadOnly } from "./sqlite.ts";
+import { OUTBOX_FORMAT, SqliteBlockStore } from "./sqlite-block-store.ts";
 
-const PAGE_BYTES = 4_096;
+const PAGE_BYTES = 1_024;
 /** Samples in one block, and blocks that one page may hold or lead to where nothing else does. */
 const BLOCK_SAMPLES = 50;
 const MAX_LOST_BLOCKS = 20;
 const LIMITS = { recentSamples: 50, maxBlockSamples: BLOCK_SAMPLES };
 /** Where a page tells what it is, where cells are listed, and where they lie. */
-const OFFSETS = [1, 40, 2_000, 3_900];
+const OFFSETS = [1, 40, 500, 980];
 
 test("P4 P8: a flipped byte in any page costs what lies there, and whatever is lost is told", async (t) => {
   const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
@@ -57,7 +59,7 @@ test("P4 P8: a flipped byte in any page costs what lies there, and whatever is l
     const missing = given.length - new Set(left.map(({ number }) => number)).size;
     checkTold(given, left, queue, `page ${page}`);
     if (readdirSync(rig.dir).some((file) => file.includes("damaged")) && left.length > 0) salvaged++;
-    if (page > 0) assert.ok(missing <= MAX_LOST_BLOCKS * BLOCK_SAMPLES, `page ${page}: ${missing} of ${given.length}`);
+    assert.ok(missing <= MAX_LOST_BLOCKS * BLOCK_SAMPLES, `page ${page}: ${missing} of ${given.length}`);
     await rig.close();
   }
   assert.ok(salvaged > 0, "some files were set aside and salvaged");
@@ -122,6 +124,50 @@ test("P8: where no block can be taken over, the new file knows what was, and tak
   rig.append(1);
   await rig.untilCommitted(rig.store.outbox.report().newest);
   assert.equal(rig.queue().losses()[0]?.reason, "damaged file");
+});
+
+test("P8: a file without its first page gives up every sample, is told as damaged, and is left as it was found", async (t) => {
+  const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
+  await rig.open({}, { limits: LIMITS });
+  rig.queue();
+  const given = rig.append(1_000);
+  await rig.untilCommitted(1_000);
+  await rig.close();
+  const path = join(rig.dir, "outbox.db");
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.alloc(PAGE_BYTES, 0x5a), 0, PAGE_BYTES, 0);
+  closeSync(file);
+  const found = readFileSync(path);
+  await rig.open({}, { limits: LIMITS });
+  const queue = rig.queue();
+  assert.deepEqual((await readAll(queue)).map(plain), given.map(plain));
+  assert.equal(queue.losses()[0]?.reason, "damaged file");
+  const aside = readdirSync(rig.dir).find((name) => /damaged-[^w]*Z$/.test(name)) ?? "";
+  assert.deepEqual(readFileSync(join(rig.dir, aside)), found);
+});
+
+test("P8: nothing is taken over from what is no outbox, and it is left as it was found", () => {
+  const dir = mkdtempSync(join(tmpdir(), "sallyport-foreign-"));
+  const path = join(dir, "outbox.db");
+  const shape = { path, nowMs: 0, walBytes: 65_536, exclusive: false };
+  const text = "CREATE TABLE note (id INTEGER PRIMARY KEY, text TEXT); INSERT INTO note (text) VALUES ('float64');";
+  const { database } = openDatabase(
+    { ...shape, fileId: 0x12345678, migrations: [text, text.replaceAll("note", "more")] },
+    () => 0,
+  );
+  database.close();
+  for (const bytes of [readFileSync(path), Buffer.alloc(50_000, 0x5a), Buffer.alloc(0)]) {
+    writeFileSync(path, bytes);
+    const store = new SqliteBlockStore();
+    const { setAside } = store.open(shape);
+    store.close();
+    if (bytes.length > 0) {
+      assert.deepEqual(setAside?.salvaged, { blocks: 0, isWhole: false });
+      assert.deepEqual(readFileSync(setAside.path), bytes);
+    }
+    for (const name of readdirSync(dir)) rmSync(join(dir, name));
+  }
+  rmSync(dir, { recursive: true });
 });
 
 function checkTold(given: readonly Sample[], left: readonly Sample[], queue: UplinkQueue, where: string): void {

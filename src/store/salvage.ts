@@ -1,7 +1,8 @@
 /** Takes over from a file that was set aside what can still be read of it, row by row round what cannot. */
-import { PRIORITIES } from "../core/tag.ts";
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { PRIORITIES, VALUE_TYPES } from "../core/tag.ts";
 import type { Block, Facts, TagEntry } from "./block-store.ts";
-import { type Database, OUTBOX_FILE_ID, openReadOnly, type Statement } from "./sqlite.ts";
+import { type Database, NewerFormat, OUTBOX_FILE_ID, openReadOnly, type Statement } from "./sqlite.ts";
 import { readFacts } from "./sqlite-facts.ts";
 
 /** In one transaction. */
@@ -23,17 +24,91 @@ export interface SalvageTarget {
   readonly below: number;
 }
 
-/** @param format the newest that is understood; a file that is not ours, or newer, is left alone */
-export function salvage(path: string, format: number, target: SalvageTarget): Salvaged {
-  let source: Database | undefined;
+export interface SalvageSource {
+  readonly path: string;
+  /** The newest that is understood; a newer one is left alone. */
+  readonly format: number;
+  /** What a file of ours begins with. */
+  readonly firstPage: () => Uint8Array;
+}
+
+/** A file that is not ours gives nothing. */
+export function salvage({ path, format, firstPage }: SalvageSource, target: SalvageTarget): Salvaged {
+  try {
+    const source = opened(path, format);
+    if (source !== undefined) return taken(source, target);
+    // The first page is the same in every file of ours, but for what only matters to whoever writes.
+    return withPage(path, firstPage(), () => {
+      const mended = opened(path, format);
+      return mended?.tags.some(isOurs) ? { ...taken(mended, target), isWhole: false } : NOTHING;
+    });
+  } catch {
+    return NOTHING;
+  }
+}
+
+const NOTHING: Salvaged = { blocks: 0, isWhole: false };
+
+interface Source {
+  readonly database: Database;
+  readonly tags: readonly TagEntry[];
+  readonly hasAllTags: boolean;
+}
+
+/** Undefined where SQLite finds no tags in it: without them no block can be read. @throws NewerFormat */
+function opened(path: string, format: number): Source | undefined {
+  let database: Database | undefined;
+  try {
+    database = openReadOnly(path, { fileId: OUTBOX_FILE_ID, format });
+    const found = tagsOf(database);
+    if (found.tags.length > 0 || found.hasAllTags) return { database, ...found };
+  } catch (thrown) {
+    if (thrown instanceof NewerFormat) throw thrown;
+  }
+  attempt(() => database?.close());
+  return undefined;
+}
+
+/** From both ends: a page that cannot be read hides only its own. */
+function tagsOf(database: Database): Omit<Source, "database"> {
+  const tags = new Map<number, TagEntry>();
+  const walk = (order: "ASC" | "DESC") => {
+    const rows = database.prepare<[], TagEntry>(`SELECT key, device, name, type FROM tag ORDER BY key ${order}`);
+    for (const tag of rows.iterate()) tags.set(tag.key, tag);
+    return true;
+  };
+  const hasAllTags = attempt(() => walk("ASC")) ?? false;
+  if (!hasAllTags) attempt(() => walk("DESC"));
+  return { tags: [...tags.values()], hasAllTags };
+}
+
+function isOurs({ type }: TagEntry): boolean {
+  return VALUE_TYPES.some((known) => known === type);
+}
+
+/** Reads with another first page, and puts back the one that was there: what is set aside stays as it was found. */
+function withPage<T>(path: string, page: Uint8Array, read: () => T): T {
+  const file = openSync(path, "r+");
+  try {
+    const found = new Uint8Array(page.length);
+    readSync(file, found, 0, found.length, 0);
+    try {
+      writeSync(file, page, 0, page.length, 0);
+      return read();
+    } finally {
+      writeSync(file, found, 0, found.length, 0);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function taken({ database: source, tags, hasAllTags }: Source, target: SalvageTarget): Salvaged {
   let blocks = 0;
   try {
-    source = openReadOnly(path, { fileId: OUTBOX_FILE_ID, format });
-    const tags = source.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all();
     target.putTags?.(tags);
-    let isWhole = true;
-    const database = source;
-    const facts = attempt(() => readFacts(database));
+    let isWhole = hasAllTags;
+    const facts = attempt(() => readFacts(source));
     if (facts === undefined) isWhole = false;
     else target.putFacts?.(facts);
     const found = namesOf(source);
@@ -58,7 +133,7 @@ export function salvage(path: string, format: number, target: SalvageTarget): Sa
   } catch {
     return { blocks, isWhole: false };
   } finally {
-    attempt(() => source?.close());
+    attempt(() => source.close());
   }
 }
 

@@ -22,6 +22,7 @@ import { type Salvaged, salvage } from "./salvage.ts";
 import {
   type Database,
   fileSize,
+  firstPageOf,
   OUTBOX_FILE_ID,
   openDatabase,
   partitionOf,
@@ -94,7 +95,9 @@ export class SqliteBlockStore {
     const put = (part: Partial<Change>) => {
       database.transaction(apply).immediate(statements, { ...NO_CHANGE, ...part });
     };
-    return salvage(path, OUTBOX_FORMAT, {
+    const firstPage = () => firstPageOf({ fileId: OUTBOX_FILE_ID, migrations: MIGRATIONS });
+    const source = { path, format: OUTBOX_FORMAT, firstPage };
+    return salvage(source, {
       below,
       putBlocks: (blocks) => put({ blocks }),
       ...(withFacts && { putFacts: (facts) => put({ facts }), putTags: (tags) => put({ tags }) }),

@@ -16,6 +16,10 @@ export const STATE_FILE_ID = 0x53414c53;
 const PAGE_BYTES = 1_024;
 /** A page in the write-ahead log, with its head. */
 const WAL_FRAME_BYTES = PAGE_BYTES + 24;
+/** In the head of a file (sqlite.org/fileformat2.html, section 1.3): from and to. */
+const WAL_MARKS_AT = [18, 20] as const;
+const WITH_WAL = 2;
+const PAGE_COUNT_AT = [28, 32] as const;
 /** For a tool that reads the file while we write. */
 const BUSY_TIMEOUT_MS = 5_000;
 const CACHE_KIB = 2_048;
@@ -101,6 +105,19 @@ function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T):
   }
 }
 
+/** With what every file of a kind begins: SQLite's head and the schema, which one page holds. */
+export function firstPageOf({ fileId, migrations }: Pick<DatabaseOptions, "fileId" | "migrations">): Uint8Array {
+  const database = immortal(new Sqlite(":memory:"));
+  shapeNew(database);
+  migrate(database, { fileId, migrations });
+  const page = Uint8Array.from(database.serialize().subarray(0, PAGE_BYTES));
+  database.close();
+  page.fill(WITH_WAL, ...WAL_MARKS_AT);
+  // Its length is then what the file system says.
+  page.fill(0, ...PAGE_COUNT_AT);
+  return page;
+}
+
 /**
  * A file of ours to look at; nothing is ever written to it.
  * @param format the newest that is understood
@@ -173,10 +190,7 @@ function configure(database: Database, { walBytes, exclusive }: DatabaseOptions)
   // First of all: the first look at a file decides whether its log gets a shared index.
   database.pragma(`locking_mode = ${exclusive ? "EXCLUSIVE" : "NORMAL"}`);
   // These shape a new file. On one that is there the second would write, which a full card cannot take.
-  if (number(database.pragma("page_count", { simple: true })) === 0) {
-    database.pragma(`page_size = ${PAGE_BYTES}`);
-    database.pragma("auto_vacuum = INCREMENTAL");
-  }
+  if (number(database.pragma("page_count", { simple: true })) === 0) shapeNew(database);
   database.pragma("journal_mode = WAL");
   database.pragma("synchronous = FULL");
   // Half of it: what one commit adds comes on top.
@@ -188,7 +202,12 @@ function configure(database: Database, { walBytes, exclusive }: DatabaseOptions)
   database.pragma("trusted_schema = OFF");
 }
 
-function migrate(database: Database, { migrations, fileId }: DatabaseOptions): void {
+function shapeNew(database: Database): void {
+  database.pragma(`page_size = ${PAGE_BYTES}`);
+  database.pragma("auto_vacuum = INCREMENTAL");
+}
+
+function migrate(database: Database, { migrations, fileId }: Pick<DatabaseOptions, "migrations" | "fileId">): void {
   const version = number(database.pragma("user_version", { simple: true }));
   const application = number(database.pragma("application_id", { simple: true }));
   const tables = number(database.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
@@ -208,8 +227,11 @@ function notOurs(): StorageFailure {
   return new StorageFailure("damaged", "it is not a file of this gateway");
 }
 
+/** The file is in order, for a later version of us. */
+export class NewerFormat extends StorageFailure {}
+
 function tooNew(version: number): StorageFailure {
-  return new StorageFailure("damaged", `it was written by a newer version of sallyport (format ${version})`);
+  return new NewerFormat("damaged", `it was written by a newer version of sallyport (format ${version})`);
 }
 
 /** Renames what there is of the file and its write-ahead log, so that what is in them can still be looked at. */
