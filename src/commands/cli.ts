@@ -25,10 +25,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "play a line's devices, to try what reads them",
     load: async () => (await import("./simulate/simulate.ts")).simulate,
   },
-  scan: {
-    summary: "find the devices and settings of a line",
-    load: async () => (await import("./scan/scan.ts")).scan,
-  },
+  scan: { summary: "find the devices and settings of a line" },
   read: {
     summary: "read registers of one device, in every byte order",
     load: async () => (await import("./read/read.ts")).read,
