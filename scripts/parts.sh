@@ -6,6 +6,7 @@
 set -euo pipefail
 
 readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze)
+readonly BROKERS=(mosquitto rabbitmq-server)
 readonly APT_LOCK_WAIT_S=120
 readonly EXIT_UNAVAILABLE=69
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -47,7 +48,7 @@ may_install() {
   command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
 }
 
-# The mosquitto package starts a broker, now and at every boot. The tests start their own; this one must not run.
+# These packages start a broker, now and at every boot. The tests start their own; those must not run.
 forbid_services() {
   [ -e "$POLICY" ] && return
   trap 'as_root rm -f "$POLICY"' EXIT
@@ -56,10 +57,11 @@ forbid_services() {
 }
 
 switch_off_broker() {
-  echo "parts: the mosquitto package's own service is switched off; the tests start their brokers themselves"
-  if command -v systemctl >/dev/null; then as_root systemctl --quiet disable mosquitto.service 2>/dev/null || true; fi
-  if [ -d /run/systemd/system ]; then as_root systemctl --quiet stop mosquitto.service; fi
-  if command -v update-rc.d >/dev/null; then as_root update-rc.d mosquitto disable >/dev/null 2>&1 || true; fi
+  local service=$1
+  echo "parts: the $service package's own service is switched off; the tests start their brokers themselves"
+  if command -v systemctl >/dev/null; then as_root systemctl --quiet disable "$service.service" 2>/dev/null || true; fi
+  if [ -d /run/systemd/system ]; then as_root systemctl --quiet stop "$service.service"; fi
+  if command -v update-rc.d >/dev/null; then as_root update-rc.d "$service" disable >/dev/null 2>&1 || true; fi
 }
 
 apt() {
@@ -67,14 +69,16 @@ apt() {
 }
 
 install_parts() {
-  local packages=$1 had_broker=yes
-  command -v mosquitto >/dev/null || had_broker=no
+  local packages=$1 broker missing_brokers
+  missing_brokers=$(missing_of "${BROKERS[@]}")
   echo "parts: installing from Debian: ${packages% }"
   forbid_services
   # shellcheck disable=SC2086 # a list of names
   apt update && apt install --yes --no-install-recommends -o Dpkg::Use-Pty=0 $packages >/dev/null || return
   hash -r
-  if [ "$had_broker" = no ] && command -v mosquitto >/dev/null; then switch_off_broker; fi
+  for broker in $missing_brokers; do
+    if command -v "$broker" >/dev/null; then switch_off_broker "$broker"; fi
+  done
 }
 
 give_up() {
