@@ -1,5 +1,5 @@
 /** Asks something of the gateway that runs on this machine, by a file: see diagnostics/request-desk.ts. */
-import { readFile, rm } from "node:fs/promises";
+import { chmod, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, sleep } from "../core/clock.ts";
 import { makeDirectory } from "../core/directory.ts";
@@ -11,6 +11,8 @@ import {
   replaceFile,
 } from "../diagnostics/request-desk.ts";
 
+/** The gateway is another user than root, whose umask may keep everybody else out. There is no secret in a request. */
+const READABLE_BY_ALL = 0o644;
 const ANSWER_LIMIT_MS = 10_000;
 const ANSWER_LOOK_MS = 100;
 
@@ -30,6 +32,8 @@ export async function askGateway(
   const asked = join(folder, `${id}.json`);
   const answered = join(folder, `${id}${ANSWER_END}`);
   await replaceFile(asked, JSON.stringify(request));
+  // Gone already: the gateway could read it.
+  await chmod(asked, READABLE_BY_ALL).catch(() => undefined);
   const untilMs = clock.monotonicMs() + ANSWER_LIMIT_MS;
   while (clock.monotonicMs() < untilMs) {
     const text = await readFile(answered, "utf8").catch(() => undefined);

@@ -14,7 +14,7 @@ import { Dictionary } from "./dictionary.ts";
 import { isLocked } from "./file-lock.ts";
 import { countUpTo } from "./ranges.ts";
 import { type SavedOutbox, savedOutbox } from "./saved-facts.ts";
-import { type Database, OUTBOX_FILE_ID, openReadOnly, storageFailure } from "./sqlite.ts";
+import { type Database, fileSize, OUTBOX_FILE_ID, openReadOnly, storageFailure } from "./sqlite.ts";
 import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
 import { readFacts } from "./sqlite-facts.ts";
 import { dated, isUndated } from "./stored-sample.ts";
@@ -80,6 +80,11 @@ export class OutboxFile {
       .get();
     const fileBytes = [this.#path, `${this.#path}-wal`].reduce((sum, file) => sum + sizeOf(file), 0);
     return { blocks: 0, samples: 0, fromMs: null, toMs: null, ...row, fileBytes };
+  }
+
+  /** All that its blocks take, rows and pages included. */
+  usedBytes(): number {
+    return fileSize(this.#database).usedBytes;
   }
 
   /** Numbers that an uplink's broker has not acknowledged, as far as they were ever stored. */

@@ -53,6 +53,21 @@ test("P4: a new gateway takes over what the dead one's brokers had not acknowled
   assert.deepEqual(dmz.map(plain), second);
 });
 
+test("P8: a backlog for which there is no room beside the reserve is refused before anything of it is written", async (t) => {
+  const dead = await deadGateway(t);
+  dead.append(5);
+  await dead.untilCommitted(5);
+  dead.cutPower();
+  const heir = new StoreRig(t, IN_PROCESS, dead.clock);
+  const path = join(heir.dir, "outbox.db");
+  const source = new OutboxFile(join(dead.dir, "outbox.db"));
+  assert.throws(() => importOutbox(source, path, dead.clock.wallMs(), Number.MAX_SAFE_INTEGER), /room for 0 MB beside/);
+  source.close();
+  const untouched = new OutboxFile(path);
+  assert.equal(untouched.summary().samples, 0);
+  untouched.close();
+});
+
 test("P4: what the heir owed itself stays owed, and its other uplinks get nothing of the dead one's", async (t) => {
   const dead = await deadGateway(t);
   const left = dead.append(5);

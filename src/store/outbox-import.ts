@@ -5,13 +5,14 @@
 import type { NumberedSample } from "../pipeline.ts";
 import { blockOf, spanOf } from "./block-content.ts";
 import { PACK_LIMITS, pack } from "./block-packer.ts";
-import type { Facts } from "./block-store.ts";
+import { type Facts, StorageFailure, type Usage } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
 import { numberIn } from "./fact-text.ts";
 import { highestNumber } from "./highest-number.ts";
 import type { LossDraft } from "./losses.ts";
 import type { OutboxFile } from "./outbox-file.ts";
 import { add, bound, clip, contains, type Ranges, subtract, union } from "./ranges.ts";
+import { unreservedOf } from "./retention.ts";
 import { FACT, lossText, progressText, type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { SqliteBlockStore } from "./sqlite-block-store.ts";
 import { COUNTER, EPOCH } from "./state.ts";
@@ -34,12 +35,13 @@ export interface Imported {
  * worst, with the same identity.
  *
  * @param targetPath outbox.db; made where there is none
+ * @param reserveBytes kept free on its partition; absent: as the outbox has it by default
  * @throws StorageFailure
  */
-export function importOutbox(source: OutboxFile, targetPath: string, nowMs: number): Imported {
+export function importOutbox(source: OutboxFile, targetPath: string, nowMs: number, reserveBytes?: number): Imported {
   const store = new SqliteBlockStore();
   try {
-    return new Import(source, store, targetPath, nowMs).run();
+    return new Import(source, store, targetPath, nowMs, reserveBytes).run();
   } finally {
     store.close();
   }
@@ -73,8 +75,9 @@ class Import {
   #number: number;
   #batch: NumberedSample[] = [];
 
-  constructor(source: OutboxFile, store: SqliteBlockStore, path: string, nowMs: number) {
+  constructor(source: OutboxFile, store: SqliteBlockStore, path: string, nowMs: number, reserveBytes?: number) {
     const opened = store.open({ path, nowMs, walBytes: WAL_BYTES });
+    checkRoom(source.usedBytes() + WAL_BYTES, opened.usage, reserveBytes);
     this.#source = source;
     this.#store = store;
     this.#nowMs = nowMs;
@@ -158,6 +161,19 @@ class Import {
       });
     });
   }
+}
+
+/** Before anything is written. What the limits of the outbox do not bear goes as always: when the gateway has started. */
+function checkRoom(neededBytes: number, { partition }: Usage, reserveBytes: number | undefined): void {
+  if (partition === undefined) return;
+  const roomBytes = unreservedOf(partition, reserveBytes);
+  if (neededBytes <= roomBytes) return;
+  const megabytes = (bytes: number) => `${Math.ceil(Math.max(0, bytes) / 1e6)} MB`;
+  const kept = "beside what is kept free for all else";
+  throw new StorageFailure(
+    "full",
+    `the backlog may need ${megabytes(neededBytes)}, and there is room for ${megabytes(roomBytes)} ${kept}; make room on the card first`,
+  );
 }
 
 /** A name that is not known here waits as a removed one does, until it is configured. */

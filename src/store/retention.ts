@@ -66,11 +66,14 @@ export function roomOf(limits: { maxSizeBytes: number; reserveBytes?: number | u
   const walBytes = walBytesOf(limits.maxSizeBytes);
   const ceilingBytes = limits.maxSizeBytes - walBytes;
   if (space.partition === undefined) return ceilingBytes;
-  const { sizeBytes, freeBytes } = space.partition;
-  const reserveBytes = limits.reserveBytes ?? Math.min(RESERVE_BYTES, sizeBytes * RESERVE_SHARE);
   const walToComeBytes = Math.max(0, walBytes - (space.fileBytes - space.pagesBytes));
-  const growthBytes = Math.max(0, freeBytes - reserveBytes - walToComeBytes);
+  const growthBytes = Math.max(0, unreservedOf(space.partition, limits.reserveBytes) - walToComeBytes);
   return Math.min(ceilingBytes, Math.max(MIN_ROOM_BYTES, space.pagesBytes + growthBytes));
+}
+
+/** What may still be written to a partition; below 0 others have taken of its reserve. */
+export function unreservedOf({ sizeBytes, freeBytes }: Partition, reserveBytes: number | undefined): number {
+  return freeBytes - (reserveBytes ?? Math.min(RESERVE_BYTES, sizeBytes * RESERVE_SHARE));
 }
 
 /** Whether blocks must go. */
