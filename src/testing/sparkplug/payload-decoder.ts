@@ -1,7 +1,5 @@
 /** Decodes Sparkplug payloads with `protoc`, which shares nothing with the encoder under test. */
-import { spawn } from "node:child_process";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
+import { runProtoc } from "./protoc.ts";
 import { parseTextFormat, type TextFields, type TextValue } from "./text-format.ts";
 
 /** A field that is not on the wire is undefined: presence is part of what is checked. */
@@ -42,7 +40,6 @@ export interface PropertyValue {
   readonly value: Value | undefined;
 }
 
-const SCHEMA = fileURLToPath(new URL("./payload.proto", import.meta.url));
 const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 /** Field 1, length-delimited. */
 const PAYLOAD_TAG = 0x0a;
@@ -63,9 +60,10 @@ export async function decodePayloads(payloads: readonly Uint8Array[]): Promise<r
 
 /** One broken payload spoils a batch, so a batch that is refused is looked at in halves. */
 async function decodeBatch(payloads: readonly Uint8Array[]): Promise<readonly (Payload | undefined)[]> {
-  const printed = await protoc(Buffer.concat(payloads.flatMap((payload) => [header(payload.length), payload])));
+  const batch = Buffer.concat(payloads.flatMap((payload) => [header(payload.length), payload]));
+  const printed = await runProtoc("decode", "Batch", batch);
   if (printed !== undefined) {
-    const read = (parseTextFormat(printed).get("payload") ?? []).filter(isMessage).map(payloadOf);
+    const read = (parseTextFormat(printed.toString("latin1")).get("payload") ?? []).filter(isMessage).map(payloadOf);
     if (read.length !== payloads.length) throw new Error(`${read.length} of ${payloads.length} payloads were decoded`);
     return read;
   }
@@ -79,22 +77,6 @@ function header(length: number): Buffer {
   let rest = length;
   for (; rest > 0x7f; rest >>>= 7) bytes.push((rest & 0x7f) | 0x80);
   return Buffer.from([...bytes, rest]);
-}
-
-/** Undefined where it refuses the bytes. */
-async function protoc(bytes: Uint8Array): Promise<string | undefined> {
-  const folder = SCHEMA.slice(0, SCHEMA.lastIndexOf("/"));
-  const args = ["--decode=sallyport.testing.Batch", `--proto_path=${folder}`, SCHEMA];
-  const child = spawn("protoc", args, { stdio: ["pipe", "pipe", "pipe"] });
-  const failed = new Promise<never>((_, reject) => child.once("error", reject));
-  const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
-  // It may end before it has read all of what it refuses.
-  child.stdin.on("error", () => undefined);
-  child.stdin.end(bytes);
-  const [out, err, code] = await Promise.race([Promise.all([text(child.stdout), text(child.stderr), exited]), failed]);
-  if (code === 0) return out;
-  if (/Failed to parse input/.test(err)) return undefined;
-  throw new Error(`protoc ended with ${code}: ${err}`);
 }
 
 function payloadOf(fields: TextFields): Payload {
