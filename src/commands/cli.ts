@@ -50,6 +50,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./export.ts")).exportSamples,
   },
   init: { summary: "write a first gateway.yaml" },
+  schema: {
+    summary: "JSON Schema of gateway.yaml, for editors",
+    load: async () => (await import("./schema.ts")).schema,
+  },
   models: {
     summary: "list and show device models",
     load: async () => (await import("./models.ts")).models,

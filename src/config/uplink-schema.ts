@@ -83,7 +83,14 @@ function idMistake(id: string): string | undefined {
   return says("ids of different tags would be equal", 'use both {device} and {tag}, as "{device}/{tag}"');
 }
 
-const serverSchema = v.pipe(text("a URL", LIMITS.textChars), free(serverMistake));
+/** For editors, which cannot look into a check: TLS only. */
+const TLS_URL_PATTERN = "^ *(?:[mM][qQ][tT][tT][sS]|[wW][sS][sS])://";
+
+const serverSchema = v.pipe(
+  text("a URL", LIMITS.textChars),
+  v.metadata({ pattern: TLS_URL_PATTERN }),
+  free(serverMistake),
+);
 
 const tlsSchema = section("the TLS files", {
   ca: v.exactOptional(pathSchema),

@@ -103,6 +103,8 @@ export function whole(what: string, bounds: Bounds) {
   return v.pipe(
     v.number(not(what, `write a whole number, ${bounds.min} to ${bounds.max}`)),
     v.integer(not(what, `write a whole number, ${bounds.min} to ${bounds.max}`)),
+    // For json-schema.ts, which cannot look into a check.
+    v.metadata({ minimum: bounds.min, maximum: bounds.max }),
     within(bounds, String),
   );
 }
