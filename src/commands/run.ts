@@ -3,13 +3,14 @@ import { parseArgs } from "node:util";
 import { createTimeSigns } from "../clock/time-signs.ts";
 import { loadBoard } from "../config/board.ts";
 import type { Config } from "../config/config.ts";
-import { checkConfig } from "../config/load.ts";
+import { checkConfig, type LoadOptions } from "../config/load.ts";
 import { hostClock } from "../core/clock.ts";
 import { makeDirectory } from "../core/directory.ts";
 import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
 import { createLog, type Level, type Log } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
 import { createHostFigures } from "../diagnostics/host-figures.ts";
+import { createServiceManager } from "../diagnostics/service-manager.ts";
 import { createGateway, type Gateway, type Surroundings } from "../gateway.ts";
 import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
@@ -51,7 +52,12 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   const log = serviceLog(io, options.level, options.json);
-  const load = () => configuration(options.config, options.board ?? io.env.SALLYPORT_BOARD, log);
+  const manager = createServiceManager({ env: io.env, clock: hostClock, log });
+  const load = () =>
+    configuration(options.config, log, {
+      board: loadBoard(options.board ?? io.env.SALLYPORT_BOARD),
+      credentialsFolder: io.env.CREDENTIALS_DIRECTORY,
+    });
   const watch = new ReloadWatch({ file: options.config, clock: hostClock });
   // From the first moment: a hang-up must not end a service that is still starting. A terminal that is closed ends what
   // runs in it.
@@ -61,6 +67,7 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
   makeDirectories([stateDir, runtimeDir]);
 
+  void manager.starting("opening the outbox");
   // A card that hangs must not keep a start that was called off.
   const gateway = await Promise.race([build(config, { log, stateDir, runtimeDir }), aborted(io.signal)]);
   if (gateway === undefined) {
@@ -69,10 +76,12 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   }
   gateway.start();
   log.notice(`started: ${contentText(config)}`);
+  void manager.ready(() => healthText(gateway));
   watch.start(() => reload(gateway, load, log));
   await aborted(io.signal);
   watch.stop();
   log.notice("stopping");
+  void manager.stopping();
   return stopWithin(gateway.stop(), log);
 }
 
@@ -92,13 +101,20 @@ async function reload(gateway: Gateway, load: () => Config, log: Log): Promise<v
   log.notice(`configuration loaded: ${contentText(config)}`);
 }
 
+/** One line for `systemctl status`. */
+function healthText(gateway: Gateway): string {
+  const uplinks = gateway.uplinks().map(({ name, state, depth }) => `${name} ${state}, ${depth} waiting`);
+  const faults = gateway.lines().flatMap(({ name, fault }) => (fault === "" ? [] : [`${name} ${fault}`]));
+  return [...uplinks, ...faults, `outbox ${gateway.outbox().health}`].join("; ");
+}
+
 function contentText({ lines, inputs, uplinks }: Config): string {
   return `${lines.length} lines, ${inputs.length} inputs, ${uplinks.length} uplinks`;
 }
 
 /** Warns of what this version does not act on, and refuses what it must not do otherwise. */
-function configuration(file: string, board: string | undefined, log: Log): Config {
-  const { config, notices } = checkConfig(file, { board: loadBoard(board) });
+function configuration(file: string, log: Log, options: LoadOptions): Config {
+  const { config, notices } = checkConfig(file, options);
   const refused = notices.filter((notice) => notice.refused);
   if (refused.length > 0) {
     const remedy = "`sallyport check` lists all that is not there yet";

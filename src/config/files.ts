@@ -1,5 +1,5 @@
 /** Files that the configuration names: read within limits, and fit for what they are named for. */
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import { LIMITS } from "./defaults.ts";
@@ -22,6 +22,15 @@ const OTHERS_MODE = 0o007;
 /** A path as gateway.yaml gives it: relative to the folder of that file. */
 export function besideFile(file: string, path: string): string {
   return resolve(dirname(file), path);
+}
+
+/** systemd's name for a file in a folder: passwords/cloud → passwords_cloud. */
+const CREDENTIAL_SEPARATOR = "_";
+
+/** A password's path: the service manager's copy, where it hands one over, else beside gateway.yaml. */
+export function passwordPath(file: string, path: string, credentialsFolder: string | undefined): string {
+  const copy = resolve(credentialsFolder ?? "", path.replaceAll("/", CREDENTIAL_SEPARATOR));
+  return credentialsFolder !== undefined && existsSync(copy) ? copy : besideFile(file, path);
 }
 
 /** The text of a regular file, or why it cannot be had. */

@@ -11,14 +11,18 @@ import { buildInputs, checkInputs } from "./inputs.ts";
 import { buildLines, checkLines, type LineSurroundings } from "./lines.ts";
 import { createModelShelf } from "./model.ts";
 import { type Notice, notYetNotices } from "./not-yet.ts";
-import { buildUplinks, checkUplinks } from "./uplinks.ts";
+import { buildUplinks, checkUplinks, type UplinkSurroundings } from "./uplinks.ts";
 
 export interface LoadOptions {
   /** The board's connectors: a line of that name needs no path. */
   readonly board?: Board;
   /** Where models are looked for by name; default: those that come with the program. */
   readonly modelFolder?: string;
+  /** Where the service manager puts passwords. */
+  readonly credentialsFolder?: string | undefined;
 }
+
+type ConfigSurroundings = LineSurroundings & UplinkSurroundings;
 
 export interface CheckedConfig {
   readonly config: Config;
@@ -46,9 +50,10 @@ export function checkConfig(file: string, options: LoadOptions = {}): CheckedCon
  */
 export function parseConfig(file: string, text: string, options: LoadOptions = {}): CheckedConfig {
   const models = createModelShelf(file, options.modelFolder);
-  const around: LineSurroundings = { models, board: options.board ?? NO_BOARD };
+  const { board = NO_BOARD, credentialsFolder } = options;
+  const around: ConfigSurroundings = { models, board, credentialsFolder };
   const inspection = inspect(parseSource(file, text), gatewaySchema);
-  checkUplinks(inspection);
+  checkUplinks(inspection, around);
   checkLines(inspection, around);
   checkInputs(inspection, around.board);
   checkCommands(inspection);
@@ -77,7 +82,7 @@ function firstOf(problems: readonly Problem[]): readonly Problem[] {
   return [...shown, { ...last, key: "", wrong, remedy: "mend these first" }];
 }
 
-function buildConfig(inspection: Inspection<GatewayFile>, around: LineSurroundings): Config {
+function buildConfig(inspection: Inspection<GatewayFile>, around: ConfigSurroundings): Config {
   const { whole, document } = inspection;
   assert(whole !== undefined, "a configuration without mistakes is incomplete");
   const { outbox = {}, clock = {}, commands } = whole;
@@ -85,7 +90,7 @@ function buildConfig(inspection: Inspection<GatewayFile>, around: LineSurroundin
   return {
     file: document.file,
     gateway: whole.gateway,
-    uplinks: buildUplinks(whole, document.file),
+    uplinks: buildUplinks(whole, document.file, around),
     lines: buildLines(inspection, around),
     inputs: buildInputs(whole, around.board),
     outbox: {

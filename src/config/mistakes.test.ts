@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ConfigurationError } from "../core/errors.ts";
@@ -98,6 +98,16 @@ describe("mistakes in a configuration", () => {
       }
       chmodSync(folder.path(name), 0o640);
     }
+  });
+
+  test("a password that the service manager hands over goes before the file of that name", () => {
+    const uplink = ", login: { username: u, passwordFile: passwords/cloud }";
+    assert.match(folder.complaints(variant({ uplink })).join(), /there is no file passwords\/cloud/);
+    writeFileSync(folder.path("passwords_cloud"), "geheim\n", { mode: 0o400 });
+    assert.deepEqual(folder.complaints(variant({ uplink }), { credentialsFolder: folder.dir }), []);
+    rmSync(folder.path("passwords_cloud"));
+    const told = folder.complaints(variant({ uplink }), { credentialsFolder: folder.dir }).join();
+    assert.match(told, /there is no file passwords\/cloud/);
   });
 
   test("files that are not what they are named for are refused", () => {

@@ -5,7 +5,7 @@ import type { Login, UplinkConfig } from "./config.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { Path } from "./document.ts";
 import type { Complain, Draft, Inspection } from "./draft.ts";
-import { besideFile, type FileKind, fileMistake } from "./files.ts";
+import { besideFile, type FileKind, fileMistake, passwordPath } from "./files.ts";
 import type { GatewayFile } from "./gateway-schema.ts";
 import { checkPreset, presetId, presetKeepAliveMs, presetMqttVersion, presetTopic } from "./presets.ts";
 import type { UplinkSection } from "./uplink-schema.ts";
@@ -17,8 +17,14 @@ type UplinkDraft = Draft<UplinkSection>;
 const SPARKPLUG_KEYS = ["node", "primaryHost", "sparkplug"] as const;
 const JSON_KEYS = ["topic", "id"] as const;
 
+/** What an uplink is built with beside the file. */
+export interface UplinkSurroundings {
+  /** Where the service manager puts passwords; undefined: it does not. */
+  readonly credentialsFolder: string | undefined;
+}
+
 /** Everything that is wrong with uplinks beyond their single keys. */
-export function checkUplinks(inspection: Inspection<GatewayFile>): void {
+export function checkUplinks(inspection: Inspection<GatewayFile>, { credentialsFolder }: UplinkSurroundings): void {
   const { draft, document, complain } = inspection;
   const uplinks = Object.entries(draft.uplinks ?? {});
   claimNames(
@@ -37,7 +43,7 @@ export function checkUplinks(inspection: Inspection<GatewayFile>): void {
       complain,
     );
     checkLimits(uplink, draft, path, complain);
-    checkFiles(document.file, uplink, path, complain);
+    checkFiles(document.file, uplink, path, credentialsFolder, complain);
     claimIdentity(name, uplink, draft, claim);
   }
 }
@@ -76,10 +82,18 @@ function checkLimits(uplink: UplinkDraft, draft: GatewayDraft, path: Path, compl
   }
 }
 
-function checkFiles(configFile: string, uplink: UplinkDraft, path: Path, complain: Complain): void {
+function checkFiles(
+  configFile: string,
+  uplink: UplinkDraft,
+  path: Path,
+  credentials: string | undefined,
+  complain: Complain,
+): void {
   const { tls = {}, login, proxy } = uplink;
+  const place = (kind: FileKind, given: string) =>
+    kind === "password" ? passwordPath(configFile, given, credentials) : besideFile(configFile, given);
   const needs = (kind: FileKind, given: string | undefined, key: readonly string[]) => {
-    const mistake = given === undefined ? undefined : fileMistake(besideFile(configFile, given), kind);
+    const mistake = given === undefined ? undefined : fileMistake(place(kind, given), kind);
     if (mistake !== undefined) complain([...path, ...key], mistake.wrong, mistake.remedy);
   };
   needs("certificate", tls.ca, ["tls", "ca"]);
@@ -135,14 +149,21 @@ function serverKey(server: string): string {
 }
 
 /** The uplinks with every default filled in. */
-export function buildUplinks(file: GatewayFile, configFile: string): UplinkConfig[] {
-  return Object.entries(file.uplinks).map(([name, uplink]) => buildUplink(name, uplink, file, configFile));
+export function buildUplinks(file: GatewayFile, configFile: string, around: UplinkSurroundings): UplinkConfig[] {
+  return Object.entries(file.uplinks).map(([name, uplink]) => buildUplink(name, uplink, file, configFile, around));
 }
 
-function buildUplink(name: string, uplink: UplinkSection, file: GatewayFile, configFile: string): UplinkConfig {
+function buildUplink(
+  name: string,
+  uplink: UplinkSection,
+  file: GatewayFile,
+  configFile: string,
+  { credentialsFolder }: UplinkSurroundings,
+): UplinkConfig {
   const { gateway, outbox } = file;
   const { tls = {}, login, proxy, history } = uplink;
   const path = (given: string) => besideFile(configFile, given);
+  const password = (given: string) => passwordPath(configFile, given, credentialsFolder);
   const format = uplink.format ?? DEFAULTS.format;
   const clientId = uplink.clientId ?? defaultClientId(name, gateway);
   const limits = typeof history === "object" ? history : {};
@@ -163,8 +184,8 @@ function buildUplink(name: string, uplink: UplinkSection, file: GatewayFile, con
       ...(tls.alpn !== undefined && { alpn: tls.alpn }),
       ...(tls.crl !== undefined && { crl: path(tls.crl) }),
     },
-    ...(login !== undefined && { login: { username: login.username, passwordFile: path(login.passwordFile) } }),
-    ...(proxy !== undefined && { proxy: buildProxy(proxy, path) }),
+    ...(login !== undefined && { login: { username: login.username, passwordFile: password(login.passwordFile) } }),
+    ...(proxy !== undefined && { proxy: buildProxy(proxy, password) }),
     keepAliveMs: uplink.keepAlive ?? presetKeepAliveMs(format),
     reconnect: {
       spreadMs: uplink.reconnect?.spread ?? DEFAULTS.reconnectSpreadMs,
@@ -193,9 +214,9 @@ function defaultClientId(name: string, gateway: GatewayDraft["gateway"]): string
 
 function buildProxy(
   { url, username, passwordFile }: NonNullable<UplinkSection["proxy"]>,
-  path: (given: string) => string,
+  password: (given: string) => string,
 ): NonNullable<UplinkConfig["proxy"]> {
   if (username === undefined || passwordFile === undefined) return { url };
-  const login: Login = { username, passwordFile: path(passwordFile) };
+  const login: Login = { username, passwordFile: password(passwordFile) };
   return { url, login };
 }

@@ -9,8 +9,9 @@ import { promisify } from "node:util";
 
 const UNIT = fileURLToPath(new URL("../../systemd/sallyport.service", import.meta.url));
 const SYSUSERS = fileURLToPath(new URL("../../systemd/sallyport.sysusers", import.meta.url));
+const TMPFILES = fileURLToPath(new URL("../../systemd/sallyport.tmpfiles", import.meta.url));
 /** In tenths, as `systemd-analyze security --threshold` takes it. What is left is the network, the ports and the pins. */
-const EXPOSURE_LIMIT = "25";
+const EXPOSURE_LIMIT = "17";
 const ANALYZE_LIMIT_MS = 20_000;
 
 const run = promisify(execFile);
@@ -45,6 +46,21 @@ test("P8: what only a person can mend is not started again and again, all else i
   assert.deepEqual(settings(text, "Restart"), ["always"]);
   assert.deepEqual(settings(text, "StartLimitIntervalSec"), ["0"]);
   assert.deepEqual(settings(text, "RestartPreventExitStatus"), ["64 78"]);
+});
+
+test("P8: it says itself that it runs, and is started again where its loop stands still", async () => {
+  const text = await readFile(UNIT, "utf8");
+  assert.deepEqual(settings(text, "Type"), ["notify"]);
+  assert.deepEqual(settings(text, "NotifyAccess"), ["all"]);
+  assert.deepEqual(settings(text, "WatchdogSec"), ["30s"]);
+});
+
+test("a password that only root may read comes in as a copy, and its folder is made at installation", async () => {
+  const [, folder = ""] = settings(await readFile(UNIT, "utf8"), "LoadCredential")
+    .join()
+    .split(":");
+  const tmpfiles = await readFile(TMPFILES, "utf8");
+  assert.match(tmpfiles, new RegExp(`^d ${folder} +0700 root root$`, "m"));
 });
 
 test("systemd understands every line of the unit", async (t) => {

@@ -50,6 +50,7 @@ const BANNED_BUILTINS: Readonly<Record<string, string>> = {
 const MAY_USE_BUILTIN: Readonly<Record<string, string>> = {
   "src/main.ts node:process": "argv, signals and exit codes",
   "src/core/clock.ts node:process": "hrtime, the monotonic clock",
+  "src/diagnostics/service-manager.ts node:child_process": "systemd-notify: Node cannot send to a Unix datagram socket",
 };
 
 export function checkImports(files: readonly SourceText[]): Finding[] {
