@@ -37,6 +37,8 @@ export interface Certificates {
   /** For localhost, 127.0.0.1 and ::1. */
   readonly server: Identity;
   readonly client: Identity;
+  /** A second client that is in order; each one's common name is the name of its file. */
+  readonly historian: Identity;
   /** Server certificates that must be refused. */
   readonly expired: Identity;
   readonly notYetValid: Identity;
@@ -95,6 +97,7 @@ export async function writeCertificates(dir: string, clock: Clock): Promise<Cert
     crl: await writeCrl(dir, ca, revoked.serialNumber, nowMs),
     server: await server("server"),
     client: await client("client", ca),
+    historian: await client("historian", ca),
     expired: await server("expired", { validity: { fromDays: -30, toDays: -1 } }),
     notYetValid: await server("not-yet-valid", { validity: { fromDays: 30, toDays: 60 } }),
     wrongHost: await server("wrong-host", { names: [{ type: "dns", value: "other.example.com" }] }),

@@ -27,6 +27,8 @@ export interface MosquittoOptions {
   readonly webSocket?: boolean;
   /** Where it listens; by default on the loopback address. */
   readonly address?: string;
+  /** Makes its whole configuration for a port, in place of all that stands above. */
+  readonly configuration?: (port: number) => string;
 }
 
 export interface Mosquitto {
@@ -169,11 +171,11 @@ class MosquittoProcess implements Mosquitto {
 }
 
 async function configuration(dir: string, ports: Ports, options: MosquittoOptions): Promise<string> {
+  // Started by root it would drop its rights and could no longer read the keys of the test.
+  const always = ["user root", "log_dest stderr", "log_type all"];
+  if (options.configuration !== undefined) return `${always.join("\n")}\n${options.configuration(ports.port)}`;
   const lines = [
-    // Started by root it would drop its rights and could no longer read the keys of the test.
-    "user root",
-    "log_dest stderr",
-    "log_type all",
+    ...always,
     "persistence true",
     `persistence_location ${dir}/`,
     // A subscriber that is away misses nothing. Not 0, unlimited: 2.0.11 then hangs up on a message it refuses.
