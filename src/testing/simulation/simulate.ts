@@ -71,8 +71,8 @@ class Run {
 
   constructor(plan: Plan, root: string) {
     this.#plan = plan;
-    const clock = new VirtualClock(BEGAN_MS, 1);
-    this.#story = new Story(() => clock.monotonicMs());
+    const clock = new VirtualClock(BEGAN_MS, 0);
+    this.#story = new Story(() => clock.monotonicMs(), root);
     this.world = new World(plan, clock, this.#story, root, (sample) =>
       checkTaken(sample, this.world.plant, this.#story),
     );

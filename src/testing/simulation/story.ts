@@ -21,14 +21,18 @@ export class Story {
   readonly breaches: Breach[] = [];
   readonly #nowMs: () => number;
   readonly #hash = createHash("sha256");
+  readonly #root: string;
   #lines: Line[] = [];
 
-  constructor(nowMs: () => number) {
+  /** @param root the folder of the run, which has another name each time */
+  constructor(nowMs: () => number, root: string) {
     this.#nowMs = nowMs;
+    this.#root = root;
   }
 
-  tell(text: string): void {
+  tell(told: string): void {
     const atMs = this.#nowMs();
+    const text = told.replaceAll(this.#root, "…");
     this.#hash.update(`${atMs} ${text}\n`);
     this.#lines.push({ atMs, text });
     if (this.#lines.length > 2 * LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX);
@@ -36,7 +40,7 @@ export class Story {
 
   /** Not for reading, but two runs of one seed must agree on it. */
   note(text: string): void {
-    this.#hash.update(`${text}\n`);
+    this.#hash.update(`${text.replaceAll(this.#root, "…")}\n`);
   }
 
   breach(invariant: Invariant, what: string): void {

@@ -389,7 +389,7 @@ export class World {
     const life = this.#lives;
     return createLog({
       write: (line) => {
-        this.#story.tell(`  ${life}> ${line.trimEnd().replaceAll(this.card.disk.dir, "…")}`);
+        this.#story.tell(`  ${life}> ${line.trimEnd()}`);
         if (line.includes(BLIND)) this.isBlind = true;
       },
       level: "info",
