@@ -8,6 +8,8 @@ import type { HeardMessage, SentMessage, Session, Story } from "./story.ts";
 const REBIRTH = "Node Control/Rebirth";
 /** A payload made before the command arrived may still be on its way. */
 const IN_FLIGHT_MS = 500;
+/** Whoever asks so soon after a birth is answered together with all who ask in that time; data go on until then. */
+const COALESCED_MS = 5_000;
 
 export interface Heard {
   readonly story: Story;
@@ -55,9 +57,11 @@ function eachRebirth(check: (heard: Heard, birth: SentMessage, report: Report) =
 }
 
 const rebirthStopsData = eachRebirth(({ story, session, command }, birth, report) => {
+  const last = session.sent.findLast(({ type, index }) => type === "NBIRTH" && index < command.index);
+  if (last !== undefined && command.atMs - last.atMs < COALESCED_MS) return;
   const late = session.sent.find(
-    (m) =>
-      DATA.includes(m.type) && m.index > command.index && m.index < birth.index && m.atMs - command.atMs > IN_FLIGHT_MS,
+    ({ type, index, atMs }) =>
+      DATA.includes(type) && index > command.index && index < birth.index && atMs - command.atMs > IN_FLIGHT_MS,
   );
   report.expect(late === undefined, story, late?.index ?? command.index, "data between Rebirth and NBIRTH");
 });

@@ -68,6 +68,7 @@ function commands(story: MadeStory): void {
     story.command(path, metrics, { retain });
     story.ddata("d1");
   }
+  story.pass(5_000);
   story.command(`NCMD/${node}`, [rebirth(true)]);
   story.births();
   story.ddata("d1");
