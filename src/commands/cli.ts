@@ -49,7 +49,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "stored samples as CSV or JSON lines",
     load: async () => (await import("./export.ts")).exportSamples,
   },
-  init: { summary: "write a first gateway.yaml" },
+  init: { summary: "write a first gateway.yaml", load: async () => (await import("./init/init.ts")).init },
   schema: {
     summary: "JSON Schema of gateway.yaml, for editors",
     load: async () => (await import("./schema.ts")).schema,
