@@ -67,6 +67,7 @@ const io: CommandIo = {
   written,
   err: (text) => void process.stderr.write(text),
   isTerminal: process.stdout.isTTY === true,
+  hasKeyboard: process.stdin.isTTY === true,
   get columns() {
     return process.stdout.columns ?? COLUMNS_DEFAULT;
   },

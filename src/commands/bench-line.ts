@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { LineConfig, SerialSettings } from "../config/config.ts";
+import type { DeviceConfig, LineConfig, SerialSettings } from "../config/config.ts";
 import { DEFAULTS } from "../config/defaults.ts";
 import { type Clock, hostClock, type Timer } from "../core/clock.ts";
 import { makeDirectory } from "../core/directory.ts";
@@ -13,6 +13,7 @@ import { EXIT, messageOf, UserError } from "../core/errors.ts";
 import { fileBehind, LEASE_RENEWED_EVERY_MS } from "../diagnostics/line-lending.ts";
 import { LEASE_END, REQUEST_FOLDER } from "../diagnostics/request-desk.ts";
 import { Bus } from "../sources/modbus/bus.ts";
+import { ALL_UNITS } from "../sources/modbus/scan-plan.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { askGateway } from "./ask-gateway.ts";
 import type { CommandIo } from "./io.ts";
@@ -112,11 +113,30 @@ export interface BenchSettings {
   readonly serial: SerialSettings;
   readonly rs485: LineConfig["rs485"];
   readonly responseTimeoutMs: number;
+  /** For how long a reply may come once more; absent: as long as of any device. */
+  readonly maxLateMs?: number;
 }
 
-/** A line of no configured device. */
-export function benchConfig(settings: BenchSettings): LineConfig {
-  return { ...settings, name: settings.path, turnaroundDelayMs: DEFAULTS.turnaroundDelayMs, devices: [] };
+/** A line of no tags. */
+export function benchConfig({ path, serial, rs485, responseTimeoutMs, maxLateMs }: BenchSettings): LineConfig {
+  const devices = maxLateMs === undefined ? [] : ALL_UNITS.map((unitId) => bareDevice(unitId, maxLateMs));
+  const { turnaroundDelayMs } = DEFAULTS;
+  return { name: path, path, serial, rs485, responseTimeoutMs, turnaroundDelayMs, devices };
+}
+
+function bareDevice(unitId: number, maxLateMs: number): DeviceConfig {
+  const { retries, lostAfter, maxQuantity } = DEFAULTS;
+  return {
+    name: `unit-${unitId}`,
+    unitId,
+    enabled: true,
+    retries,
+    lostAfter,
+    maxQuantity,
+    unreadable: [],
+    maxLateMs,
+    tags: [],
+  };
 }
 
 /** @throws UserError where the port cannot be opened */

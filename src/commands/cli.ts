@@ -25,12 +25,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "play a line's devices, to try what reads them",
     load: async () => (await import("./simulate/simulate.ts")).simulate,
   },
-  scan: { summary: "find the devices and settings of a line" },
+  scan: {
+    summary: "find the devices and settings of a line",
+    load: async () => (await import("./scan/scan.ts")).scan,
+  },
   read: {
     summary: "read registers of one device, in every byte order",
     load: async () => (await import("./read/read.ts")).read,
   },
-  write: { summary: "write a register of one device, at the bench" },
+  write: {
+    summary: "write a register of one device, at the bench",
+    load: async () => (await import("./write/write.ts")).write,
+  },
   listen: {
     summary: "watch a line without sending",
     load: async () => (await import("./listen/listen.ts")).listen,

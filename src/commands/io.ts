@@ -15,6 +15,8 @@ export interface CommandIo {
   readonly signal: AbortSignal;
   /** Calls back at each SIGHUP, which else ends the command like SIGTERM; absent where none can come. */
   onHangup?(listener: () => void): void;
+  /** Somebody can press keys here; absent: nobody can. */
+  readonly hasKeyboard?: boolean;
   /** Calls back for each key pressed, unechoed, until the returned function is called. Nothing comes without a terminal. */
   onKey(listener: (key: string) => void): () => void;
 }

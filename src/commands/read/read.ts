@@ -144,7 +144,8 @@ function draw(lines: readonly string[], shownLines: number, watch: boolean, io: 
     io.out(`${lines.join("\n")}\n${watch ? "\n" : ""}`);
     return 0;
   }
-  const fitting = lines.slice(0, Math.max(1, io.rows - 1));
+  // The last line says how to end it.
+  const fitting = [...lines.slice(0, Math.max(1, Math.min(lines.length - 1, io.rows - 2))), ...lines.slice(-1)];
   const up = shownLines === 0 ? "" : `\x1b[${shownLines}A\r`;
   io.out(`${up}${fitting.map((text) => `${text}${CLEAR_LINE}\n`).join("")}${CLEAR_BELOW}`);
   return fitting.length;

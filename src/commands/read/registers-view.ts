@@ -96,7 +96,7 @@ function wordTable(reply: Reply): Table {
       key: String(at.address),
       cells: [
         registerNumber(at),
-        wireAddress(at),
+        String(at.address),
         hexOf(reply, at.address),
         String(word),
         String((word << 16) >> 16),
@@ -106,7 +106,7 @@ function wordTable(reply: Reply): Table {
       ],
     };
   });
-  const head = ["manual", "on the wire", "hex", "uint16", "int16", "swapped", "bits 15…0", "text"];
+  const head = ["manual", `${table}:`, "hex", "uint16", "int16", "swapped", "bits 15…0", "text"];
   return { title: "", head, rows };
 }
 
@@ -148,8 +148,7 @@ function hexOf({ address, data }: Reply, at: number): string {
 }
 
 function bitsText(word: number): string {
-  const bits = word.toString(2).padStart(16, "0");
-  return `${bits.slice(0, 8)} ${bits.slice(8)}`;
+  return word.toString(2).padStart(16, "0");
 }
 
 /** Two letters, a dot for what is none. */

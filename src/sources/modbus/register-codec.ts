@@ -46,7 +46,7 @@ export function decodeBit(bit: boolean): Decoded {
 }
 
 /** Brings any byte order to ABCD: bytes swapped in each word, words reversed, or both. */
-function inStandardOrder(bytes: Uint8Array, order: ByteOrder): Uint8Array {
+export function inStandardOrder(bytes: Uint8Array, order: ByteOrder): Uint8Array {
   const swapped = order === "BADC" || order === "DCBA";
   const reversed = order === "CDAB" || order === "DCBA";
   if (!swapped && !reversed) return bytes;

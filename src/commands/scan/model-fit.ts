@@ -1,0 +1,93 @@
+/** Which model a device may be, judged by what its registers say. A guess, and told as one. */
+import type { RegisterTag } from "../../config/config.ts";
+import type { Bus } from "../../sources/modbus/bus.ts";
+import { type PollRead, planReads } from "../../sources/modbus/poll-plan.ts";
+import { type Decoded, decodeRegisters } from "../../sources/modbus/register-codec.ts";
+import { isBitTable, quantityOf, registerBytes } from "../../sources/modbus/register-map.ts";
+import type { ModelShelf, ShelvedModel } from "./model-shelf.ts";
+
+/** Reads of one model; what has not told by then tells nothing. */
+const READS_MAX = 4;
+/** Registers that a model does not name may be refused by it. */
+const NO_GAP = 0;
+/** Models that fit equally well, told together. */
+const FITTING_MAX = 3;
+/** Fewer values that make sense may do so by chance. */
+const TELLING_MIN = 2;
+const TELLING_SHARE_MIN = 0.3;
+
+/** What a plant has, in either direction; a value beyond it was read wrongly. */
+const SENSIBLE: Readonly<Record<string, readonly [number, number]>> = {
+  V: [1, 50_000],
+  A: [0.001, 10_000],
+  Hz: [15, 500],
+  kHz: [0.01, 500],
+  "°C": [-80, 1_500],
+  "%": [0.01, 1_000],
+  rpm: [0.1, 100_000],
+};
+const ANYTHING: readonly [number, number] = [0.0001, 1e9];
+
+/** The best first; none where no model makes sense of the registers. */
+export async function fitModels(
+  bus: Bus,
+  unitId: number,
+  shelf: ModelShelf,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const scores: { readonly id: string; readonly telling: number }[] = [];
+  for (const model of shelf.models()) {
+    if (signal.aborted) return [];
+    const telling = await fit(bus, unitId, model);
+    if (telling !== undefined) scores.push({ id: model.id, telling });
+  }
+  const best = Math.max(0, ...scores.map(({ telling }) => telling));
+  return scores
+    .filter(({ telling }) => telling === best)
+    .map(({ id }) => id)
+    .slice(0, FITTING_MAX);
+}
+
+/** How many of its values make sense; undefined: it is not this one. */
+async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<number | undefined> {
+  const reads = planReads({ ...device, unitId, maxGap: NO_GAP }, NO_GAP)
+    .filter(({ writeFirst }) => writeFirst === undefined)
+    .sort((a, b) => b.tags.length - a.tags.length);
+  let telling = 0;
+  let seen = 0;
+  for (const read of reads.slice(0, READS_MAX)) {
+    const { table, address, quantity } = read;
+    const outcome = await bus.execute({ kind: "read", unitId, table, address, quantity });
+    if (outcome.kind !== "data") return undefined;
+    for (const tag of read.tags) {
+      const judged = judge(tag, decodedOf(tag, read, outcome.data));
+      if (judged === "wrong") return undefined;
+      if (judged === "sensible") telling += 1;
+      seen += 1;
+    }
+  }
+  return telling >= TELLING_MIN && telling >= seen * TELLING_SHARE_MIN ? telling : undefined;
+}
+
+function decodedOf(tag: RegisterTag, { table, address }: PollRead, data: Uint8Array): Decoded | undefined {
+  if (isBitTable(table)) return undefined;
+  const bytes = (at: number, quantity: number) => registerBytes(data, address, at, quantity);
+  const scale = tag.scaleFrom === undefined ? undefined : bytes(tag.scaleFrom.address, 1);
+  return decodeRegisters(tag, bytes(tag.register.address, quantityOf(tag.register)), scale);
+}
+
+/** Zero tells nothing, and neither does a value that the device itself calls absent. */
+export function judge(tag: RegisterTag, decoded: Decoded | undefined): "sensible" | "wrong" | "silent" {
+  if (decoded === undefined) return "silent";
+  const { value, status } = decoded;
+  if (status === "BadOutOfRange") return "wrong";
+  if (typeof value !== "number" && typeof value !== "bigint") return "silent";
+  const number = Number(value);
+  if (number === 0) return "silent";
+  if (number < (tag.min ?? number) || number > (tag.max ?? number)) return "wrong";
+  if (tag.enum !== undefined) return Object.hasOwn(tag.enum, String(value)) ? "sensible" : "wrong";
+  const [least, most] = SENSIBLE[tag.units ?? ""] ?? ANYTHING;
+  const size = least < 0 ? number : Math.abs(number);
+  if (size > most || (tag.register.type.startsWith("float") && size < least / 1_000)) return "wrong";
+  return size >= least && tag.units !== undefined ? "sensible" : "silent";
+}

@@ -1,0 +1,195 @@
+/** A search in virtual time, on a line whose devices hear only their own settings. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { SerialSettings } from "../../config/config.ts";
+import { parseConfig } from "../../config/load.ts";
+import { modelNames, showModel } from "../../config/model.ts";
+import { parseSerial, serialText } from "../../config/values.ts";
+import { Bus } from "../../sources/modbus/bus.ts";
+import { ALL_UNITS, FIELD_SETTINGS, isSame, planScan, scanMs } from "../../sources/modbus/scan-plan.ts";
+import { lineConfig } from "../../testing/modbus-config.ts";
+import { ModbusDevice } from "../../testing/modbus-device.ts";
+import { SimulatedLine } from "../../testing/simulated-line.ts";
+import { StandIn } from "../../testing/stand-in.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
+import { lineOfModel } from "../simulate/played-line.ts";
+import { identify } from "./identify.ts";
+import { gatewayFile, linesSection } from "./lines-section.ts";
+import { ModelShelf } from "./model-shelf.ts";
+import { type Progress, type ScanResult, scanLine } from "./scanner.ts";
+
+const TIMEOUT_MS = 150;
+
+type Site = readonly { readonly serial: string; readonly device: ModbusDevice }[];
+
+interface Search {
+  readonly result: ScanResult;
+  readonly tookMs: number;
+  readonly foretoldMs: number;
+  readonly progress: readonly Progress[];
+}
+
+async function search(
+  site: Site,
+  { settings = FIELD_SETTINGS, units = ALL_UNITS, stopAt = Number.POSITIVE_INFINITY } = {},
+): Promise<Search> {
+  const clock = new VirtualClock(undefined, 1);
+  const steps = planScan(settings, units);
+  const progress: Progress[] = [];
+  const stop = new AbortController();
+  const openBus = async (serial: SerialSettings) => {
+    const devices = site.filter((each) => isSame(parseSerial(each.serial), serial)).map(({ device }) => device);
+    const config = lineConfig("/dev/simulated", [], { serial, responseTimeoutMs: TIMEOUT_MS });
+    const line = new SimulatedLine({ clock, devices, serial });
+    const meters = new Map();
+    const bus = new Bus({ line, config, clock, meters, onLost: () => undefined, onSuspect: () => undefined });
+    await bus.open();
+    return bus;
+  };
+  const shelf = new ModelShelf();
+  let result: ScanResult | undefined;
+  void scanLine({
+    steps,
+    responseTimeoutMs: TIMEOUT_MS,
+    openBus,
+    identify: (bus, unitId, signal) => identify(bus, unitId, shelf, signal),
+    clock,
+    signal: stop.signal,
+    onProgress: (each) => {
+      progress.push(each);
+      if (each.asked >= stopAt) stop.abort();
+    },
+    onFound: () => undefined,
+  }).then((ended) => {
+    result = ended;
+  });
+  while (result === undefined) await clock.advance(1_000);
+  return { result, tookMs: clock.monotonicMs(), foretoldMs: scanMs(steps, TIMEOUT_MS), progress };
+}
+
+function meter(unitId: number, model: string): ModbusDevice {
+  const [config] = lineOfModel({ model, unitId: String(unitId), serial: "9600 8N1" }).devices;
+  assert.ok(config !== undefined);
+  const standIn = new StandIn(config, {});
+  standIn.move(1_000);
+  standIn.device.faults = ({ functionCode }) => (functionCode === 17 ? { exceptionCode: 1 } : {});
+  return standIn.device;
+}
+
+function namedDevice(unitId: number, objects: readonly (readonly [number, string])[]): ModbusDevice {
+  const device = new ModbusDevice(unitId);
+  device.identification = new Map(objects);
+  return device;
+}
+
+function mixedSite(): Site {
+  const server = new ModbusDevice(7);
+  server.serverId = "Flow 3";
+  const bare = new ModbusDevice(40);
+  bare.faults = ({ functionCode }) => (functionCode === 4 ? {} : { exceptionCode: 1 });
+  return [
+    { serial: "9600 8N1", device: meter(1, "eastron-sdm630") },
+    {
+      serial: "9600 8N1",
+      device: namedDevice(247, [
+        [0, "Acme"],
+        [1, "F-3"],
+        [2, "1.2"],
+      ]),
+    },
+    { serial: "9600 8N1", device: bare },
+    {
+      serial: "19200 8E1",
+      device: namedDevice(1, [
+        [0, "Eastron"],
+        [1, "SDM120-Modbus"],
+      ]),
+    },
+    { serial: "115200 8N1", device: server },
+  ];
+}
+
+test("five devices at mixed settings are found, named, and the time was foretold within a fifth", async () => {
+  const { result, tookMs, foretoldMs } = await search(mixedSite());
+  assert.ok(result.complete);
+  assert.deepEqual(result.unclear, []);
+  const told = result.found.map(({ unitId, serial, identity }) => [
+    `${unitId} ${serialText(serial)}`,
+    identity.by,
+    identity.model,
+  ]);
+  assert.deepEqual(told, [
+    ["1 9600 8N1", "registers", "eastron-sdm630"],
+    ["40 9600 8N1", null, null],
+    ["247 9600 8N1", "43/14", null],
+    ["1 19200 8E1", "43/14", "eastron-sdm120"],
+    ["7 115200 8N1", "17", null],
+  ]);
+  assert.equal(result.found[2]?.identity.text, "Acme F-3 1.2");
+  assert.ok(Math.abs(tookMs / foretoldMs - 1) < 0.2, `${tookMs} ms, foretold ${foretoldMs}`);
+});
+
+test("what is left is told truly all the while, and the find comes early", async () => {
+  const { progress, tookMs } = await search([{ serial: "19200 8E1", device: new ModbusDevice(3) }], {
+    units: ALL_UNITS.slice(0, 30),
+  });
+  assert.ok((progress.find(({ found }) => found === 1)?.asked ?? 1_000) < 25);
+  for (const [i, { leftMs, asked, toAsk }] of progress.entries()) {
+    const truthMs = tookMs * (1 - asked / toAsk);
+    assert.ok(Math.abs(leftMs - truthMs) < tookMs * 0.2, `step ${i}: ${leftMs} told, about ${truthMs} were left`);
+  }
+});
+
+test("P7: a scan that is called off ends with what it has", async () => {
+  const { result } = await search([{ serial: "9600 8N1", device: new ModbusDevice(2) }], { stopAt: 20 });
+  assert.equal(result.complete, false);
+  assert.deepEqual(
+    result.found.map(({ unitId }) => unitId),
+    [2],
+  );
+});
+
+test("two devices with one address are told as unclear, and as nothing else", async () => {
+  const noisy = new ModbusDevice(4);
+  noisy.faults = { flipBit: 20 };
+  const { result } = await search([{ serial: "9600 8N1", device: noisy }], { units: [3, 4, 5] });
+  assert.deepEqual(result.found, []);
+  assert.deepEqual(
+    result.unclear.map(({ unitId, serial }) => `${unitId} ${serialText(serial)}`),
+    ["4 9600 8N1"],
+  );
+});
+
+test("what was found is a section that gateway.yaml takes, with the majority's settings", async () => {
+  const { result } = await search(mixedSite(), { settings: FIELD_SETTINGS.slice(0, 5) });
+  const section = linesSection(result.found, "/dev/ttyUSB0");
+  const { lines } = parseConfig("/tmp/gateway.yaml", gatewayFile(section)).config;
+  assert.equal(serialText(lines[0]?.serial ?? { baudRate: 0, dataBits: 8, parity: "none", stopBits: 1 }), "9600 8N1");
+  assert.deepEqual(
+    lines[0]?.devices.map(({ name }) => name),
+    ["eastron-sdm630-1", "device-40", "device-247"],
+  );
+  assert.match(section, /#.*unit 1 at 19200 8E1: Eastron SDM120/);
+  assert.equal(linesSection([], "/dev/ttyUSB0"), "");
+});
+
+test("every setting that a model leaves the factory with is tried", () => {
+  for (const { id, factory } of modelNames().map((name) => showModel(name))) {
+    const { serial } = factory;
+    assert.ok(serial === undefined || FIELD_SETTINGS.some((each) => isSame(each, serial)), id);
+  }
+});
+
+test("a device that says nothing of itself is never taken for a model that it is not, and mostly for the right one", async () => {
+  const wrong: string[] = [];
+  let named = 0;
+  for (const id of modelNames()) {
+    const site = [{ serial: "9600 8N1", device: meter(1, id) }];
+    const { result } = await search(site, { settings: FIELD_SETTINGS.slice(0, 1), units: [1] });
+    const text = result.found[0]?.identity.text ?? null;
+    if (text?.includes(id)) named += 1;
+    else if (text !== null) wrong.push(`${id} taken for ${text}`);
+  }
+  assert.deepEqual(wrong, []);
+  assert.ok(named >= 15, `${named} of ${modelNames().length}`);
+});
