@@ -72,6 +72,7 @@ function checkPath(
   if (given !== undefined) {
     const path = ["lines", name, "path"];
     claim(`path ${given}`, { name, path, wrong: `${given} is used by`, remedy: "give each line its own path" });
+    if (given === board.console) complain(path, `${given} is the board's console`, "use another port");
   }
   if (given !== undefined || document.has(["lines", name, "path"])) return;
   const labels = Object.keys(board.lines);

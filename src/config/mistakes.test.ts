@@ -100,6 +100,13 @@ describe("mistakes in a configuration", () => {
     }
   });
 
+  test("the board's console is no line", () => {
+    const board = { name: "bench", lines: {}, pins: {}, console: "/dev/ttyUSB0" };
+    const text = 'version: 1\ngateway: { group: g, name: n }\nuplinks: { a: { servers: [ "mqtts://h" ] } }\n';
+    const told = folder.complaints(`${text}lines: { l: { path: /dev/ttyUSB0 } }\n`, { board });
+    assert.deepEqual(told, ["gateway.yaml:4:21 lines.l.path: /dev/ttyUSB0 is the board's console; use another port"]);
+  });
+
   test("a password that the service manager hands over goes before the file of that name", () => {
     const uplink = ", login: { username: u, passwordFile: passwords/cloud }";
     assert.match(folder.complaints(variant({ uplink })).join(), /there is no file passwords\/cloud/);

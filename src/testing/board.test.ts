@@ -1,23 +1,54 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { parse } from "valibot";
-import { parse as parseYaml } from "yaml";
-import { boardSchema } from "../config/board.ts";
+import { boardMistakes, boardNames, loadBoard } from "../config/board.ts";
 
 const BOARDS = fileURLToPath(new URL("../../board", import.meta.url));
 
-for (const folder of readdirSync(BOARDS)) {
-  test(`board/${folder} is in form, and says where its facts come from`, () => {
-    const board = parse(boardSchema, parseYaml(readFileSync(join(BOARDS, folder, "board.yaml"), "utf8")));
-    assert.equal(board.name, folder);
-    const facts = [
-      ...Object.keys(board.lines).map(() => "lines"),
-      ...Object.values(board.lines).flatMap((line) => (line.overlay === undefined ? [] : ["overlay"])),
-      ...Object.keys(board.pins).flatMap(() => ["pins", "chip"]),
-    ];
-    for (const fact of facts) assert.ok(fact in board.sources, `a source for ${fact}`);
+test("the boards", () => {
+  assert.deepEqual(boardNames(), [
+    "compute-module-4",
+    "generic-arm64",
+    "raspberry-pi-3",
+    "raspberry-pi-4",
+    "raspberry-pi-5",
+    "revpi-connect",
+    "virtual",
+  ]);
+});
+
+for (const name of boardNames()) {
+  test(`board/${name} is in form, and says where its facts come from`, () => {
+    assert.deepEqual(boardMistakes(BOARDS, name), []);
+    assert.equal(loadBoard(name).name, name);
   });
 }
+
+test("a board is held to its form: sources, a console apart from the lines, nothing twice", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-boards-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  cpSync(BOARDS, folder, { recursive: true });
+  const name = "raspberry-pi-4";
+  const file = join(folder, name, "board.yaml");
+  const good = readFileSync(file, "utf8");
+  for (const [from, to, complaint] of [
+    ["  leds: https", "  led: https", /^no source for leds$/],
+    ["console: /dev/tty1", "console: /dev/ttyAMA0", /^\/dev\/ttyAMA0 is there twice/],
+    ["line: 6 }", "line: 5 }", /^pinctrl-bcm2711 5 is two pins$/],
+    ["  GPIO6:", "  gpio5:", /^the label gpio5 is there twice$/],
+    ["name: raspberry-pi-4", "name: raspberry", /^its name is raspberry/],
+    ["[disable-bt]", '["disable-bt;reboot"]', /^lines\.UART0\.overlays\.0: /],
+    ["temperature: /sys", "temperature: /etc", /^temperature: /],
+  ] as const) {
+    assert.ok(good.includes(from), from);
+    writeFileSync(file, good.replace(from, to));
+    const mistakes = boardMistakes(folder, name);
+    assert.ok(
+      mistakes.some((mistake) => complaint.test(mistake)),
+      `${complaint}: ${mistakes}`,
+    );
+  }
+});
