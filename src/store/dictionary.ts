@@ -2,6 +2,19 @@
 import { PRIORITIES, type Priority, type TagRef, tagId, VALUE_TYPES, type ValueType } from "../core/tag.ts";
 import type { TagEntry } from "./block-store.ts";
 
+/** More than a file ever gives: a name takes bytes, and unused ones are forgotten. */
+const KEYS_MAX = 1_000_000;
+
+/** Of tags that may be missing here blocks have keys all the same: an entry that no tag has, and new keys lie above. */
+export function fenceAbove(known: readonly TagEntry[]): TagEntry {
+  const highest = known.reduce((max, { key }) => Math.max(max, key), 0);
+  return { key: highest + KEYS_MAX, device: "", name: "", type: "" };
+}
+
+function isFence({ device, name }: TagEntry): boolean {
+  return device === "" && name === "";
+}
+
 export class Dictionary {
   readonly #keys = new Map<string, number>();
   readonly #entries = new Map<number, TagEntry>();
@@ -37,7 +50,7 @@ export class Dictionary {
     const cached = this.#refs.get(cacheKey);
     if (cached !== undefined) return cached;
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
+    if (entry === undefined || isFence(entry)) return undefined;
     const { device, name } = entry;
     const tag: TagRef = Object.freeze({ id: tagId(device, name), device, name, type: typeOf(entry.type), priority });
     this.#refs.set(cacheKey, tag);

@@ -126,6 +126,32 @@ test("P8: where no block can be taken over, the new file knows what was, and tak
   assert.equal(rig.queue().losses()[0]?.reason, "damaged file");
 });
 
+test("P5 P8: a key whose tag was lost in damage is given to no other tag", async (t) => {
+  const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
+  const tags = Array.from({ length: 300 }, (_, i) => tagRef(`pump-1/a-name-of-some-length-${i}`));
+  await rig.open({}, { limits: LIMITS });
+  rig.queue();
+  const idOf = new Map(tags.map((tag) => [rig.append(1, tag)[0]?.value, tag.id]));
+  // They are in the file, and not in memory.
+  rig.append(LIMITS.recentSamples);
+  await rig.untilCommitted(tags.length + LIMITS.recentSamples);
+  await rig.close();
+  const path = join(rig.dir, "outbox.db");
+  const at = readFileSync(path).lastIndexOf("a-name-of-some-length-299");
+  flip(path, at - (at % PAGE_BYTES));
+  await rig.open({}, { limits: LIMITS });
+  // What comes now gets keys, and so does what comes after the next start.
+  for (const device of ["pump-2", "pump-3"]) {
+    for (let i = 0; i < 100; i++) rig.append(1, tagRef(`${device}/${i}`));
+    await rig.untilCommitted(rig.store.outbox.report().newest);
+    await rig.close();
+    await rig.open({}, { limits: LIMITS });
+  }
+  const old = (await readAll(rig.queue())).filter(({ value }) => idOf.has(value));
+  assert.match(rig.logged.join("\n"), /set aside/);
+  for (const { value, tag } of old) assert.equal(tag.id, idOf.get(value));
+});
+
 test("P8: a file without its first page gives up every sample, is told as damaged, and is left as it was found", async (t) => {
   const rig = new StoreRig(t, { name: "in-process", worker: "in-process" });
   await rig.open({}, { limits: LIMITS });

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { PRIORITIES, VALUE_TYPES } from "../core/tag.ts";
 import type { Block, Facts, TagEntry } from "./block-store.ts";
+import { fenceAbove } from "./dictionary.ts";
 import { type Database, NewerFormat, OUTBOX_FILE_ID, openReadOnly, type Statement } from "./sqlite.ts";
 import { readFacts } from "./sqlite-facts.ts";
 
@@ -106,7 +107,8 @@ function withPage<T>(path: string, page: Uint8Array, read: () => T): T {
 function taken({ database: source, tags, hasAllTags }: Source, target: SalvageTarget): Salvaged {
   let blocks = 0;
   try {
-    target.putTags?.(tags);
+    // Damage may hide a row of theirs without a word.
+    target.putTags?.([...tags, fenceAbove(tags)]);
     let isWhole = hasAllTags;
     const facts = attempt(() => readFacts(source));
     if (facts === undefined) isWhole = false;
