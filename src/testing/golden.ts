@@ -38,8 +38,14 @@ const caseSchema = v.strictObject({
   about: v.string(),
   /** As in gateway.yaml. */
   device: v.looseObject({ unitId: v.number() }),
-  frames: v.array(v.strictObject({ request: v.string(), reply: v.string() })),
+  frames: v.exactOptional(v.array(v.strictObject({ request: v.string(), reply: v.string() })), []),
+  /** A file of `sallyport listen --capture` beside it: what another master heard. Of several replies the last one counts. */
+  capture: v.exactOptional(v.string()),
   expect: v.record(v.string(), expectationSchema),
+});
+
+const captureSchema = v.object({
+  frames: v.array(v.object({ request: v.exactOptional(v.string()), reply: v.exactOptional(v.string()) })),
 });
 
 interface Exchange {
@@ -58,7 +64,7 @@ export interface GoldenCase {
   readonly config: DeviceConfig;
   /** Says what was recorded, and refuses whatever else is asked. */
   readonly device: ModbusDevice;
-  /** Each must have gone over the wire, to the byte. */
+  /** Each must have gone over the wire, to the byte; what another master asked need not. */
   readonly requests: readonly Uint8Array[];
   /** By the tag's name. */
   readonly expected: ReadonlyMap<string, Expectation>;
@@ -70,12 +76,14 @@ export function goldenNames(): string[] {
 
 export function loadGolden(name: string): GoldenCase {
   const folder = join(CASES, name);
-  const { device, frames, expect } = v.parse(caseSchema, parse(readFileSync(join(folder, "case.yaml"), "utf8")));
+  const content = v.parse(caseSchema, parse(readFileSync(join(folder, "case.yaml"), "utf8")));
+  const { device, frames, capture, expect } = content;
   const exchanges = frames.map(({ request, reply }) => exchangeOf(bytesOf(request), bytesOf(reply)));
+  const overheard = capture === undefined ? [] : capturedBy(join(folder, capture), device.unitId);
   return {
     name,
     config: deviceOf(folder, device),
-    device: recordedDevice(device.unitId, exchanges),
+    device: recordedDevice(device.unitId, [...overheard, ...exchanges]),
     requests: exchanges.map(({ request }) => request),
     expected: new Map(
       Object.entries(expect).map(([tag, told]) => [
@@ -84,6 +92,17 @@ export function loadGolden(name: string): GoldenCase {
       ]),
     ),
   };
+}
+
+/** Reads of the unit that were answered, or refused. */
+function capturedBy(file: string, unitId: number): readonly Exchange[] {
+  const { frames } = v.parse(captureSchema, parse(readFileSync(file, "utf8")));
+  return frames.flatMap(({ request = "", reply }) => {
+    if (reply === undefined) return [];
+    const [asked, answered] = [bytesOf(request), bytesOf(reply)];
+    const isRead = asked[0] === unitId && TABLES[asked[1] ?? 0] !== undefined;
+    return isRead ? [exchangeOf(asked, answered)] : [];
+  });
 }
 
 /** A JSON text is a YAML text: the device goes through the loader as from gateway.yaml. */

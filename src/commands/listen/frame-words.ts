@@ -60,7 +60,7 @@ const FATES: Readonly<Record<Fate, string>> = {
 
 export function fateText({ fate, reply, tookMs }: Heard): string {
   const took = tookMs === undefined ? "" : ` in ${Math.round(tookMs)}ms`;
-  if (fate === "refused") return `refused, exception ${reply?.[2] ?? 0}${took}`;
+  if (fate === "refused") return `refused (${reply?.[2] ?? 0})`;
   if (fate === "damaged") return `${FATES.damaged}: ${hexText(reply ?? new Uint8Array(0), HEX_BYTES_MAX)}`;
   return `${FATES[fate]}${fate === "answered" ? took : ""}`;
 }

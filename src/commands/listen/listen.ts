@@ -148,7 +148,7 @@ function summaryText(book: LineBook, { settings }: Options, columns: number): st
     [...all.values()].slice(0, REQUESTS_SHOWN).map((row) => {
       const every = periodMs(row);
       const often = every === undefined ? "once" : `every ${durationWords(every)}`;
-      return [`unit ${unitId}`, askedText(row.asked), often, `${row.times} times`];
+      return [`unit ${unitId}`, askedText(row.asked), often, row.times === 1 ? "" : `${row.times} times`];
     }),
   );
   const rest = [
