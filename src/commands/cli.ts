@@ -56,6 +56,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import("./export.ts")).exportSamples,
   },
   init: { summary: "write a first gateway.yaml", load: async () => (await import("./init/init.ts")).init },
+  import: {
+    summary: "lines from Kepware's CSV or Node-RED's flows",
+    load: async () => (await import("./import/import.ts")).importLines,
+  },
   schema: {
     summary: "JSON Schema of gateway.yaml, for editors",
     load: async () => (await import("./schema.ts")).schema,
