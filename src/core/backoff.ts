@@ -11,6 +11,22 @@ const BACKOFF_BASE_MS = 1_000;
  * @returns milliseconds to wait, 0 … maxMs
  */
 export function backoffMs(attempt: number, spreadMs: number, maxMs: number, random: Random): number {
+  return Math.round(random.next() * ceilingMs(attempt, spreadMs, maxMs));
+}
+
+/**
+ * The same for many who lose one server at once: from the second failure on nobody comes back before the spread is
+ * over. Who was too early would else meet those who still wait for their first turn.
+ *
+ * @returns milliseconds to wait: up to `spreadMs` after the first failure, then `spreadMs` … `maxMs`
+ */
+export function reconnectMs(attempt: number, spreadMs: number, maxMs: number, random: Random): number {
+  if (attempt <= 1) return backoffMs(attempt, spreadMs, maxMs, random);
+  const leastMs = Math.min(spreadMs, maxMs);
+  return Math.round(leastMs + random.next() * (ceilingMs(attempt, spreadMs, maxMs) - leastMs));
+}
+
+function ceilingMs(attempt: number, spreadMs: number, maxMs: number): number {
   const ceiling = attempt <= 1 ? spreadMs : Math.max(spreadMs, BACKOFF_BASE_MS) * 2 ** Math.min(attempt - 1, 30);
-  return Math.round(random.next() * Math.min(ceiling, maxMs));
+  return Math.min(ceiling, maxMs);
 }

@@ -29,6 +29,8 @@ export interface MosquittoOptions {
   readonly address?: string;
   /** Makes its whole configuration for a port, in place of all that stands above. */
   readonly configuration?: (port: number) => string;
+  /** Gets the broker's words as they come. */
+  readonly onLog?: (text: string) => void;
 }
 
 export interface Mosquitto {
@@ -131,6 +133,7 @@ class MosquittoProcess implements Mosquitto {
     this.#child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       this.#log = (this.#log + text).slice(-LOG_MAX_CHARACTERS);
+      this.#options.onLog?.(text);
       this.#condition.changed();
     });
     child.once("exit", () => {
@@ -172,10 +175,11 @@ class MosquittoProcess implements Mosquitto {
 
 async function configuration(dir: string, ports: Ports, options: MosquittoOptions): Promise<string> {
   // Started by root it would drop its rights and could no longer read the keys of the test.
-  const always = ["user root", "log_dest stderr", "log_type all"];
+  const always = ["user root", "log_dest stderr"];
   if (options.configuration !== undefined) return `${always.join("\n")}\n${options.configuration(ports.port)}`;
   const lines = [
     ...always,
+    "log_type all",
     "persistence true",
     `persistence_location ${dir}/`,
     // A subscriber that is away misses nothing. Not 0, unlimited: 2.0.11 then hangs up on a message it refuses.

@@ -9,7 +9,7 @@
  * announcement is acknowledged; the next attempt once the last connection is gone, or was given up after being cut.
  * A timer belongs to its phase: leaving the phase cancels it.
  */
-import { backoffMs } from "../core/backoff.ts";
+import { reconnectMs } from "../core/backoff.ts";
 import type { Level } from "../core/log.ts";
 import type { Random } from "../core/random.ts";
 import type { ConnectionEnd } from "../pipeline.ts";
@@ -324,7 +324,7 @@ function retry(state: SessionState, failure: string, failures: number, context: 
   const { reconnect, servers, random } = context;
   // A pass over all servers counts as one attempt: each is a chance of its own.
   const attempt = Math.ceil(failures / Math.max(1, servers.length));
-  const delayMs = backoffMs(attempt, reconnect.spreadMs, reconnect.maxMs, random);
+  const delayMs = reconnectMs(attempt, reconnect.spreadMs, reconnect.maxMs, random);
   return wait(state, failure, failures, delayMs);
 }
 

@@ -1,0 +1,92 @@
+/** A process of fleet.ts: many light gateways, each a real uplink on a TLS connection of its own. */
+import { hostClock, sleep, type Timer } from "../core/clock.ts";
+import { silentLog } from "../core/log.ts";
+import { hostRandom } from "../core/random.ts";
+import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
+import { createUplink, type Uplink } from "../uplinks/uplink.ts";
+import type { Certificates } from "./certificates.ts";
+import { MemoryQueue } from "./memory-queue.ts";
+import { MemoryState } from "./memory-state.ts";
+import { deviceOf, SettableValues } from "./settable-values.ts";
+import { uplinkConfig } from "./uplink-config.ts";
+
+export interface FleetOrder {
+  readonly certificates: Certificates;
+  readonly server: string;
+  /** Names of the gateways; `fleet/<name>` is the topic of each. */
+  readonly names: readonly string[];
+  readonly reconnect: { readonly spreadMs: number; readonly maxMs: number };
+  /** Each gateway counts on by one so often. */
+  readonly periodMs: number;
+  /** Between the first connections of two gateways. */
+  readonly staggerMs: number;
+}
+
+/** What a process tells: how many are connected, and in the end how far each has counted. */
+export type FleetReport = { readonly connected: number } | { readonly counted: Readonly<Record<string, number>> };
+
+const REPORT_MS = 500;
+
+class LightGateway {
+  readonly name: string;
+  readonly uplink: Uplink;
+  count = 0;
+  readonly #values: SettableValues;
+
+  constructor(name: string, { certificates, server, reconnect }: FleetOrder) {
+    this.name = name;
+    const queue = new MemoryQueue(hostClock);
+    this.#values = new SettableValues(hostClock, [deviceOf("meter", ["count"])], [queue]);
+    const config = uplinkConfig(certificates, [server], { reconnect, clientId: name, topic: `fleet/${name}` });
+    this.uplink = createUplink({
+      config,
+      values: this.#values,
+      queue,
+      transport: createMqttTransport({ config, clock: hostClock, log: silentLog }),
+      state: new MemoryState(),
+      clock: hostClock,
+      random: hostRandom,
+      log: silentLog,
+    });
+  }
+
+  tick(): void {
+    this.count += 1;
+    this.#values.set("meter/count", this.count);
+  }
+}
+
+async function run(order: FleetOrder): Promise<void> {
+  const gateways = order.names.map((name) => new LightGateway(name, order));
+  const timers = new Map<LightGateway, Timer>();
+  const tickOn = (gateway: LightGateway) => {
+    gateway.tick();
+    timers.set(
+      gateway,
+      hostClock.after(order.periodMs, () => tickOn(gateway)),
+    );
+  };
+  const report = () => {
+    tell({ connected: gateways.filter(({ uplink }) => uplink.report().state === "connected").length });
+    hostClock.after(REPORT_MS, report);
+  };
+  process.on("message", (word) => {
+    if (word !== "count no further") return;
+    for (const timer of timers.values()) timer.cancel();
+    tell({ counted: Object.fromEntries(gateways.map(({ name, count }) => [name, count])) });
+  });
+  report();
+  for (const gateway of gateways) {
+    gateway.uplink.start();
+    tickOn(gateway);
+    await sleep(hostClock, order.staggerMs);
+  }
+}
+
+function tell(report: FleetReport): void {
+  process.send?.(report);
+}
+
+// Nobody is left to tell.
+process.on("disconnect", () => process.exit(0));
+process.once("message", (order: FleetOrder) => void run(order));

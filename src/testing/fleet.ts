@@ -1,0 +1,197 @@
+/**
+ * A fleet of light gateways on one Mosquitto that goes away and comes back: how hard do they come back, when is the
+ * last one there, and is anything missing?
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { hostClock, sleep } from "../core/clock.ts";
+import { writeCertificates } from "./certificates.ts";
+import { Condition } from "./condition.ts";
+import type { FleetOrder, FleetReport } from "./fleet-main.ts";
+import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
+import { subscribe } from "./subscriber.ts";
+import type { ValuesOnWire } from "./wire.ts";
+
+export interface FleetOptions {
+  readonly gateways: number;
+  readonly processes: number;
+  readonly outageMs: number;
+  readonly tell: (line: string) => void;
+}
+
+export interface FleetResult {
+  /** In any second after the broker's return. */
+  readonly connectsPerSMax: number;
+  /** From the broker's return to the last gateway that was connected again. */
+  readonly allBackMs: number;
+  readonly counted: number;
+  readonly missing: number;
+}
+
+const PERIOD_MS = 1_000;
+const STAGGER_MS = 20;
+/** As every uplink has them where its file says nothing. */
+const RECONNECT = { spreadMs: 30_000, maxMs: 120_000 };
+const BACK_LIMIT_MS = 600_000;
+const CATCH_UP_LIMIT_MS = 120_000;
+const SECOND_MS = 1_000;
+
+export async function proveFleet(options: FleetOptions): Promise<FleetResult> {
+  const { gateways, outageMs, tell } = options;
+  const dir = await mkdtemp(join(tmpdir(), "sallyport-fleet-"));
+  const certificates = await writeCertificates(dir, hostClock);
+  const connectsMs: number[] = [];
+  const broker = await startMosquitto({
+    certificates,
+    configuration: (port) => quietConfiguration(port, dir),
+    onLog: (text) => {
+      for (const _ of text.matchAll(/New client connected/g)) connectsMs.push(hostClock.monotonicMs());
+    },
+  });
+  const seen = new Counts();
+  const subscriber = await subscribe(broker.url, {
+    certificates,
+    topics: ["fleet/+/data", "fleet/+/history"],
+    onMessage: ({ topic, payload }) => seen.arrived(topic, payload),
+  });
+  const fleet = new Fleet(options, certificates, broker);
+  try {
+    await fleet.connected(gateways, BACK_LIMIT_MS);
+    tell(`${gateways} gateways in ${options.processes} processes are connected`);
+    await broker.stop();
+    await fleet.connected(0, BACK_LIMIT_MS);
+    await sleep(hostClock, outageMs);
+    connectsMs.length = 0;
+    await broker.start();
+    const returnedMs = hostClock.monotonicMs();
+    tell(`the broker was away for ${outageMs / SECOND_MS} s`);
+    await fleet.connected(gateways, BACK_LIMIT_MS);
+    const allBackMs = hostClock.monotonicMs() - returnedMs;
+    tell(`all are back after ${(allBackMs / SECOND_MS).toFixed(1)} s`);
+    const counted = await fleet.countNoFurther();
+    const missing = () => seen.missing(counted);
+    await subscriber.until("all values are there", () => missing() === 0, CATCH_UP_LIMIT_MS).catch(() => undefined);
+    const total = [...counted.values()].reduce((sum, count) => sum + count, 0);
+    return { connectsPerSMax: busiestSecond(connectsMs), allBackMs, counted: total, missing: missing() };
+  } finally {
+    await fleet.end();
+    await subscriber.close();
+    await broker.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** Most of the moments, in order, that lie within one second. */
+export function busiestSecond(momentsMs: readonly number[]): number {
+  let most = 0;
+  let first = 0;
+  for (const [last, ms] of momentsMs.entries()) {
+    while ((momentsMs[first] ?? ms) <= ms - SECOND_MS) first += 1;
+    most = Math.max(most, last - first + 1);
+  }
+  return most;
+}
+
+/** Which numbers of each gateway have arrived. */
+class Counts {
+  readonly #seen = new Map<string, Set<number>>();
+
+  arrived(topic: string, payload: Uint8Array): void {
+    const name = topic.split("/")[1] ?? "";
+    const seen = this.#seen.get(name) ?? new Set();
+    this.#seen.set(name, seen);
+    const { values } = JSON.parse(Buffer.from(payload).toString()) as ValuesOnWire;
+    for (const { v } of values) seen.add(Number(v));
+  }
+
+  missing(counted: ReadonlyMap<string, number>): number {
+    let missing = 0;
+    for (const [name, count] of counted) missing += count - (this.#seen.get(name)?.size ?? 0);
+    return missing;
+  }
+}
+
+class Fleet {
+  readonly #children: readonly ChildProcess[];
+  readonly #connected = new Map<ChildProcess, number>();
+  readonly #counted = new Map<string, number>();
+  readonly #told = new Set<ChildProcess>();
+  readonly #condition = new Condition(hostClock);
+
+  constructor({ gateways, processes }: FleetOptions, certificates: FleetOrder["certificates"], broker: Mosquitto) {
+    const names = Array.from({ length: gateways }, (_, n) => `gateway-${n + 1}`);
+    const main = fileURLToPath(new URL("./fleet-main.ts", import.meta.url));
+    this.#children = Array.from({ length: processes }, (_, index) => {
+      const child = fork(main, { cwd: dirname(main), stdio: "inherit" });
+      child.on("message", (report: FleetReport) => this.#report(child, report));
+      const own = names.filter((_name, n) => n % processes === index);
+      const order: FleetOrder = {
+        certificates,
+        server: broker.url,
+        names: own,
+        reconnect: RECONNECT,
+        periodMs: PERIOD_MS,
+        staggerMs: STAGGER_MS * processes,
+      };
+      child.send(order);
+      return child;
+    });
+  }
+
+  connected(count: number, limitMs: number): Promise<void> {
+    const now = () => [...this.#connected.values()].reduce((sum, one) => sum + one, 0);
+    const complete = () => this.#connected.size === this.#children.length;
+    return this.#condition.until(
+      `${count} are connected`,
+      () => complete() && now() === count,
+      limitMs,
+      () => `${now()}`,
+    );
+  }
+
+  async countNoFurther(): Promise<ReadonlyMap<string, number>> {
+    for (const child of this.#children) child.send("count no further");
+    const allTold = () => this.#told.size === this.#children.length;
+    await this.#condition.until("all have told how far they counted", allTold, CATCH_UP_LIMIT_MS);
+    return this.#counted;
+  }
+
+  async end(): Promise<void> {
+    for (const child of this.#children) {
+      if (child.exitCode !== null) continue;
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    }
+  }
+
+  #report(child: ChildProcess, report: FleetReport): void {
+    if ("connected" in report) this.#connected.set(child, report.connected);
+    if ("counted" in report) {
+      this.#told.add(child);
+      for (const [name, count] of Object.entries(report.counted)) this.#counted.set(name, count);
+    }
+    this.#condition.changed();
+  }
+}
+
+/** Its log must not cost more than its work; each connection is told. */
+function quietConfiguration(port: number, dir: string): string {
+  return [
+    "persistence true",
+    `persistence_location ${dir}/`,
+    "max_queued_messages 10000000",
+    "connection_messages true",
+    "allow_anonymous true",
+    `listener ${port} 127.0.0.1`,
+    `cafile ${join(dir, "ca.pem")}`,
+    `certfile ${join(dir, "server.pem")}`,
+    `keyfile ${join(dir, "server.key")}`,
+    "require_certificate true",
+    "",
+  ].join("\n");
+}
