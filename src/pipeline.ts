@@ -78,6 +78,8 @@ export interface CurrentValues {
   snapshot(device: string): readonly Sample[];
   /** Rises with every read or change of any tag of the device. */
   revision(device: string): number;
+  /** The device does not answer. */
+  isLost(device: string): boolean;
   /** Nobody knows the time yet: all stamps are the best-known ones, and will be others. */
   isUnsynced(): boolean;
 }

@@ -47,6 +47,7 @@ function valuesOf(tag: Tag, sample: () => Sample): CurrentValues {
     ],
     snapshot: (device) => (device === tag.device ? [sample()] : []),
     revision: () => 0,
+    isLost: () => false,
     isUnsynced: () => false,
   };
 }

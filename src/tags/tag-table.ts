@@ -171,6 +171,10 @@ class Table implements TagTable {
     return this.#devices.get(name)?.revision ?? 0;
   }
 
+  isLost(name: string): boolean {
+    return this.#devices.get(name)?.lost ?? false;
+  }
+
   isUnsynced(): boolean {
     return this.#trust() === "none";
   }

@@ -32,6 +32,7 @@ export class SettableValues implements CurrentValues {
   readonly #intakes: readonly Intake[];
   readonly #last = new Map<string, Sample>();
   readonly #tags = new Map<string, Tag>();
+  readonly #lost = new Set<string>();
   readonly #revisions = new Map<string, number>();
   #devices: readonly Device[];
   #epoch = 1;
@@ -61,6 +62,21 @@ export class SettableValues implements CurrentValues {
 
   devices(): readonly Device[] {
     return this.#devices;
+  }
+
+  isLost(device: string): boolean {
+    return this.#lost.has(device);
+  }
+
+  /** The device answers no more; all its tags are told so. */
+  lose(device: string): void {
+    this.#lost.add(device);
+    this.setAll(this.snapshot(device).map(({ tag, value }) => [tag.id, value, "BadNoCommunication"]));
+  }
+
+  /** The device answers again; what it holds is told by what is set next. */
+  find(device: string): void {
+    this.#lost.delete(device);
   }
 
   remove(device: string): void {

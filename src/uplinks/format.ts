@@ -1,5 +1,6 @@
 /** What an uplink says and in which words. The loop knows sessions, order and acknowledgement; a format knows the rest. */
-import type { Loss, Message, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
+import type { Connection, Loss, Message, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
+import type { RollingWindow } from "./rolling-window.ts";
 
 /** What must be known before CONNECT, because the will tells it. */
 export interface Opening {
@@ -24,6 +25,10 @@ export interface Encoded {
 
 export interface Format {
   will(opening: Opening): Message;
+  /** The will in place of that, made right before each CONNECT packet. */
+  readonly willOfConnect?: () => Promise<Message>;
+  /** What was acknowledged lately, for a far end that may ask for it again. */
+  readonly window?: RollingWindow;
   session(opening: Opening, limits: FormatLimits): SessionFormat;
 }
 
@@ -45,8 +50,42 @@ export interface SessionFormat {
   /** The samples as lost, for an uplink whose history is off. */
   forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded;
   lost(loss: Loss, maxBytes: number): Iterable<Message>;
+  /** What the far end must know before it is told of a loss of these tags. */
+  beforeLost?(loss: Loss): readonly Message[];
   /** What is due beside samples, a little at a time; empty when nothing is. */
   upkeep(nowMs: number): readonly Message[];
   /** Monotonic time at which to look for `upkeep` next; it has passed only when there is something. Infinity for never. */
   upkeepDueMs(): number;
+  /** Nothing else may go out between the messages of a picture. */
+  readonly pictureIsWhole?: true;
+  /** Whether anything of the past is still to be told; asked for before `upkeep`. */
+  historyOwed?(owed: boolean): void;
+  /** Absent: this session talks and hears nothing. */
+  converse?(connection: Connection, hooks: ConversationHooks): Conversation;
+}
+
+/** What a far end that is heard may bring about. */
+export interface ConversationHooks {
+  readonly server: string;
+  /** The picture anew, and what was acknowledged lately with it. False: not now, another one is on its way. */
+  onRetell(repeat: boolean): boolean;
+  /** This server is the wrong one. */
+  onMoveOn(reason: string): void;
+  /** The connection is of no more use. */
+  onFailure(reason: string): void;
+  /** There is something for `upkeep`. */
+  onNews(): void;
+}
+
+export interface Conversation {
+  /** The connection as the format writes to it. */
+  readonly connection: Connection;
+  /** Subscribes. Resolves when the picture may be told, false when the connection ended before; rejects when refused. */
+  begin(): Promise<boolean>;
+  /** The picture is acknowledged. Resolves when data may follow, false when the connection ended before. */
+  told(): Promise<boolean>;
+  /** A picture that was asked for is acknowledged. */
+  retold(): void;
+  awaitsHost(): boolean;
+  end(): void;
 }

@@ -24,6 +24,7 @@ test("P4: a loss in several messages is told only when the last of them is ackno
     queue,
     format: format.session({ session: 1, connectMs: 0 }, limits),
     forgo: false,
+    clock,
     onReplayed: () => undefined,
     onDropped: (samples) => {
       dropped += samples;

@@ -1,7 +1,12 @@
 /** What is owed as history, made ready to be sent: losses first, then samples by number. */
+import type { Clock } from "../core/clock.ts";
 import type { Batch, Loss, Message, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
 import type { SessionFormat } from "./format.ts";
 import { HISTORY_MESSAGE_MIN_BYTES } from "./pace.ts";
+import type { RollingWindow } from "./rolling-window.ts";
+
+/** Samples looked at for one message of what goes out again. */
+const REPEAT_SAMPLES = 1_000;
 
 /** Messages that are acknowledged together. */
 export interface Parcel {
@@ -19,6 +24,9 @@ export interface HistoryFeedOptions {
   readonly forgo: boolean;
   readonly onReplayed: (samples: number) => void;
   readonly onDropped: (samples: number) => void;
+  /** Absent: nothing goes out again. */
+  readonly window?: RollingWindow | undefined;
+  readonly clock: Pick<Clock, "monotonicMs">;
 }
 
 export class HistoryFeed {
@@ -28,6 +36,8 @@ export class HistoryFeed {
   #loss: LossInParts | undefined;
   #covers: Range | undefined;
   #samples: readonly NumberedSample[] = [];
+  /** So many of those that the window owes are on their way. */
+  #repeating = 0;
 
   constructor(options: HistoryFeedOptions) {
     this.#options = options;
@@ -40,11 +50,13 @@ export class HistoryFeed {
   }
 
   isReady(): boolean {
-    return this.#samples.length > 0 || this.#loss !== undefined || this.#untold() !== undefined;
+    return (
+      this.#samples.length > 0 || this.#loss !== undefined || this.#untold() !== undefined || this.#repeats().length > 0
+    );
   }
 
   next(maxBytes: number): Parcel | undefined {
-    return this.#nextOfLosses() ?? this.#nextOfSamples(maxBytes);
+    return this.#nextOfLosses() ?? this.#nextOfRepeats(maxBytes) ?? this.#nextOfSamples(maxBytes);
   }
 
   #nextOfLosses(): Parcel | undefined {
@@ -55,6 +67,8 @@ export class HistoryFeed {
         if (loss === undefined) return undefined;
         this.#told.add(loss.id);
         this.#loss = new LossInParts(format.lost(loss, HISTORY_MESSAGE_MIN_BYTES), () => this.#lossDelivered(loss));
+        const first = format.beforeLost?.(loss) ?? [];
+        if (first.length > 0) return { messages: first, delivered: () => undefined };
       }
       const parcel = this.#loss.next();
       if (parcel !== undefined) return parcel;
@@ -74,13 +88,34 @@ export class HistoryFeed {
     onDropped(loss.tags.reduce((sum, { count }) => sum + (count ?? 0), 0));
   }
 
+  #repeats(): readonly NumberedSample[] {
+    return this.#options.window?.owed().slice(this.#repeating, this.#repeating + REPEAT_SAMPLES) ?? [];
+  }
+
+  /** It was acknowledged before: nothing is owed to the outbox. */
+  #nextOfRepeats(maxBytes: number): Parcel | undefined {
+    const { window, format } = this.#options;
+    const samples = this.#repeats();
+    if (window === undefined || samples.length === 0) return undefined;
+    const { messages, taken } = format.history(samples, maxBytes);
+    this.#repeating += taken;
+    return {
+      messages,
+      delivered: () => {
+        this.#repeating -= taken;
+        window.delivered(taken);
+      },
+    };
+  }
+
   #nextOfSamples(maxBytes: number): Parcel | undefined {
     const covers = this.#covers;
     if (covers === undefined || this.#samples.length === 0) return undefined;
-    const { queue, format, forgo, onReplayed, onDropped } = this.#options;
+    const { queue, format, forgo, onReplayed, onDropped, window, clock } = this.#options;
     const { messages, taken } = forgo
       ? format.forgone(this.#samples, maxBytes)
       : format.history(this.#samples, maxBytes);
+    const sent = this.#samples.slice(0, taken);
     const rest = this.#samples.slice(taken);
     const upTo = rest.length === 0 ? covers.to : (this.#samples[taken - 1]?.number ?? covers.to);
     this.#samples = rest;
@@ -91,6 +126,7 @@ export class HistoryFeed {
       upTo,
       delivered() {
         queue.acknowledge(range);
+        if (!forgo) window?.keep(sent, clock.monotonicMs());
         (forgo ? onDropped : onReplayed)(taken);
       },
     };

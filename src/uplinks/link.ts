@@ -1,8 +1,9 @@
 /** One connection of an uplink from CONNACK to its end: announces what is true, then delivers what happens. */
-import { type Clock, sleep, type Timer } from "../core/clock.ts";
+import { type Clock, sleep } from "../core/clock.ts";
 import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Connection, LiveBatch, Message, NumberedSample, Range, UnsyncedCopy, UplinkQueue } from "../pipeline.ts";
+import { Alarm } from "./alarm.ts";
 import {
   accrue,
   afterAck,
@@ -20,9 +21,10 @@ import {
   startFlow,
   withoutLooseEnd,
 } from "./flow.ts";
-import type { SessionFormat } from "./format.ts";
+import type { Conversation, SessionFormat } from "./format.ts";
 import { HistoryFeed } from "./history-feed.ts";
 import { type RetainedTopics, retainedBy } from "./retained-topics.ts";
+import type { RollingWindow } from "./rolling-window.ts";
 import { Sender } from "./sender.ts";
 
 /** Samples looked at for one live message. */
@@ -44,10 +46,15 @@ export interface LinkOptions {
   /** The connection is of no more use, with the reason in words. */
   readonly onFailure: (reason: string) => void;
   readonly onDelivered: (kind: "live" | "replayed" | "dropped", samples: number) => void;
+  readonly server: string;
+  readonly onMoveOn: (reason: string) => void;
+  readonly window?: RollingWindow | undefined;
 }
 
 export class Link {
   readonly #options: LinkOptions;
+  readonly #connection: Connection;
+  readonly #conversation: Conversation | undefined;
   readonly #sender: Sender;
   readonly #history: HistoryFeed;
   #flow: Flow;
@@ -62,15 +69,23 @@ export class Link {
   /** The last number that was shown without its time; 0 for none, or none that still waits to be told as it is. */
   #shownTo = 0;
   #unsubscribe = () => {};
-  #alarm: Timer | undefined;
-  #alarmAtMs = Number.POSITIVE_INFINITY;
+  readonly #alarm: Alarm;
 
   constructor(options: LinkOptions) {
-    const { connection, clock, queue, format, onDelivered } = options;
+    const { clock, queue, format, onDelivered, server, onMoveOn, window } = options;
     this.#options = options;
+    this.#conversation = format.converse?.(options.connection, {
+      server,
+      onRetell: (repeat) => this.#retell(repeat),
+      onMoveOn,
+      onFailure: (reason) => this.#fail(reason),
+      onNews: () => this.#pump(),
+    });
+    this.#connection = this.#conversation?.connection ?? options.connection;
+    this.#alarm = new Alarm(clock, () => this.#pump());
     this.#flow = startFlow(clock.monotonicMs());
     this.#sender = new Sender({
-      connection,
+      connection: this.#connection,
       clock,
       onSent: (kind, bytes) => {
         this.#flow = afterSending(this.#flow, kind, bytes, clock.monotonicMs());
@@ -87,7 +102,13 @@ export class Link {
       forgo: !options.history.enabled,
       onReplayed: (samples) => onDelivered("replayed", samples),
       onDropped: (samples) => onDelivered("dropped", samples),
+      window,
+      clock,
     });
+  }
+
+  awaitsHost(): boolean {
+    return this.#conversation?.awaitsHost() ?? false;
   }
 
   /** Tags, then the current picture, then online; each acknowledged before the next. False when it came to nothing. */
@@ -104,11 +125,16 @@ export class Link {
 
   /** Sends the live values that wait, says that the end is planned, then closes. History keeps for the next time. */
   async sayGoodbye(): Promise<void> {
-    const { connection, format } = this.#options;
     this.#leaving = true;
     await this.#lastLive();
+    await this.leave();
+  }
+
+  /** Says that the end is planned, then closes. */
+  async leave(): Promise<void> {
+    this.#leaving = true;
     this.#stopDelivering();
-    if (await this.#publish(format.offline(), "last words")) await connection.close();
+    if (await this.#publish(this.#options.format.offline(), "last words")) await this.#connection.close();
   }
 
   async #lastLive(): Promise<void> {
@@ -122,6 +148,7 @@ export class Link {
 
   /** The connection is gone: what was not acknowledged will be sent again by the next one. */
   end(): void {
+    this.#conversation?.end();
     this.#stopDelivering();
     this.#sender.end();
   }
@@ -134,20 +161,31 @@ export class Link {
   #stopDelivering(): void {
     this.#delivering = false;
     this.#unsubscribe();
-    this.#alarm?.cancel();
+    this.#alarm.cancel();
   }
 
   async #announce(): Promise<boolean> {
-    const { connection, format, retained } = this.#options;
-    const { maxQos, retainAvailable } = connection.limits;
+    const conversation = this.#conversation;
+    const { format, retained } = this.#options;
+    const { maxQos, retainAvailable } = this.#connection.limits;
     if (maxQos < 1) throw new Error("the broker offers no QoS 1, so it would acknowledge nothing");
+    if (conversation !== undefined && !(await conversation.begin())) return false;
     await retained.remember(format.retainedTopics());
     if (!(await this.#publish(format.describe())) || !(await this.#cut())) return false;
     if (retainAvailable) {
       if (!(await this.#publish(retained.farewells()))) return false;
       await retained.forgetRest();
     }
-    return await this.#publish(format.online());
+    if (!(await this.#publish(format.online()))) return false;
+    return conversation === undefined || (await conversation.told());
+  }
+
+  #retell(repeat: boolean): boolean {
+    const { window, clock } = this.#options;
+    if (!this.#delivering || this.#flow.cutting) return false;
+    if (repeat) window?.owe(clock.monotonicMs());
+    void this.#cutAgain("the host asks for births").then(() => this.#conversation?.retold());
+    return true;
   }
 
   /** Sends in order, as the window allows, and waits for all acknowledgements. */
@@ -171,12 +209,11 @@ export class Link {
     this.#missesSome = false;
     const cut = queue.newest();
     const isDated = queue.dated() >= cut;
-    const beganMs = clock.monotonicMs();
-    this.#pictureAtMs = beganMs;
+    this.#pictureAtMs = clock.monotonicMs();
     if (!(await this.#publish(format.picture()))) return false;
-    const tookMs = clock.monotonicMs() - beganMs;
+    const pictureMs = clock.monotonicMs() - this.#pictureAtMs;
     if (!(await this.#sender.none("live"))) return false;
-    this.#flow = endCut(this.#flow, cut, tookMs);
+    this.#flow = endCut(this.#flow, cut, pictureMs);
     this.#shownTo = isDated ? 0 : cut;
     return true;
   }
@@ -223,7 +260,7 @@ export class Link {
     });
   }
 
-  /** A memory that stays full loses more all the time: pictures leave half of the link to what is not lost. */
+  /** A full memory loses more all the time: pictures leave half of the link to what is not lost. */
   #pictureDueMs(): number {
     return this.#missesSome ? this.#pictureAtMs + this.#flow.liveLagMaxMs : Number.POSITIVE_INFINITY;
   }
@@ -231,7 +268,8 @@ export class Link {
   async #readLive({ from, to }: Range): Promise<void> {
     const { queue, clock } = this.#options;
     const batch = this.#usable(await queue.readLive(from, to, LIVE_READ_SAMPLES), from);
-    if (batch === undefined || !this.#delivering) return;
+    // A picture that was begun meanwhile tells what these are about, or leaves them to history.
+    if (batch === undefined || !this.#delivering || this.#flow.cutting) return;
     if (batch.samples.length <= batch.covers.to - batch.covers.from) this.#missesSome = true;
     const [first] = batch.samples;
     if (first === undefined) {
@@ -245,7 +283,7 @@ export class Link {
   }
 
   #sendLive(from: number, to: number, samples: readonly (NumberedSample | UnsyncedCopy)[]): void {
-    const { queue, format, onDelivered } = this.#options;
+    const { queue, format, onDelivered, window, clock } = this.#options;
     // A message says of all its values whether their time is known.
     const other = samples.findIndex(({ unsynced }) => unsynced !== samples[0]?.unsynced);
     const alike = other < 0 ? samples : samples.slice(0, other);
@@ -259,18 +297,19 @@ export class Link {
     }
     this.#deliverAll(messages, "live", () => {
       queue.acknowledge({ from, to: upTo });
+      window?.keep(alike.slice(0, taken), clock.monotonicMs());
       onDelivered("live", taken);
     });
   }
 
   #pumpHistory(): void {
-    const { connection, clock, queue, format, history } = this.#options;
+    const { clock, queue, format, history } = this.#options;
     const nowMs = clock.monotonicMs();
     const view = {
       nowMs,
       newest: queue.newest(),
       // Once for all that goes out now: a socket takes nothing before this turn ends.
-      socketBytes: connection.bufferedBytes(),
+      socketBytes: this.#connection.bufferedBytes(),
       upkeepDue: !this.#upkeepOnItsWay && nowMs >= format.upkeepDueMs(),
       historyRateBytesPerS: history.rateBytesPerS,
     };
@@ -278,7 +317,7 @@ export class Link {
     // What is due already waits for history to arrive, not for a time.
     let wakeAtMs = this.#upkeepOnItsWay || view.upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
     if (!this.#flow.cutting) wakeAtMs = Math.min(wakeAtMs, this.#pictureDueMs());
-    while (!this.#leaving && this.#historyWaits()) {
+    while (!this.#leaving && !this.#mustNotInterrupt() && this.#historyWaits()) {
       const gate = historyGate(this.#flow, view);
       if (!gate.open) {
         wakeAtMs = Math.min(wakeAtMs, gate.untilMs);
@@ -289,10 +328,10 @@ export class Link {
       if (parcel.upTo !== undefined) this.#flow = historySentTo(this.#flow, parcel.upTo);
       this.#deliverAll(parcel.messages, "history", () => parcel.delivered());
     }
-    this.#wakeAt(wakeAtMs);
+    this.#alarm.at(wakeAtMs);
   }
 
-  /** Whether something is ready to be sent as history; begins to read where nothing is. */
+  /** Whether something is ready to be sent; begins to read where nothing is. */
   #historyWaits(): boolean {
     if (this.#history.isReady()) return true;
     const range = historyRange(this.#flow, this.#options.queue.dated());
@@ -320,7 +359,9 @@ export class Link {
   #pumpUpkeep(): void {
     const { format, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (this.#upkeepOnItsWay || this.#flow.messages.history > 0 || nowMs < format.upkeepDueMs()) return;
+    if (this.#upkeepOnItsWay || this.#flow.messages.history > 0 || this.#mustNotInterrupt()) return;
+    format.historyOwed?.(this.#owesHistory());
+    if (nowMs < format.upkeepDueMs()) return;
     const messages = format.upkeep(nowMs);
     if (messages.length === 0) return;
     this.#upkeepOnItsWay = true;
@@ -330,7 +371,17 @@ export class Link {
     });
   }
 
-  /** Calls `delivered` in the very turn of the last acknowledgement, before anything else is decided. */
+  /** Messages of a whole picture wait for room, and nothing may come between them. */
+  #mustNotInterrupt(): boolean {
+    return this.#options.format.pictureIsWhole === true && (this.#flow.cutting || !this.#sender.hasRoom());
+  }
+
+  #owesHistory(): boolean {
+    const isUnread = historyRange(this.#flow, this.#options.queue.dated()) !== undefined;
+    return isUnread || this.#readingHistory || this.#history.isReady() || this.#flow.messages.history > 0;
+  }
+
+  /** Calls `delivered` in the turn of the last acknowledgement, before anything else is decided. */
   #deliverAll(messages: readonly Message[], kind: "live" | "history", delivered: () => void): void {
     let owed = messages.length;
     for (const message of messages) {
@@ -344,18 +395,5 @@ export class Link {
   /** Undefined when the file could not be read: the outbox has waited and told of it, so it is asked again at once. */
   #usable<B extends LiveBatch>(batch: B, from: number): B | undefined {
     return batch.covers.to < from ? undefined : withoutLooseEnd(batch);
-  }
-
-  #wakeAt(atMs: number): void {
-    if (this.#alarm !== undefined && this.#alarmAtMs <= atMs) return;
-    this.#alarm?.cancel();
-    this.#alarm = undefined;
-    if (atMs === Number.POSITIVE_INFINITY) return;
-    const { clock } = this.#options;
-    this.#alarmAtMs = atMs;
-    this.#alarm = clock.after(atMs - clock.monotonicMs(), () => {
-      this.#alarm = undefined;
-      this.#pump();
-    });
   }
 }

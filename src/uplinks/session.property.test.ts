@@ -12,9 +12,19 @@ import {
 } from "./session.ts";
 
 /** What may come next in a world of one broker, one card and one impatient user. */
-type Happening = "start" | "stop" | "timer" | "card" | "broker" | "announced" | "failed" | "cut";
+type Happening = "start" | "stop" | "timer" | "card" | "broker" | "announced" | "failed" | "moved" | "cut";
 
-const HAPPENINGS: readonly Happening[] = ["start", "stop", "timer", "card", "broker", "announced", "failed", "cut"];
+const HAPPENINGS: readonly Happening[] = [
+  "start",
+  "stop",
+  "timer",
+  "card",
+  "broker",
+  "announced",
+  "failed",
+  "moved",
+  "cut",
+];
 
 /** A world that reacts to effects as the loop does, and checks what must hold after every step. */
 class World {
@@ -81,6 +91,9 @@ class World {
       case "failed":
         if (this.#connections === 0) return undefined;
         return { type: "failed", reason: "the link is frozen" };
+      case "moved":
+        if (this.#connections === 0) return undefined;
+        return { type: "hostOffline", reason: "the host is not here" };
       case "cut":
         if (this.#connections === 0) return undefined;
         this.#lose();
@@ -111,6 +124,7 @@ class World {
         this.#delivering = true;
         break;
       case "sayGoodbye":
+      case "leave":
         assert.equal(this.#connections, 1, "says goodbye to someone");
         break;
       case "destroy":
@@ -135,12 +149,20 @@ class World {
   #check(): void {
     const { phase } = this.state;
     assert.ok(
-      !this.#delivering || phase === "online" || phase === "closing" || phase === "stopping" || phase === "stopped",
+      !this.#delivering ||
+        phase === "online" ||
+        phase === "closing" ||
+        phase === "leaving" ||
+        phase === "stopping" ||
+        phase === "stopped",
     );
     assert.equal(this.#stoppedTold, phase === "stopped" ? 1 : 0, "a stop is told once, at its end");
     assert.ok(!this.#stopAsked || phase === "stopping" || phase === "stopped", "nothing undoes a stop");
     assert.ok(phase !== "waiting" || this.#timer, "who waits has a timer");
-    assert.ok((phase !== "stopping" && phase !== "closing") || this.#timer, "an end has a limit");
+    assert.ok(
+      (phase !== "stopping" && phase !== "closing" && phase !== "leaving") || this.#timer,
+      "an end has a limit",
+    );
     assert.ok(phase !== "online" || this.state.failure === "", "online is no failure");
   }
 }
@@ -149,7 +171,9 @@ class World {
 function orderly(
   happenings: readonly (readonly [Happening, boolean, number])[],
 ): readonly (readonly [Happening, boolean, number])[] {
-  return happenings.flatMap((one) => (one[0] === "failed" ? [one, ["cut", true, 0] as const] : [one]));
+  return happenings.flatMap((one) =>
+    one[0] === "failed" || one[0] === "moved" ? [one, ["cut", true, 0] as const] : [one],
+  );
 }
 
 test("P3 P7: whatever happens in whatever order, the session keeps its word", () => {

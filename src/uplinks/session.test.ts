@@ -66,6 +66,7 @@ function plain(type: SessionEvent["type"]): SessionEvent {
     case "notStored":
     case "notConnected":
     case "failed":
+    case "hostOffline":
       return { type, reason: "so it is" };
     case "closed":
       return { type, reason: "so it is", takenOver: false };

@@ -3,7 +3,8 @@
  *
  *     idle → storing → connecting → announcing → online
  *               ▲           │           └──┬────────┘
- *            waiting ◄──────┴── closing ◄──┘           any → stopping → stopped
+ *            waiting ◄──────┴── closing ◄──┤           any → stopping → stopped
+ *               └─────────◄── leaving ◄──┘
  *
  * Held by the table: at most one connection; a session number is stored before CONNECT; no samples before the
  * announcement is acknowledged; the next attempt once the last connection is gone, or was given up after being cut.
@@ -26,6 +27,8 @@ export type Phase =
   | "online"
   /** We cut the connection; it is not gone yet. */
   | "closing"
+  /** Whom this uplink is for is not at this server: the last word is on its way, then another server is tried. */
+  | "leaving"
   /** Asked to end; the last word is on its way. */
   | "stopping"
   | "stopped";
@@ -41,6 +44,8 @@ export type SessionEvent =
   | { readonly type: "announced" }
   /** Something refused or overdue makes this connection useless. */
   | { readonly type: "failed"; readonly reason: string }
+  /** Whom this uplink is for is not at this server. */
+  | { readonly type: "hostOffline"; readonly reason: string }
   /** The connection is gone, for whatever cause. */
   | ({ readonly type: "closed" } & ConnectionEnd);
 
@@ -52,8 +57,9 @@ export type Effect =
   | { readonly type: "connect"; readonly server: string; readonly session: number }
   | { readonly type: "announce" }
   | { readonly type: "deliver" }
-  /** Publish the offline status, then close. */
+  /** Publish the offline status, then close; `leave` does it at once, what waits keeps. */
   | { readonly type: "sayGoodbye" }
+  | { readonly type: "leave" }
   | { readonly type: "close" }
   | { readonly type: "destroy" }
   | { readonly type: "setTimer"; readonly delayMs: number }
@@ -155,6 +161,21 @@ const cut: Transition<"failed"> = (state, { reason }) => [
   [{ type: "destroy" }, { type: "setTimer", delayMs: CLOSING_LIMIT_MS }],
 ];
 
+const leave: Transition<"hostOffline"> = (state, { reason }) => [
+  { ...state, phase: "leaving", failure: reason },
+  [{ type: "leave" }, { type: "setTimer", delayMs: STOP_LIMIT_MS }],
+];
+
+const afterLeaving: AnyTransition = (state, _event, context) => {
+  const failures = hasHeld(state, context) ? 1 : state.failures + 1;
+  return retry(nextServer(state, context), state.failure, failures, context);
+};
+
+const leaveHard: AnyTransition = (state, event, context) => {
+  const [next, effects] = afterLeaving(state, event, context);
+  return [next, [{ type: "destroy" }, ...effects]];
+};
+
 /** The broker, or the way to it, ended the connection. */
 const loseConnection: Transition<"closed"> = (state, { reason, takenOver }, context) => {
   const held = hasHeld(state, context);
@@ -214,6 +235,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: stay,
     failed: stay,
+    hostOffline: stay,
     closed: stay,
   },
   waiting: {
@@ -226,6 +248,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: stay,
     failed: stay,
+    hostOffline: stay,
     closed: stay,
   },
   storing: {
@@ -238,6 +261,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: stay,
     failed: stay,
+    hostOffline: stay,
     closed: stay,
   },
   connecting: {
@@ -250,6 +274,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: failToConnect,
     announced: stay,
     failed: stay,
+    hostOffline: stay,
     closed: stay,
   },
   announcing: {
@@ -262,6 +287,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: deliver,
     failed: cut,
+    hostOffline: leave,
     closed: loseConnection,
   },
   online: {
@@ -274,6 +300,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: stay,
     failed: cut,
+    hostOffline: leave,
     closed: loseConnection,
   },
   closing: {
@@ -286,7 +313,21 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: stay,
     failed: stay,
+    hostOffline: stay,
     closed: afterCut,
+  },
+  leaving: {
+    start: stay,
+    stop: awaitEnd,
+    timer: leaveHard,
+    stored: stay,
+    notStored: stay,
+    connected: stay,
+    notConnected: stay,
+    announced: stay,
+    failed: destroy,
+    hostOffline: stay,
+    closed: afterLeaving,
   },
   stopping: {
     start: stay,
@@ -298,6 +339,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stopNow,
     announced: stay,
     failed: destroy,
+    hostOffline: stay,
     closed: stopNow,
   },
   stopped: {
@@ -310,6 +352,7 @@ const TABLE: { readonly [P in Phase]: { readonly [T in EventType]: Transition<T>
     notConnected: stay,
     announced: stay,
     failed: stay,
+    hostOffline: stay,
     closed: stay,
   },
 };

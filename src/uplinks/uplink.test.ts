@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { UserError } from "../core/errors.ts";
 import { Reader } from "../testing/reader.ts";
 import { deviceOf, tagOf } from "../testing/settable-values.ts";
 import { TOPIC, UplinkRig } from "../testing/uplink-rig.ts";
@@ -371,11 +370,4 @@ describe("losses", () => {
     assert.equal(rig.uplink.report().dropped, 1_000);
     assertClean(rig);
   });
-});
-
-test("a format this version does not speak is the user's to change", () => {
-  assert.throws(
-    () => new UplinkRig({ config: { format: "sparkplug" } }),
-    (error: unknown) => error instanceof UserError && error.exitCode === 78,
-  );
 });

@@ -1,7 +1,7 @@
 /** One broker, or a list of them to fall back on: runs the session and joins it to the transport. */
 import type { UplinkConfig } from "../config/config.ts";
 import type { Clock, Timer } from "../core/clock.ts";
-import { EXIT, isOurBug, messageOf, UserError, unreachable } from "../core/errors.ts";
+import { isOurBug, messageOf, unreachable } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
 import type { Random } from "../core/random.ts";
 import type {
@@ -18,6 +18,7 @@ import { jsonFormatOf } from "./json/json-formats.ts";
 import { Link } from "./link.ts";
 import { RetainedTopics } from "./retained-topics.ts";
 import { type Effect, INITIAL_SESSION, type SessionEvent, type SessionState, stepSession } from "./session.ts";
+import { createSparkplugFormat } from "./sparkplug/sparkplug-format.ts";
 
 /** Every message stays below this, whatever more the broker would take. */
 export const MESSAGE_MAX_BYTES = 100_000;
@@ -44,12 +45,10 @@ export function createUplink(options: UplinkOptions): Uplink {
   return new UplinkLoop(options, formatFor(options));
 }
 
-function formatFor({ config, values, clock }: UplinkOptions): Format {
-  if (config.format === "sparkplug") {
-    const problem = `uplinks.${config.name}.format: this version does not speak Sparkplug yet; use json`;
-    throw new UserError(problem, EXIT.configuration);
-  }
-  return jsonFormatOf(config, values, clock);
+function formatFor({ config, values, state, clock, log }: UplinkOptions): Format {
+  return config.format === "sparkplug"
+    ? createSparkplugFormat({ config, values, state, clock, log })
+    : jsonFormatOf(config, values, clock);
 }
 
 class UplinkLoop implements Uplink {
@@ -86,9 +85,11 @@ class UplinkLoop implements Uplink {
   report(): UplinkReport {
     const { config, queue, transport } = this.#options;
     const { phase, session, failure } = this.#session;
+    const unconnected = failure === "" ? "connecting" : `failed: ${failure}`;
+    const notOnline = this.#link?.awaitsHost() ? "waiting-for-host" : unconnected;
     return {
       name: config.name,
-      state: phase === "online" ? "connected" : failure === "" ? "connecting" : `failed: ${failure}`,
+      state: phase === "online" ? "connected" : notOnline,
       server: this.#server,
       session,
       depth: queue.depth(),
@@ -130,6 +131,9 @@ class UplinkLoop implements Uplink {
       case "sayGoodbye":
         void this.#link?.sayGoodbye();
         break;
+      case "leave":
+        void this.#link?.leave();
+        break;
       case "close":
         void this.#connection?.close();
         break;
@@ -155,7 +159,9 @@ class UplinkLoop implements Uplink {
     this.#server = server;
     this.#opening = { session, connectMs: clock.wallMs() };
     const { clientId, keepAliveMs } = config;
-    transport.connect({ server, clientId, keepAliveMs, will: this.#format.will(this.#opening) }).then(
+    const { willOfConnect } = this.#format;
+    const late = willOfConnect && { willOfConnect };
+    transport.connect({ server, clientId, keepAliveMs, will: this.#format.will(this.#opening), ...late }).then(
       (connection) => {
         this.#connection = connection;
         this.#dispatch({ type: "connected" });
@@ -178,10 +184,13 @@ class UplinkLoop implements Uplink {
   #openLink(connection: Connection): Link {
     const { config, queue, state, clock, log } = this.#options;
     const { maxPacketBytes, retainAvailable } = connection.limits;
-    if (!retainAvailable) log.warning("the broker keeps no retained messages: whoever comes late learns nothing");
+    if (!retainAvailable && config.format !== "sparkplug")
+      log.warning("the broker keeps no retained messages: whoever comes late learns nothing");
     const messageMaxBytes = Math.min(MESSAGE_MAX_BYTES, maxPacketBytes);
     const link: Link = new Link({
       connection,
+      server: this.#server,
+      window: this.#format.window,
       format: this.#format.session(this.#opening, { messageMaxBytes, retainAvailable }),
       retained: new RetainedTopics(state, config.name, this.#server),
       queue,
@@ -190,6 +199,9 @@ class UplinkLoop implements Uplink {
       log,
       onFailure: (reason) => {
         if (link === this.#link) this.#dispatch({ type: "failed", reason });
+      },
+      onMoveOn: (reason) => {
+        if (link === this.#link) this.#dispatch({ type: "hostOffline", reason });
       },
       onDelivered: (kind, samples) => {
         this.#counts[kind] += samples;

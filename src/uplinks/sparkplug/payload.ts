@@ -82,6 +82,14 @@ export function joinPayload(
   return writer.take();
 }
 
+/** The payload with its time and number: fields of a message may come in any order, so its metrics are not written anew. */
+export function stampPayload(payload: Uint8Array, timestamp: Uint64, seq: Uint64): Uint8Array {
+  writer.uint(PAYLOAD.timestamp, timestamp);
+  writer.encoded(payload);
+  writer.uint(PAYLOAD.seq, seq);
+  return writer.take();
+}
+
 export function encodeMetric(metric: Metric): Uint8Array {
   const { name, alias, timestamp, datatype, isHistorical, isTransient, isNull, properties, value } = metric;
   const encoded = properties === undefined ? undefined : encodeProperties(properties);

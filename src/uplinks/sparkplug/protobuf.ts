@@ -66,9 +66,14 @@ export class ProtobufWriter {
   bytes(field: number, value: Uint8Array): void {
     this.#key(field, WIRE.delimited);
     this.#varint(value.length);
-    this.#reserve(value.length);
-    this.#bytes.set(value, this.#length);
-    this.#length += value.length;
+    this.encoded(value);
+  }
+
+  /** Fields that are encoded already. */
+  encoded(fields: Uint8Array): void {
+    this.#reserve(fields.length);
+    this.#bytes.set(fields, this.#length);
+    this.#length += fields.length;
   }
 
   #key(field: number, wireType: number): void {

@@ -1,0 +1,70 @@
+/**
+ * What was acknowledged lately, in memory: a broker may have read what its subscriber never got. Whoever finds that
+ * something is missing gets all of it again, as history: twice rather than never.
+ */
+import type { NumberedSample, UnsyncedCopy } from "../pipeline.ts";
+
+/** Two keep-alives of a host, after which a broker knows that it is gone. */
+export const WINDOW_MS = 120_000;
+export const WINDOW_MAX_BYTES = 16_000_000;
+/** What a sample takes in memory, about, but for a text as its value. */
+const SAMPLE_BYTES = 200;
+
+interface Kept {
+  readonly sample: NumberedSample;
+  readonly atMs: number;
+}
+
+export class RollingWindow {
+  #kept: Kept[] = [];
+  #owed: NumberedSample[] = [];
+  /** Kept ones before this are too old. */
+  #first = 0;
+  #bytes = 0;
+
+  /** These were acknowledged now; times are monotonic. What has no identity yet is not kept. */
+  keep(samples: readonly (NumberedSample | UnsyncedCopy)[], nowMs: number): void {
+    for (const sample of samples) {
+      if (sample.unsynced === true) continue;
+      this.#kept.push({ sample, atMs: nowMs });
+      this.#bytes += bytesOf(sample);
+    }
+    this.#forget(nowMs);
+  }
+
+  /** All that is kept is owed again. */
+  owe(nowMs: number): void {
+    this.#forget(nowMs);
+    this.#owed.push(...this.#kept.slice(this.#first).map(({ sample }) => sample));
+    this.#owed = this.#owed.slice(-WINDOW_MAX_BYTES / SAMPLE_BYTES);
+    this.#kept = [];
+    this.#first = 0;
+    this.#bytes = 0;
+  }
+
+  /** What is owed again, oldest first. */
+  owed(): readonly NumberedSample[] {
+    return this.#owed;
+  }
+
+  /** So many of what is owed were acknowledged. */
+  delivered(count: number): void {
+    this.#owed.splice(0, count);
+  }
+
+  #forget(nowMs: number): void {
+    for (let oldest = this.#kept[this.#first]; oldest !== undefined; oldest = this.#kept[this.#first]) {
+      if (nowMs - oldest.atMs <= WINDOW_MS && this.#bytes <= WINDOW_MAX_BYTES) break;
+      this.#bytes -= bytesOf(oldest.sample);
+      this.#first += 1;
+    }
+    // Moved up now and then: each time would cost as much as is kept.
+    if (this.#first * 2 <= this.#kept.length) return;
+    this.#kept = this.#kept.slice(this.#first);
+    this.#first = 0;
+  }
+}
+
+function bytesOf({ value }: NumberedSample): number {
+  return SAMPLE_BYTES + (typeof value === "string" ? 2 * value.length : 0);
+}

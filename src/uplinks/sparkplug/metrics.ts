@@ -1,0 +1,166 @@
+/** Samples as metrics: names, flags and properties as they stand on the wire. */
+import { isGood, STATUSES, type Status } from "../../core/quality.ts";
+import type { Tag, ValueType } from "../../core/tag.ts";
+import type { LossReason, Sample } from "../../pipeline.ts";
+import { DATATYPE, wireValueOf } from "./datatype.ts";
+import type { Metric, Property } from "./payload.ts";
+import type { Uint64 } from "./protobuf.ts";
+
+/** What a host knows a metric by, from its birth on. */
+export interface BornMetric {
+  readonly name: string;
+  /** Absent where aliases are not used, and on those that never have one. */
+  readonly alias?: Uint64;
+  readonly type: ValueType;
+}
+
+/** How this uplink writes data. */
+export interface DataOptions {
+  readonly datatypeInData: boolean;
+}
+
+/** A stretch of one tag's samples that this uplink does not get. */
+export interface LostMetric {
+  readonly epoch: number;
+  readonly toEpoch: number;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly count: number | null;
+  readonly reason: LossReason;
+}
+
+export const BD_SEQ = "bdSeq";
+export const REBIRTH = "Node Control/Rebirth";
+export const CLOCK_GOOD = "ClockGood";
+export const EPOCH = "clock/epoch";
+export const REFUSED = "commands/refused";
+
+/** As a metric of a birth: name, alias, type, value and all that describes it. */
+export function birthMetric(
+  born: BornMetric,
+  sample: Sample,
+  tag: Partial<Tag>,
+  epoch: number,
+  isUnsynced: boolean,
+): Metric {
+  const { value, status, sourceTimestampMs } = sample;
+  const wire = wireValueOf(value, born.type);
+  return {
+    ...named(born),
+    timestamp: sourceTimestampMs,
+    datatype: DATATYPE[born.type],
+    ...(isUnsynced && { isTransient: true }),
+    ...(wire === undefined && { isNull: true }),
+    properties: [
+      ...qualityOf(status),
+      ...(sample.epoch === epoch ? [] : [epochProperty(sample.epoch)]),
+      ...(tag.units === undefined ? [] : [text("engUnit", tag.units)]),
+      ...(tag.min === undefined ? [] : [double("engLow", tag.min)]),
+      ...(tag.max === undefined ? [] : [double("engHigh", tag.max)]),
+    ],
+    ...(wire !== undefined && { value: wire }),
+  };
+}
+
+/** A metric that is born only because history of it is owed: there is nothing to say of it now. */
+export function formerMetric(born: BornMetric, nowMs: number): Metric {
+  const properties = qualityOf("BadOutOfService");
+  return { ...named(born), timestamp: nowMs, datatype: DATATYPE[born.type], isNull: true, properties };
+}
+
+/** @param toldBad the far end holds this metric for not Good, and must be told otherwise */
+export function liveMetric(
+  born: BornMetric,
+  sample: Sample,
+  toldBad: boolean,
+  isUnsynced: boolean,
+  options: DataOptions,
+): Metric {
+  const properties = isGood(sample.status) && !toldBad ? [] : qualityOf(sample.status);
+  return { ...dataMetric(born, sample, options, properties), ...(isUnsynced && { isTransient: true }) };
+}
+
+export function historicalMetric(born: BornMetric, sample: Sample, options: DataOptions): Metric {
+  const { value, status, sourceTimestampMs, epoch } = sample;
+  if (value !== null && wireValueOf(value, born.type) === undefined) {
+    const [fromMs, toMs] = [sourceTimestampMs, sourceTimestampMs];
+    return lostMetric(born, { epoch, toEpoch: epoch, fromMs, toMs, count: 1, reason: "type changed" }, options);
+  }
+  const properties = [...(isGood(status) ? [] : qualityOf(status)), epochProperty(epoch)];
+  return { ...dataMetric(born, sample, options, properties), isHistorical: true };
+}
+
+export function lostMetric(born: BornMetric, lost: LostMetric, { datatypeInData }: DataOptions): Metric {
+  return {
+    ...called(born),
+    timestamp: Math.max(0, lost.fromMs),
+    ...(datatypeInData && { datatype: DATATYPE[born.type] }),
+    isHistorical: true,
+    isNull: true,
+    properties: [
+      ...qualityOf("BadDataLost"),
+      epochProperty(lost.epoch),
+      long("LostFrom", lost.fromMs),
+      long("LostTo", lost.toMs),
+      ...(lost.toEpoch === lost.epoch ? [] : [long("LostToEpoch", lost.toEpoch)]),
+      ...(lost.count === null ? [] : [long("LostCount", lost.count)]),
+      text("LostReason", lost.reason),
+    ],
+  };
+}
+
+/** A node metric of the gateway's own making, in a birth. */
+export function ownBirth(name: string, type: ValueType, value: Sample["value"], atMs: number): Metric {
+  const wire = wireValueOf(value, type);
+  const metric = { name, timestamp: atMs, datatype: DATATYPE[type] };
+  return wire === undefined ? { ...metric, isNull: true } : { ...metric, value: wire };
+}
+
+function dataMetric(
+  born: BornMetric,
+  { value, sourceTimestampMs }: Sample,
+  { datatypeInData }: DataOptions,
+  properties: readonly Property[],
+): Metric {
+  const wire = wireValueOf(value, born.type);
+  return {
+    ...called(born),
+    timestamp: sourceTimestampMs,
+    ...(datatypeInData && { datatype: DATATYPE[born.type] }),
+    ...(wire === undefined && { isNull: true }),
+    ...(properties.length > 0 && { properties }),
+    ...(wire !== undefined && { value: wire }),
+  };
+}
+
+function named({ name, alias }: BornMetric): Pick<Metric, "name" | "alias"> {
+  return alias === undefined ? { name } : { name, alias };
+}
+
+/** In data the alias stands in place of the name. */
+function called({ name, alias }: BornMetric): Pick<Metric, "name" | "alias"> {
+  return alias === undefined ? { name } : { alias };
+}
+
+function qualityOf(status: Status): readonly Property[] {
+  return [
+    { key: "Quality", type: DATATYPE.int32, value: { field: "int", value: STATUSES[status].sparkplug } },
+    text("StatusName", status),
+  ];
+}
+
+function epochProperty(epoch: number): Property {
+  return long("Epoch", epoch);
+}
+
+function text(key: string, value: string): Property {
+  return { key, type: DATATYPE.string, value: { field: "string", value } };
+}
+
+function double(key: string, value: number): Property {
+  return { key, type: DATATYPE.float64, value: { field: "double", value } };
+}
+
+function long(key: string, value: number): Property {
+  return { key, type: DATATYPE.int64, value: { field: "long", value: BigInt(value) } };
+}
