@@ -211,9 +211,9 @@ export class Link {
     const isDated = queue.dated() >= cut;
     this.#pictureAtMs = clock.monotonicMs();
     if (!(await this.#publish(format.picture()))) return false;
-    const pictureMs = clock.monotonicMs() - this.#pictureAtMs;
+    const tookMs = clock.monotonicMs() - this.#pictureAtMs;
     if (!(await this.#sender.none("live"))) return false;
-    this.#flow = endCut(this.#flow, cut, pictureMs);
+    this.#flow = endCut(this.#flow, cut, tookMs);
     this.#shownTo = isDated ? 0 : cut;
     return true;
   }
