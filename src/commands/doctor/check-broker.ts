@@ -20,8 +20,10 @@ const CHAIN_MAX = 8;
 
 export interface BrokerCheckOptions {
   readonly uplink: UplinkConfig;
-  /** Of the running service: its session says more than a visit could, and a visit with its client id would end it. */
+  /** Of the running service: its session says more than a visit could. */
   readonly report: UplinkReport | undefined;
+  /** Nobody uses this client id now: a visit would end the other one's session. */
+  readonly mayVisit: boolean;
   readonly clock: Clock;
 }
 
@@ -35,7 +37,7 @@ export async function checkBroker(options: BrokerCheckOptions): Promise<Finding[
   return findings;
 }
 
-async function checkServer(server: string, { uplink, report, clock }: BrokerCheckOptions): Promise<Finding[]> {
+async function checkServer(server: string, { uplink, mayVisit, clock }: BrokerCheckOptions): Promise<Finding[]> {
   const subject = `${uplink.name} ${server}`;
   const late = new AbortController();
   const timer = clock.after(STEPS_LIMIT_MS, () => late.abort());
@@ -53,7 +55,7 @@ async function checkServer(server: string, { uplink, report, clock }: BrokerChec
     }
     const way = uplink.proxy === undefined ? "" : `through ${new URL(uplink.proxy.url).host}, `;
     const certificates = judgeChain(subject, secure.socket, clock.wallMs(), `${way}${resolved.address}`);
-    if (report !== undefined) {
+    if (!mayVisit) {
       secure.socket.destroy();
       return certificates;
     }

@@ -15,7 +15,7 @@ import { checkPort } from "./check-port.ts";
 import { checkStorage } from "./check-storage.ts";
 import type { Finding } from "./finding.ts";
 import { judgeCounters } from "./judge-counters.ts";
-import { createMachine, type Machine } from "./machine.ts";
+import { createMachine, gatewayProcesses, type Machine } from "./machine.ts";
 
 /** Files by path; a value that begins with `→` is a link, relative within the machine. */
 type Files = Readonly<Record<string, string>>;
@@ -136,6 +136,21 @@ describe("doctor at the machine", () => {
       [],
     );
     assert.match(findings[0]?.found ?? "", /^Raspberry Pi 4 Model B Rev 1.5, kernel 6.12.0, up for 2 days, 48 °C$/);
+  });
+
+  test("knows the gateway among the processes, and which file it was told", (t) => {
+    const found = gatewayProcesses(
+      machine(t, {
+        "/proc/78/cmdline": "node\0--import\0tsx\0src/main.ts\0run\0--config=gateway.yaml\0",
+        "/proc/78/cwd": "→/srv/plant",
+        "/proc/79/cmdline": "vi\0run\0--config\0x\0",
+        "/proc/80/cmdline": "node\0/usr/bin/sallyport\0doctor\0",
+      }),
+    );
+    assert.deepEqual(found, [
+      { pid: 77, config: "/x" },
+      { pid: 78, config: "/srv/plant/gateway.yaml" },
+    ]);
   });
 
   for (const [name, files, check] of CASES) {

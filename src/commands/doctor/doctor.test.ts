@@ -7,7 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { hostClock } from "../../core/clock.ts";
 import { type Certificates, writeCertificates } from "../../testing/certificates.ts";
 import { runCommand } from "../../testing/command-run.ts";
-import { ModbusDevice } from "../../testing/modbus-device.ts";
+import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
 import { type Mosquitto, startMosquitto } from "../../testing/mosquitto.ts";
 import { openPtyPair } from "../../testing/pty.ts";
 import { serveDevices } from "../../testing/simulated-bus.ts";
@@ -36,20 +36,24 @@ interface Amiss {
   readonly password?: string;
   readonly path?: string;
   readonly units?: readonly number[];
+  /** Of the device with unit 2. */
+  readonly faults?: Faults;
   readonly comment?: string;
 }
 
 async function site(t: TestContext, amiss: Amiss = {}): Promise<string> {
   const pair = await openPtyPair();
   const devices = (amiss.units ?? [1, 2]).map((unitId) => new ModbusDevice(unitId));
+  for (const device of devices) if (device.unitId === 2) device.faults = amiss.faults ?? {};
   const stop = serveDevices(pair.master, devices, hostClock);
   t.after(async () => {
     stop();
     await pair.close();
   });
   const { ca = certificates.ca, url = broker.url, password = "Geheim-1", path = pair.path } = amiss;
-  writeFileSync(join(dir, "cloud.password"), `${password}\n`, { mode: 0o600 });
-  const file = join(dir, "gateway.yaml");
+  const folder = mkdtempSync(join(dir, "site-"));
+  writeFileSync(join(folder, "cloud.password"), `${password}\n`, { mode: 0o600 });
+  const file = join(folder, "gateway.yaml");
   const { certificate, key } = certificates.client;
   writeFileSync(
     file,
@@ -86,7 +90,8 @@ async function wrong(file: string, ...more: string[]): Promise<readonly Finding[
 
 const named = (findings: readonly Finding[]) => findings.map(({ area, name }) => `${area} ${name}`);
 
-describe("sallyport doctor", () => {
+// Most of it is waiting for devices that keep silent.
+describe("sallyport doctor", { concurrency: 5 }, () => {
   test("finds nothing wrong with a site that is in order", async (t) => {
     assert.deepEqual(await wrong(await site(t)), []);
   });
@@ -94,6 +99,11 @@ describe("sallyport doctor", () => {
   const faults: readonly (readonly [string, () => Amiss])[] = [
     ["line device-silent", () => ({ units: [1] })],
     ["line line-silent", () => ({ units: [] })],
+    ["line duplicate-unit-id", () => ({ units: [1, 2, 2] })],
+    ["line bias-missing", () => ({ faults: { noise: Uint8Array.of(0xff) } })],
+    ["line echo", () => ({ faults: { echo: true } })],
+    ["line slow-device", () => ({ faults: { delayMs: 400 } })],
+    ["line register-refused", () => ({ faults: { exceptionCode: 2 } })],
     ["port port-missing", () => ({ path: "/dev/ttyNowhere" })],
     ["broker tls-failed", () => ({ ca: certificates.strangerCa })],
     ["broker unreachable", () => ({ url: "mqtts://localhost:1" })],

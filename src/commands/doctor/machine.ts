@@ -1,6 +1,6 @@
 /** What this machine shows of itself in files. Nothing is changed, and what cannot be read is simply not known. */
 import { accessSync, constants, readdirSync, readFileSync, readlinkSync, realpathSync, statfsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 export interface Machine {
   /** The text of a file without spaces and zeros at its end; empty where it cannot be read. */
@@ -53,11 +53,21 @@ export function holdersOf(machine: Machine, file: string): readonly number[] {
   });
 }
 
-/** Ids of processes that are `sallyport run`. */
-export function gatewayProcesses(machine: Machine): readonly number[] {
-  return processIds(machine).filter((pid) => {
+export interface GatewayProcess {
+  readonly pid: number;
+  /** What it was told as --config, absolute where the process may be looked into. */
+  readonly config: string;
+}
+
+/** Processes that are `sallyport run`, whoever started them. */
+export function gatewayProcesses(machine: Machine): readonly GatewayProcess[] {
+  return processIds(machine).flatMap((pid) => {
     const args = machine.text(`/proc/${pid}/cmdline`).split("\0");
-    return args.includes("run") && args.some((arg) => /(^|\/)(sallyport(\.mjs)?|src\/main\.ts)$/.test(arg));
+    const isOurs = args.some((arg) => /(^|\/)(sallyport(\.mjs)?|src\/main\.ts)$/.test(arg));
+    const config = args.find((_, i) => args[i - 1] === "--config") ?? args.find((arg) => arg.startsWith("--config="));
+    if (!isOurs || !args.includes("run") || config === undefined) return [];
+    const path = config.replace(/^--config=/, "");
+    return [{ pid, config: resolve(machine.link(`/proc/${pid}/cwd`) ?? "/", path) }];
   });
 }
 
