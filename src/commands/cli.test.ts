@@ -33,7 +33,22 @@ describe("the command line", () => {
     assert.match(later.err, /planned, not in this version/);
   });
 
-  for (const name of ["run", "check", "demo", "simulate", "models", "doctor", "watch", "schema", "init", "import"]) {
+  for (const name of [
+    "run",
+    "check",
+    "demo",
+    "simulate",
+    "scan",
+    "read",
+    "write",
+    "listen",
+    "models",
+    "doctor",
+    "watch",
+    "schema",
+    "init",
+    "import",
+  ]) {
     test(`${name} --help teaches and fits 80 columns`, async () => {
       const { code, out } = await run(name, "--help");
       assert.equal(code, 0);
