@@ -201,7 +201,10 @@ class UplinkLoop implements Uplink {
         if (link === this.#link) this.#dispatch({ type: "failed", reason });
       },
       onMoveOn: (reason) => {
-        if (link === this.#link) this.#dispatch({ type: "hostOffline", reason });
+        if (link !== this.#link) return;
+        // It may have been gone for a while before anybody noticed.
+        this.#format.window?.owe(clock.monotonicMs());
+        this.#dispatch({ type: "hostOffline", reason });
       },
       onDelivered: (kind, samples) => {
         this.#counts[kind] += samples;

@@ -52,6 +52,11 @@ export class BirthBook {
     return this.#devices.get(tag.device)?.get(tag.id)?.born;
   }
 
+  /** A metric of the node that is no tag. */
+  own({ name, type }: BornMetric): BornMetric {
+    return this.#metric({ id: ` ${name}`, name, type });
+  }
+
   /** Something of a tag that is no more is owed: births name it from now on. */
   addFormer(tag: TagRef): void {
     const known = this.#former.get(tag.device) ?? new Map<string, TagRef>();
@@ -103,7 +108,7 @@ export class BirthBook {
     return this.#devices.get(tag.device)?.get(tag.id);
   }
 
-  #metric({ id, name, type }: TagRef): BornMetric {
+  #metric({ id, name, type }: Pick<TagRef, "id" | "name" | "type">): BornMetric {
     if (!this.#withAliases) return { name, type };
     const alias = this.#aliases.get(id) ?? this.#aliases.size + 1;
     this.#aliases.set(id, alias);

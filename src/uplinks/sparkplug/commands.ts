@@ -23,12 +23,12 @@ export function readCommand(payload: Uint8Array, device?: string): HostCommand {
     if (!(error instanceof MalformedPayload)) throw error;
     return { rebirth: false, refusal: `${to} is no Sparkplug payload: ${error.message}` };
   }
-  const isRebirth = ({ name }: Metric) => device === undefined && name === REBIRTH;
+  const isRebirth = ({ name }: Metric) => device === undefined && name === REBIRTH.name;
   const others = metrics.filter((metric) => !isRebirth(metric));
   const rebirths = metrics.filter(isRebirth).map(({ value }) => value);
   const refusals = [
     ...(others.length === 0 ? [] : [`${to} ${namesOf(others)}: this gateway takes no commands`]),
-    ...(rebirths.every((value) => value?.field === "boolean") ? [] : [`${to} ${REBIRTH}: it is a Boolean`]),
+    ...(rebirths.every((value) => value?.field === "boolean") ? [] : [`${to} ${REBIRTH.name}: it is a Boolean`]),
   ];
   const rebirth = rebirths.some((value) => value?.field === "boolean" && value.value);
   return { rebirth, refusal: refusals.join("; ") };

@@ -3,7 +3,7 @@ import { isGood, STATUSES, type Status } from "../../core/quality.ts";
 import type { Tag, ValueType } from "../../core/tag.ts";
 import type { LossReason, Sample } from "../../pipeline.ts";
 import { DATATYPE, wireValueOf } from "./datatype.ts";
-import type { Metric, Property } from "./payload.ts";
+import type { Metric, Property, WireValue } from "./payload.ts";
 import type { Uint64 } from "./protobuf.ts";
 
 /** What a host knows a metric by, from its birth on. */
@@ -29,11 +29,12 @@ export interface LostMetric {
   readonly reason: LossReason;
 }
 
-export const BD_SEQ = "bdSeq";
-export const REBIRTH = "Node Control/Rebirth";
-export const CLOCK_GOOD = "ClockGood";
-export const EPOCH = "clock/epoch";
-export const REFUSED = "commands/refused";
+/** These two go by their names, always. */
+export const BD_SEQ: BornMetric = { name: "bdSeq", type: "int64" };
+export const REBIRTH: BornMetric = { name: "Node Control/Rebirth", type: "bool" };
+export const CLOCK_GOOD: BornMetric = { name: "ClockGood", type: "bool" };
+export const EPOCH: BornMetric = { name: "clock/epoch", type: "int64" };
+export const REFUSED: BornMetric = { name: "commands/refused", type: "string" };
 
 /** As a metric of a birth: name, alias, type, value and all that describes it. */
 export function birthMetric(
@@ -110,10 +111,18 @@ export function lostMetric(born: BornMetric, lost: LostMetric, { datatypeInData 
 }
 
 /** A node metric of the gateway's own making, in a birth. */
-export function ownBirth(name: string, type: ValueType, value: Sample["value"], atMs: number): Metric {
-  const wire = wireValueOf(value, type);
-  const metric = { name, timestamp: atMs, datatype: DATATYPE[type] };
-  return wire === undefined ? { ...metric, isNull: true } : { ...metric, value: wire };
+export function ownBirth(born: BornMetric, value: Sample["value"], atMs: number): Metric {
+  return { ...named(born), timestamp: atMs, datatype: DATATYPE[born.type], ...presence(wireValueOf(value, born.type)) };
+}
+
+/** The same in data. */
+export function ownData(born: BornMetric, value: Sample["value"], atMs: number, options: DataOptions): Metric {
+  const datatype = options.datatypeInData && { datatype: DATATYPE[born.type] };
+  return { ...called(born), timestamp: atMs, ...datatype, ...presence(wireValueOf(value, born.type)) };
+}
+
+function presence(wire: WireValue | undefined): Pick<Metric, "isNull" | "value"> {
+  return wire === undefined ? { isNull: true } : { value: wire };
 }
 
 function dataMetric(

@@ -48,6 +48,6 @@ export function createSparkplugFormat({ config, values, state, clock, log }: Spa
 }
 
 function deathOf({ ndeath }: SparkplugTopics, bdSeq: number, nowMs: number): Message {
-  const metrics = [ownBirth(BD_SEQ, "int64", bdSeq, nowMs)];
+  const metrics = [ownBirth(BD_SEQ, bdSeq, nowMs)];
   return { topic: ndeath, payload: encodePayload({ timestamp: nowMs, metrics }), qos: 1, retain: false };
 }

@@ -4,7 +4,7 @@
  */
 import type { UplinkConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
-import type { TagRef } from "../../core/tag.ts";
+import type { TagRef, Value } from "../../core/tag.ts";
 import type { Connection, CurrentValues, Device, Loss, Message, NumberedSample, UnsyncedCopy } from "../../pipeline.ts";
 import type { Conversation, ConversationHooks, Encoded, SessionFormat } from "../format.ts";
 import { BirthBook } from "./birth-book.ts";
@@ -20,6 +20,7 @@ import {
   liveMetric,
   lostMetric,
   ownBirth,
+  ownData,
   REBIRTH,
   REFUSED,
 } from "./metrics.ts";
@@ -53,7 +54,10 @@ export class SparkplugSession implements SessionFormat {
   #toldEpoch = 0;
   #toldUnsynced = false;
   #owesHistory = true;
+  #refusals = 0;
+  /** Not told yet. */
   #refusal: string | undefined;
+  #refusedLast: string | null = null;
   #refusalDueMs = 0;
 
   constructor(options: SparkplugSessionOptions) {
@@ -152,7 +156,10 @@ export class SparkplugSession implements SessionFormat {
 
   /** Tells why a command is not carried out. Only the latest is kept while it may not be told yet. */
   refuse(text: string): void {
-    this.#refusal = text;
+    this.#refusals += 1;
+    // Counted, so that each is a change.
+    this.#refusal = `${this.#refusals}. ${text}`;
+    this.#refusedLast = this.#refusal;
   }
 
   historyOwed(owed: boolean): void {
@@ -164,13 +171,13 @@ export class SparkplugSession implements SessionFormat {
     if (!this.#born) return [];
     if (this.#toldUnsynced !== values.isUnsynced()) {
       this.#toldUnsynced = values.isUnsynced();
-      return [this.#nodeData([ownBirth(CLOCK_GOOD, "bool", !this.#toldUnsynced, this.#nowMs())])];
+      return [this.#nodeData(CLOCK_GOOD, !this.#toldUnsynced)];
     }
     if (this.#refusal !== undefined && nowMs >= this.#refusalDueMs) {
-      const metric = ownBirth(REFUSED, "string", this.#refusal, this.#nowMs());
+      const message = this.#nodeData(REFUSED, this.#refusal);
       this.#refusal = undefined;
       this.#refusalDueMs = nowMs + REFUSAL_GAP_MS;
-      return [this.#nodeData([metric])];
+      return [message];
     }
     const [over] = this.#over();
     return over === undefined ? [] : [over()];
@@ -248,11 +255,11 @@ export class SparkplugSession implements SessionFormat {
     this.#book.begin();
     return this.#message(topics.nbirth, [
       ...this.#birthMetrics(NODE),
-      ownBirth(BD_SEQ, "int64", bdSeq, nowMs),
-      ownBirth(REBIRTH, "bool", false, nowMs),
-      ownBirth(CLOCK_GOOD, "bool", !this.#toldUnsynced, nowMs),
-      ownBirth(EPOCH, "int64", this.#toldEpoch, nowMs),
-      ownBirth(REFUSED, "string", null, nowMs),
+      ownBirth(BD_SEQ, bdSeq, nowMs),
+      ownBirth(REBIRTH, false, nowMs),
+      ownBirth(this.#book.own(CLOCK_GOOD), !this.#toldUnsynced, nowMs),
+      ownBirth(this.#book.own(EPOCH), this.#toldEpoch, nowMs),
+      ownBirth(this.#book.own(REFUSED), this.#refusedLast, nowMs),
     ]);
   }
 
@@ -285,7 +292,7 @@ export class SparkplugSession implements SessionFormat {
     const epoch = this.#options.values.epoch();
     if (epoch === this.#toldEpoch) return [];
     this.#toldEpoch = epoch;
-    return [this.#nodeData([ownBirth(EPOCH, "int64", epoch, this.#nowMs())])];
+    return [this.#nodeData(EPOCH, epoch)];
   }
 
   #lostMessages(stretches: readonly { readonly tag: TagRef; readonly lost: LostMetric }[]): readonly Message[] {
@@ -312,8 +319,10 @@ export class SparkplugSession implements SessionFormat {
     return device === NODE ? topics.ndata : topics.ddata(device);
   }
 
-  #nodeData(metrics: readonly Metric[]): Message {
-    return this.#message(this.#options.topics.ndata, metrics);
+  /** A metric of the node that is no tag has changed. */
+  #nodeData(metric: BornMetric, value: Value): Message {
+    const { topics, options } = this.#options;
+    return this.#message(topics.ndata, [ownData(this.#book.own(metric), value, this.#nowMs(), options)]);
   }
 
   /** Metrics stand in the order of time. */
