@@ -8,6 +8,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { BrokerLimits, UplinkReport } from "../../pipeline.ts";
 import { openMqtt, type ProtocolVersion, VersionRefusal } from "../../uplinks/mqtt-connection.ts";
 import { endpointOf, openSecureSocket, type SecureSocket } from "../../uplinks/secure-socket.ts";
+import { cloudService } from "../../uplinks/service-limits.ts";
 import { readPassword } from "../../uplinks/tls-files.ts";
 import { ailing, type Finding, ok } from "./finding.ts";
 
@@ -48,7 +49,7 @@ async function checkServer(server: string, { uplink, mayVisit, clock }: BrokerCh
     if ("failure" in resolved) return [unreachable("name-unknown", subject, resolved.failure, "/etc/resolv.conf")];
     let secure: SecureSocket;
     try {
-      secure = await openSecureSocket(endpoint, uplink, clock, late.signal);
+      secure = await openSecureSocket(endpoint, asItConnects(uplink, server), clock, late.signal);
     } catch (error) {
       const reason = messageOf(error);
       return [unreachable(nameOf(reason), subject, reason, `${first} is ${resolved.address}`)];
@@ -63,6 +64,12 @@ async function checkServer(server: string, { uplink, mayVisit, clock }: BrokerCh
   } finally {
     timer.cancel();
   }
+}
+
+/** The clouds want a name of the protocol where other things listen on the port, too. */
+function asItConnects(uplink: UplinkConfig, server: string): Pick<UplinkConfig, "tls" | "proxy"> {
+  const alpn = uplink.tls.alpn ?? cloudService(uplink.format)?.alpn?.(endpointOf(server).port);
+  return alpn === undefined ? uplink : { ...uplink, tls: { ...uplink.tls, alpn } };
 }
 
 async function resolve(host: string): Promise<{ readonly address: string } | { readonly failure: string }> {
@@ -143,7 +150,9 @@ async function visit(
   try {
     const limits = await login(server, uplink, secure, clock, late);
     const about = `packets up to ${limits.maxPacketBytes} bytes, QoS up to ${limits.maxQos}, retained messages ${limits.retainAvailable ? "kept" : "not kept"}`;
-    if (limits.maxQos >= 1 && limits.retainAvailable) return ok("broker", subject, `accepts the login; ${about}`);
+    // A cloud that keeps nothing is told everything again.
+    const isEnough = limits.maxQos >= 1 && (limits.retainAvailable || cloudService(uplink.format) !== undefined);
+    if (isEnough) return ok("broker", subject, `accepts the login; ${about}`);
     const ailment = {
       name: "broker-limits",
       verdict: "FAULT",
@@ -167,19 +176,23 @@ async function login(
   late: AbortSignal,
 ): Promise<BrokerLimits> {
   const url = new URL(server);
+  const service = cloudService(uplink.format);
+  const username = service?.username?.(url.hostname, uplink.clientId);
   const settings = {
     version: (uplink.mqttVersion === "3.1.1" ? 4 : 5) as ProtocolVersion,
     clientId: uplink.clientId,
     keepAliveMs: uplink.keepAliveMs,
     will: undefined,
     ...(url.protocol === "wss:" && { webSocketUrl: url }),
+    ...(service !== undefined && { service: service.limits }),
+    ...(username !== undefined && { login: { username } }),
     ...(uplink.login !== undefined && {
       login: { username: uplink.login.username, password: await readPassword(uplink.login, "login.passwordFile") },
     }),
   };
   const connection = await openMqtt(secure, settings, clock, late).catch(async (error: unknown) => {
     if (!(error instanceof VersionRefusal) || uplink.mqttVersion !== "auto") throw error;
-    const again = await openSecureSocket(endpointOf(server), uplink, clock, late);
+    const again = await openSecureSocket(endpointOf(server), asItConnects(uplink, server), clock, late);
     return openMqtt(again, { ...settings, version: 4 }, clock, late);
   });
   await connection.close();
