@@ -1,10 +1,12 @@
 /** `sallyport check FILE`: every mistake of a configuration at once, or what the gateway would make of it. */
+import { statSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { loadBoard } from "../config/board.ts";
 import type { Config, InputConfig, LineConfig, UplinkConfig } from "../config/config.ts";
 import { keyOf } from "../config/document.ts";
 import { type CheckedConfig, checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
+import { checkSite } from "../config/site.ts";
 import { durationText, serialText, sizeText } from "../config/values.ts";
 import { ConfigurationError, EXIT, messageOf, type Problem, UserError } from "../core/errors.ts";
 import { type LineBudget, predictLine, shortfallOf } from "../sources/modbus/budget.ts";
@@ -12,9 +14,10 @@ import { busBudgetText } from "./bus-budget.ts";
 import type { CommandIo } from "./io.ts";
 import { counted, listing, pageColumns, wrapped } from "./listing.ts";
 import { machineText } from "./machine-text.ts";
+import { siteText } from "./site-report.ts";
 import { tagListing } from "./tag-listing.ts";
 
-const USAGE = "usage: sallyport check FILE [--board NAME] [--force] [--json]";
+const USAGE = "usage: sallyport check FILE|FOLDER [--board NAME] [--force] [--json]";
 
 const HELP = `${USAGE}
 
@@ -28,13 +31,18 @@ The bus budget tells how busy each line will be and the period each group of
 tags will really get, with all devices there and with some lost. What a line
 cannot carry is a mistake.
 
+FOLDER is that of a site: site.yaml tells the board and its network, and
+gateway.yaml stands beside it. The mistakes of both are told at once; without
+any it shows what the board may say on its network, and to whom.
+
   --board NAME  lines and pins may be called by the labels of this board;
                 default: $SALLYPORT_BOARD, else none
   --force       accept a line that cannot carry what is asked of it: run does,
                 and reads everything less often, in proportion
+  --without-key  of FOLDER: its key and certificate come later
   --json        the same for machines:
                 {"problems":[…],"warnings":[…],"notices":[…],"config":…,
-                 "budget":[…]}
+                 "budget":[…]}, of a site also "site" and "plan"
 
 exit code   0 no mistakes, 78 mistakes, 64 wrong usage
 
@@ -56,6 +64,7 @@ interface Arguments {
   readonly file: string;
   readonly board: string | undefined;
   readonly force: boolean;
+  readonly withoutKey: boolean;
   readonly json: boolean;
 }
 
@@ -66,6 +75,7 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   try {
+    if (isFolder(given.file)) return tellSite(given, io);
     const checked = checkConfig(given.file, { board: loadBoard(given.board ?? io.env.SALLYPORT_BOARD) });
     return tell(checked, given, io);
   } catch (error) {
@@ -77,7 +87,18 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
   }
 }
 
-function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo): number {
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function tellSite(given: Arguments, io: CommandIo): number {
+  if (given.board !== undefined) throw new UserError("the board of a site stands in its site.yaml", EXIT.usage);
+  const checked = checkSite(given.file, given.withoutKey);
+  if (!given.json) io.out(siteText(given.file, checked, pageColumns(io.columns)));
+  return tell(checked.gateway, given, io, { site: checked.site, plan: checked.plan });
+}
+
+function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo, more: object = {}): number {
   const { config, notices } = checked;
   const columns = pageColumns(io.columns);
   const budget = config.lines.map((line) => predictLine(line));
@@ -85,7 +106,7 @@ function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo)
   const refusal = force || overloads.length === 0 ? undefined : new ConfigurationError(overloads);
   if (json) {
     const told = refusal === undefined ? { problems: [], warnings: overloads } : { problems: overloads, warnings: [] };
-    io.out(machineText({ ...told, notices, config: refusal === undefined ? config : null, budget }));
+    io.out(machineText({ ...told, notices, config: refusal === undefined ? config : null, budget, ...more }));
   } else if (refusal === undefined) {
     io.out(report(checked, budget, overloads, columns));
   } else {
@@ -118,6 +139,7 @@ function parse(args: string[]): Arguments | "help" {
       options: {
         board: { type: "string" },
         force: { type: "boolean", default: false },
+        "without-key": { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -126,7 +148,7 @@ function parse(args: string[]): Arguments | "help" {
     const [file, ...more] = positionals;
     if (file === undefined) throw new Error("name the file to check");
     if (more.length > 0) throw new Error("name one file only");
-    return { file, board: values.board, force: values.force, json: values.json };
+    return { file, board: values.board, force: values.force, withoutKey: values["without-key"], json: values.json };
   } catch (error) {
     throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
   }

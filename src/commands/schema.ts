@@ -1,12 +1,12 @@
 /** `sallyport schema`: the JSON Schema of gateway.yaml, for editors. */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { gatewayJsonSchema } from "../config/json-schema.ts";
+import { gatewayJsonSchema, siteJsonSchema } from "../config/json-schema.ts";
 import { EXIT, messageOf, UserError } from "../core/errors.ts";
 import type { CommandIo } from "./io.ts";
 import { machineText } from "./machine-text.ts";
 
-const USAGE = "usage: sallyport schema [--output FILE]";
+const USAGE = "usage: sallyport schema [--site] [--output FILE]";
 
 const HELP = `${USAGE}
 
@@ -14,6 +14,7 @@ Prints the JSON Schema of gateway.yaml, made from what \`check\` itself goes by.
 An editor that knows it completes keys, shows what each is for, and marks
 mistakes while you write. What keys must be to each other only \`check\` knows.
 
+  --site         that of site.yaml
   --output FILE  write it there
 
 exit code   0 written, 64 wrong usage, 74 FILE cannot be written
@@ -25,12 +26,13 @@ yaml-language-server, put the schema beside gateway.yaml and begin that with:
 `;
 
 export async function schema(args: string[], io: CommandIo): Promise<number> {
-  const output = parse(args);
-  if (output === "help") {
+  const given = parse(args);
+  if (given === "help") {
     io.out(HELP);
     return EXIT.ok;
   }
-  const text = machineText(gatewayJsonSchema());
+  const { output, site } = given;
+  const text = machineText(site ? siteJsonSchema() : gatewayJsonSchema());
   if (output === undefined) {
     io.out(text);
     return EXIT.ok;
@@ -44,18 +46,19 @@ export async function schema(args: string[], io: CommandIo): Promise<number> {
   return EXIT.ok;
 }
 
-function parse(args: string[]): string | undefined {
+function parse(args: string[]): { readonly output: string | undefined; readonly site: boolean } | "help" {
   try {
     const { values } = parseArgs({
       args,
       options: {
         output: { type: "string" },
+        site: { type: "boolean", default: false },
         // What it prints is JSON anyway.
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    return values.help ? "help" : values.output;
+    return values.help ? "help" : { output: values.output, site: values.site };
   } catch (error) {
     throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
   }

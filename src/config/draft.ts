@@ -8,11 +8,12 @@ import type { RegisterRange, SerialSettings } from "./config.ts";
 import { keyOf, type Path, type SourceDocument } from "./document.ts";
 import type { RegisterAddress } from "./register-number.ts";
 import { isMap } from "./section.ts";
+import type { Subnet } from "./site-schema.ts";
 import type { DeadbandSpec, TypeSpec } from "./values.ts";
 import { wordsOf } from "./wording.ts";
 
 /** What a single value of the file is turned into: it is there as a whole or not at all. */
-type Leaf = RegisterAddress | RegisterRange | SerialSettings | TypeSpec | DeadbandSpec;
+type Leaf = RegisterAddress | RegisterRange | SerialSettings | TypeSpec | DeadbandSpec | Subnet;
 
 /** What is written well; a part that is missing or wrong is undefined. */
 export type Draft<T> = T extends Leaf

@@ -5,6 +5,7 @@
 import { gatewaySchema } from "./gateway-schema.ts";
 import { KEY_NOTES } from "./key-notes.ts";
 import { isMap } from "./section.ts";
+import { SITE_KEY_NOTES, siteSchema } from "./site-schema.ts";
 
 /** A schema, or a part of one. */
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -17,6 +18,18 @@ export function gatewayJsonSchema(): JsonSchema {
   };
 }
 
+/** The same of site.yaml. */
+export function siteJsonSchema(): JsonSchema {
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "site.yaml of Sallyport",
+    ...schemaOf(siteSchema, [SITE]),
+  };
+}
+
+/** Notes on the keys of site.yaml stand below this word. */
+const SITE = "site.yaml";
+
 type Path = readonly string[];
 
 /** The library's schemas are objects with `kind` and `type`; what else they hold hangs on these. */
@@ -27,7 +40,7 @@ function schemaOf(node: unknown, path: Path): JsonSchema {
   if (known.type === "exact_optional") return schemaOf(known.wrapped, path);
   const items = Array.isArray(known.pipe) ? known.pipe : undefined;
   const schema = items === undefined ? plainSchema(known, path) : pipeSchema(items, path);
-  const note = KEY_NOTES[path.join(".")];
+  const note = path[0] === SITE ? SITE_KEY_NOTES[path.slice(1).join(".")] : KEY_NOTES[path.join(".")];
   return note === undefined ? schema : { description: note, ...schema };
 }
 

@@ -20,6 +20,8 @@ export interface LoadOptions {
   readonly modelFolder?: string;
   /** Where the service manager puts passwords. */
   readonly credentialsFolder?: string | undefined;
+  /** The gateway's own key and certificate need not be there yet. */
+  readonly identityLater?: boolean;
 }
 
 type ConfigSurroundings = LineSurroundings & UplinkSurroundings;
@@ -50,8 +52,8 @@ export function checkConfig(file: string, options: LoadOptions = {}): CheckedCon
  */
 export function parseConfig(file: string, text: string, options: LoadOptions = {}): CheckedConfig {
   const models = createModelShelf(file, options.modelFolder);
-  const { board = NO_BOARD, credentialsFolder } = options;
-  const around: ConfigSurroundings = { models, board, credentialsFolder };
+  const { board = NO_BOARD, credentialsFolder, identityLater = false } = options;
+  const around: ConfigSurroundings = { models, board, credentialsFolder, identityLater };
   const inspection = inspect(parseSource(file, text), gatewaySchema);
   checkUplinks(inspection, around);
   checkLines(inspection, around);

@@ -1,5 +1,5 @@
 /** Uplinks: what their keys must be to each other, and the uplinks that come of them. */
-
+import { existsSync } from "node:fs";
 import { type Claim, claimNames, createClaims } from "./claims.ts";
 import type { Login, UplinkConfig } from "./config.ts";
 import { DEFAULTS } from "./defaults.ts";
@@ -21,10 +21,12 @@ const JSON_KEYS = ["topic", "id"] as const;
 export interface UplinkSurroundings {
   /** Where the service manager puts passwords; undefined: it does not. */
   readonly credentialsFolder: string | undefined;
+  /** Key and certificate of the gateway need not be there yet. */
+  readonly identityLater: boolean;
 }
 
 /** Everything that is wrong with uplinks beyond their single keys. */
-export function checkUplinks(inspection: Inspection<GatewayFile>, { credentialsFolder }: UplinkSurroundings): void {
+export function checkUplinks(inspection: Inspection<GatewayFile>, around: UplinkSurroundings): void {
   const { draft, document, complain } = inspection;
   const uplinks = Object.entries(draft.uplinks ?? {});
   claimNames(
@@ -43,7 +45,7 @@ export function checkUplinks(inspection: Inspection<GatewayFile>, { credentialsF
       complain,
     );
     checkLimits(uplink, draft, path, complain);
-    checkFiles(document.file, uplink, path, credentialsFolder, complain);
+    checkFiles(document.file, uplink, path, around, complain);
     claimIdentity(name, uplink, draft, claim);
   }
 }
@@ -86,19 +88,23 @@ function checkFiles(
   configFile: string,
   uplink: UplinkDraft,
   path: Path,
-  credentials: string | undefined,
+  { credentialsFolder, identityLater }: UplinkSurroundings,
   complain: Complain,
 ): void {
   const { tls = {}, login, proxy } = uplink;
   const place = (kind: FileKind, given: string) =>
-    kind === "password" ? passwordPath(configFile, given, credentials) : besideFile(configFile, given);
+    kind === "password" ? passwordPath(configFile, given, credentialsFolder) : besideFile(configFile, given);
   const needs = (kind: FileKind, given: string | undefined, key: readonly string[]) => {
     const mistake = given === undefined ? undefined : fileMistake(place(kind, given), kind);
     if (mistake !== undefined) complain([...path, ...key], mistake.wrong, mistake.remedy);
   };
+  const own = (kind: FileKind, given: string | undefined, key: readonly string[]) => {
+    const isToCome = identityLater && given !== undefined && !existsSync(besideFile(configFile, given));
+    if (!isToCome) needs(kind, given, key);
+  };
   needs("certificate", tls.ca, ["tls", "ca"]);
-  needs("certificate", tls.certificate, ["tls", "certificate"]);
-  needs("private key", tls.key, ["tls", "key"]);
+  own("certificate", tls.certificate, ["tls", "certificate"]);
+  own("private key", tls.key, ["tls", "key"]);
   needs("CRL", tls.crl, ["tls", "crl"]);
   needs("password", login?.passwordFile, ["login", "passwordFile"]);
   needs("password", proxy?.passwordFile, ["proxy", "passwordFile"]);

@@ -1,0 +1,127 @@
+/** The folder of a site: site.yaml, gateway.yaml and the files that they name, judged as a whole. */
+import { isIP } from "node:net";
+import { join } from "node:path";
+import { assert, ConfigurationError, type Problem } from "../core/errors.ts";
+import { type Board, boardNames, loadBoard } from "./board.ts";
+import type { Config } from "./config.ts";
+import { LIMITS } from "./defaults.ts";
+import { byPlace, parseSource } from "./document.ts";
+import { type Inspection, inspect } from "./draft.ts";
+import { besideFile, fileMistake, readText } from "./files.ts";
+import { type CheckedConfig, checkConfig } from "./load.ts";
+import { networkPlan, type Passage, uplinkPlan } from "./network-plan.ts";
+import { isInSubnet, type SiteFile, siteSchema } from "./site-schema.ts";
+import { listed, nearest } from "./wording.ts";
+
+/** Of WPA2 passphrases. */
+const WIFI_PASSWORD = { min: 8, max: 63 };
+const CONSOLE_PASSWORD_MIN = 8;
+
+export interface CheckedSite {
+  readonly site: SiteFile;
+  readonly board: Board;
+  readonly gateway: CheckedConfig;
+  readonly plan: readonly Passage[];
+}
+
+/**
+ * @param identityLater the board's key and certificate come when its card is written
+ * @throws ConfigurationError with every mistake of both files
+ */
+export function checkSite(folder: string, identityLater = false): CheckedSite {
+  const file = join(folder, "site.yaml");
+  const text = readText(file, LIMITS.fileBytes);
+  const missing = typeof text === "string" ? [] : [{ file, line: 1, column: 1, key: "", ...text }];
+  const inspection = inspect(parseSource(file, typeof text === "string" ? text : ""), siteSchema);
+  const board = missing.length > 0 ? undefined : knownBoard(inspection);
+  checkFiles(inspection);
+  const gateway = attempt(() =>
+    checkConfig(join(folder, "gateway.yaml"), { board: board ?? anyBoard(), identityLater }),
+  );
+  checkNetwork(inspection, gateway instanceof ConfigurationError ? [] : gateway.config.uplinks);
+  const own = missing.length > 0 ? missing : inspection.problems.toSorted(byPlace);
+  const problems: readonly Problem[] = [...own, ...(gateway instanceof ConfigurationError ? gateway.problems : [])];
+  if (gateway instanceof ConfigurationError || problems.length > 0) throw new ConfigurationError(problems);
+  const { whole } = inspection;
+  assert(whole !== undefined && board !== undefined, "a site without mistakes is incomplete");
+  return { site: whole, board, gateway, plan: networkPlan(whole, gateway.config.uplinks) };
+}
+
+function attempt(check: () => CheckedConfig): CheckedConfig | ConfigurationError {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error;
+    throw error;
+  }
+}
+
+function knownBoard({ draft, complain }: Inspection<SiteFile>): Board | undefined {
+  if (draft.board === undefined) return undefined;
+  const names = boardNames();
+  if (names.includes(draft.board)) return loadBoard(draft.board);
+  const meant = nearest(draft.board, names);
+  complain(
+    ["board"],
+    `there is no board ${draft.board}`,
+    meant === undefined ? `write ${listed(names)}` : `did you mean ${meant}?`,
+  );
+  return undefined;
+}
+
+/** The labels of all boards: while the board is not known, no label is called wrong. */
+function anyBoard(): Board {
+  const boards = boardNames().map((name) => loadBoard(name));
+  return {
+    name: "",
+    lines: Object.assign({}, ...boards.map(({ lines }) => lines)),
+    pins: Object.assign({}, ...boards.map(({ pins }) => pins)),
+  };
+}
+
+function checkFiles({ draft, document, complain }: Inspection<SiteFile>): void {
+  const password = (key: "wifi" | "console", min: number, max: number, what: string) => {
+    const given = draft[key]?.passwordFile;
+    if (given === undefined) return;
+    const path = besideFile(document.file, given);
+    const mistake = fileMistake(path, "password");
+    if (mistake !== undefined) return complain([key, "passwordFile"], mistake.wrong, mistake.remedy);
+    const text = readText(path, LIMITS.pemFileBytes);
+    const chars = typeof text === "string" ? text.replace(/\r?\n$/, "").length : min;
+    if (chars >= min && chars <= max) return;
+    complain([key, "passwordFile"], `the password in ${path} has ${chars} characters`, what);
+  };
+  password("wifi", WIFI_PASSWORD.min, WIFI_PASSWORD.max, `WPA2 wants ${WIFI_PASSWORD.min} to ${WIFI_PASSWORD.max}`);
+  password("console", CONSOLE_PASSWORD_MIN, LIMITS.textChars, `take ${CONSOLE_PASSWORD_MIN} at least`);
+}
+
+/** A fixed address brings nothing along: names, time and the way out must be told. */
+function checkNetwork({ draft, complain }: Inspection<SiteFile>, uplinks: Config["uplinks"]): void {
+  const { network, dns, ntp } = draft;
+  if (network === undefined || network === "dhcp") return;
+  if (ntp === undefined) {
+    const remedy = "add ntp: [ … ]; without the time no certificate can be judged";
+    complain(["network"], "with a fixed address nobody tells the board the time", remedy, "key");
+  }
+  const hosts = [...uplinkPlan(uplinks).map(({ to }) => to), ...written(ntp)];
+  const names = hosts.filter((host) => isIP(host) === 0);
+  if (dns === undefined && names.length > 0) {
+    complain(["network"], `nobody can look up ${listed(names)}`, "add dns: [ … ], or write addresses", "key");
+  }
+  const { address, gateway } = network;
+  if (address === undefined) return;
+  if (gateway !== undefined && !isInSubnet(gateway, address)) {
+    const wrong = `${gateway} is not in the network of ${address.address}/${address.prefix}`;
+    complain(["network", "gateway"], wrong, "mend one of both");
+  }
+  if (gateway === address.address)
+    complain(["network", "gateway"], "is the board itself", "write the router's address");
+  const outside = [...hosts, ...written(dns)].filter((host) => !isInSubnet(host, address));
+  if (gateway === undefined && outside.length > 0) {
+    complain(["network"], `there is no way to ${listed(outside)}`, "add gateway: …", "key");
+  }
+}
+
+function written(hosts: readonly (string | undefined)[] = []): readonly string[] {
+  return hosts.filter((host) => host !== undefined);
+}
