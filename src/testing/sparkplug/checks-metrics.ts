@@ -91,20 +91,24 @@ function toldOf({ isNull, value, properties }: Metric): string {
 /** As often a value is told again where it never changes. */
 const REPEATED_AFTER_MS = 600_000n;
 
-/** A value that is no change stands only before one, as the read before it: slopes would not be true without. */
+/**
+ * A value that is no change stands only before one, as the read before it: slopes would not be true without. Or a birth
+ * was first to show it, for the picture is taken when the change is known, and the change goes out all the same.
+ */
 function changesOnly(type: string): Check {
   return (stories, report) => {
-    const last = new Map<string, { readonly told: string; readonly timestamp: bigint }>();
+    const last = new Map<string, { readonly told: string; readonly timestamp: bigint; readonly type: string }>();
     eachBornMetric(stories, [...BIRTHS, type], (metric, birth, message, { connection }, story) => {
       if (metric.isHistorical === true || metric.isTransient === true) return;
       const key = `${story.name} ${connection} ${message.device} ${birth?.name}`;
       const told = toldOf(metric);
       const timestamp = metric.timestamp ?? 0n;
       const before = last.get(key);
-      last.set(key, { told, timestamp });
+      last.set(key, { told, timestamp, type: message.type });
       if (message.type !== type) return;
       const isDue = before !== undefined && timestamp - before.timestamp >= REPEATED_AFTER_MS;
-      const isChange = before?.told !== told || isDue || leadsToChange(message, metric, told);
+      const isBirths = before !== undefined && BIRTHS.includes(before.type) && before.timestamp === timestamp;
+      const isChange = before?.told !== told || isDue || isBirths || leadsToChange(message, metric, told);
       report.expect(isChange, story, message.index, `${message.device ?? "node"} ${birth?.name}: ${told} again`);
     });
   };
