@@ -194,7 +194,7 @@ describe("check", () => {
       const { code, out, err } = await run(...args);
       assert.equal(code, 64);
       assert.equal(out, "");
-      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE \[--board NAME\] \[--force\] \[--json\]\n$/);
+      assert.match(err, /^sallyport check: .*\nusage: sallyport check FILE\|FOLDER \[--board NAME\] \[--force\] \[--json\]\n$/);
     }
   });
 });
