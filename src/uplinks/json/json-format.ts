@@ -161,8 +161,8 @@ class JsonSession implements SessionFormat {
   }
 
   upkeepDueMs(): number {
-    const { clock } = this.#words;
-    if (this.#isClockNews()) return clock.monotonicMs();
+    // Not the time of now, which is later than that of whoever compares.
+    if (this.#isClockNews()) return 0;
     return Math.min(this.#statusDueMs, this.#renewals.dueMs(this.#words.clock.monotonicMs()));
   }
 

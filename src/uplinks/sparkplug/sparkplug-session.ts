@@ -32,6 +32,8 @@ import type { SparkplugTopics } from "./sparkplug-topics.ts";
 const NODE = "gateway";
 /** Refusals of commands are told no more often: a storm of commands must not become one of ours. */
 const REFUSAL_GAP_MS = 1_000;
+/** Not the time of now, which is later than that of whoever compares. */
+const OVERDUE_MS = 0;
 /** A metric in a lost stretch, at most, but for its name. */
 const LOST_METRIC_BYTES = 200;
 
@@ -184,9 +186,8 @@ export class SparkplugSession implements SessionFormat {
   }
 
   upkeepDueMs(): number {
-    const { values, clock } = this.#options;
     if (!this.#born) return Number.POSITIVE_INFINITY;
-    if (this.#toldUnsynced !== values.isUnsynced() || this.#over().length > 0) return clock.monotonicMs();
+    if (this.#toldUnsynced !== this.#options.values.isUnsynced() || this.#over().length > 0) return OVERDUE_MS;
     return this.#refusal === undefined ? Number.POSITIVE_INFINITY : this.#refusalDueMs;
   }
 
@@ -250,6 +251,7 @@ export class SparkplugSession implements SessionFormat {
     const { topics, values, bdSeq } = this.#options;
     const nowMs = this.#nowMs();
     this.#born = true;
+    this.#refusal = undefined;
     this.#toldEpoch = values.epoch();
     this.#toldUnsynced = values.isUnsynced();
     this.#book.begin();
