@@ -69,7 +69,7 @@ lines:
   bench:
     path: ${path}
     serial: 115200 8N1
-    responseTimeout: 150ms
+    responseTimeout: 800ms
     devices:
       meter: { unitId: 1, tags: { power: { holdingRegister: 10, type: float32 } } }
       pump: { unitId: 2, tags: { speed: { inputRegister: 3 } } }
@@ -102,7 +102,7 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     ["line duplicate-unit-id", () => ({ units: [1, 2, 2] })],
     ["line bias-missing", () => ({ faults: { noise: Uint8Array.of(0xff) } })],
     ["line echo", () => ({ faults: { echo: true } })],
-    ["line slow-device", () => ({ faults: { delayMs: 400 } })],
+    ["line slow-device", () => ({ faults: { delayMs: 1_100 } })],
     ["line register-refused", () => ({ faults: { exceptionCode: 2 } })],
     ["port port-missing", () => ({ path: "/dev/ttyNowhere" })],
     ["broker tls-failed", () => ({ ca: certificates.strangerCa })],
@@ -113,7 +113,8 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
   for (const [name, amiss] of faults) {
     test(`names what is amiss: ${name}`, async (t) => {
       const findings = await wrong(await site(t, amiss()));
-      assert.deepEqual(named(findings).slice(0, 1), [name]);
+      const area = name.split(" ")[0];
+      assert.deepEqual(named(findings.filter((finding) => finding.area === area)).slice(0, 1), [name]);
       for (const { todo = "" } of findings) assert.notEqual(todo, "");
     });
   }

@@ -1,4 +1,4 @@
-/** Which line is played: one of a gateway.yaml, or one device of a model. */
+/** Which lines are played: those of a gateway.yaml, or one device of a model. */
 import { resolve } from "node:path";
 import { loadBoard } from "../../config/board.ts";
 import type { LineConfig } from "../../config/config.ts";
@@ -7,7 +7,7 @@ import { ConfigurationError, EXIT, UserError } from "../../core/errors.ts";
 
 export interface FromFile {
   readonly file: string;
-  /** Absent: the only one. */
+  /** Absent: all. */
   readonly line: string | undefined;
   readonly board: string | undefined;
 }
@@ -23,17 +23,13 @@ export interface FromModel {
 const DEVICE_NAME = "device";
 
 /** @throws UserError where the file has no such line, ConfigurationError where it has mistakes */
-export function lineOfFile({ file, line, board }: FromFile): LineConfig {
+export function linesOfFile({ file, line, board }: FromFile): readonly LineConfig[] {
   const { lines } = checkConfig(file, { board: loadBoard(board) }).config;
-  const names = lines.map(({ name }) => name).join(", ");
   if (lines.length === 0) throw new UserError(`${file} has no lines; add one under lines:, or use --model`, EXIT.usage);
   const chosen = line === undefined ? lines : lines.filter(({ name }) => name === line);
-  const [only, ...others] = chosen;
-  if (only === undefined)
-    throw new UserError(`${file} has no line ${line}; write --line with one of ${names}`, EXIT.usage);
-  if (others.length > 0)
-    throw new UserError(`${file} has several lines; write --line with one of ${names}`, EXIT.usage);
-  return only;
+  if (chosen.length > 0) return chosen;
+  const names = lines.map(({ name }) => name).join(", ");
+  throw new UserError(`${file} has no line ${line}; write --line with one of ${names}`, EXIT.usage);
 }
 
 /** @throws UserError for a wrong argument, ConfigurationError where a model file has mistakes */

@@ -153,6 +153,25 @@ test("a line of gateway.yaml is played: the gateway reads every tag as good, but
   assert.ok(sink.readings.every(({ id, status }) => !id.startsWith("meter/") || status === "BadNoCommunication"));
 });
 
+test("a whole site is played, each line on a terminal of its own, by the same path every time", async (t) => {
+  const file = await siteFile(t, "/dev/none");
+  const links = join(file, "../desk");
+  for (let start = 0; start < 2; start++) {
+    const play = new Play(t, [file, "--links", links, "--json"]);
+    await play.until(/"playing","line":"RS485-1"[\s\S]*("playing","line":"RS485-2")/);
+    const [pump, other] = [await clientOn(t, join(links, "RS485-1"), 2), await clientOn(t, join(links, "RS485-2"), 1)];
+    assert.equal((await pump.readCoils(3, 1)).data.length, 8);
+    assert.equal((await other.readCoils(0, 1)).data.length, 8);
+    await assert.rejects(other.readCoils(3, 1), /exception 2/);
+    assert.equal(await play.stop(), 0);
+    const ended = play.lines().filter(({ event }) => event === "ended");
+    assert.deepEqual(
+      ended.map(({ units }) => units.map(({ requests }) => requests)),
+      [[0, 1], [2]],
+    );
+  }
+});
+
 test("two adapters on one cable: played on a serial port, and what is written stays", async (t) => {
   const [here, there] = [await openPtyPair(), await openPtyPair()];
   t.after(() => Promise.all([here.close(), there.close()]));
@@ -220,7 +239,7 @@ test("each wrong use is told with what to do, and its exit code", async (t) => {
     assert.equal(await play.ended, code, args.join(" "));
     assert.match(play.err, words);
   }
-  const several = new Play(t, [await siteFile(t, "/dev/none")]);
+  const several = new Play(t, [await siteFile(t, "/dev/none"), "--path", "/dev/none"]);
   assert.equal(await several.ended, 64);
-  assert.match(several.err, /several lines; write --line with one of RS485-1, RS485-2/);
+  assert.match(several.err, /several lines, and --path is one port; write --line with one of RS485-1, RS485-2/);
 });

@@ -1,17 +1,17 @@
-/** `sallyport simulate`: plays the devices of a line, so that whatever asks them can be tried before they are there. */
+/** `sallyport simulate`: plays the devices of a site, so that whatever asks them can be tried before they are there. */
+import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { LineConfig } from "../../config/config.ts";
-import { parseDuration, serialText } from "../../config/values.ts";
+import { parseDuration } from "../../config/values.ts";
 import { hostClock, sleep } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
-import { hostRandom } from "../../core/random.ts";
-import { SimulatedBus } from "../../testing/simulated-bus.ts";
-import { StandIn } from "../../testing/stand-in.ts";
 import type { CommandIo } from "../io.ts";
-import { lineOfFile, lineOfModel } from "./played-line.ts";
-import { RequestBook } from "./request-book.ts";
-import { faultsOf, UNIT_FAULTS, type UnitFault } from "./unit-fault.ts";
-import { openPort, openTerminal, type Wire } from "./wire.ts";
+import { jsonView, textView } from "./play-view.ts";
+import { lineOfModel, linesOfFile } from "./played-line.ts";
+import { ALL_UNITS, Stage } from "./stage.ts";
+import { UNIT_FAULTS, type UnitFault } from "./unit-fault.ts";
+import { openPort, openTerminal } from "./wire.ts";
 
 const USAGE = `usage: sallyport simulate gateway.yaml [--line NAME] [--path PORT]
        sallyport simulate --model NAME --unit N --serial "9600 8N1" [--path P]
@@ -24,15 +24,16 @@ of each tag; registers that no tag names are refused with exception 2. What is
 written to a register stays there. It connects to nothing and listens on
 nothing; only whoever opens the other end of the line can ask.
 
-  FILE            plays the devices of a line of this gateway.yaml
-  --line NAME     which line; may be left out where there is only one
+  FILE            plays every device of this gateway.yaml: a site at a desk
+  --line NAME     this line only
   --board NAME    lines may be called by the labels of this board; default:
                   $SALLYPORT_BOARD, else none
   --model NAME    plays one device of a model, or of a model file, without any
                   gateway.yaml, at --unit N and with --serial SETTINGS
   --path PORT     on this serial port, as /dev/ttyUSB1: the other end of the
-                  cable. Without it a pseudo terminal is made; its path is told
-                  and is opened like a serial port.
+                  cable. Without it a pseudo terminal is made for each line; its
+                  path is told and is opened like a serial port.
+  --links DIR     makes DIR/LINE for each of them: the same path every time
   --fault [N:]F   what goes wrong with all units, or with unit N; may be
                   repeated. silent: no answer; slow: just in time; late: after
                   the time; garbage: frames that are cut or wrong;
@@ -46,11 +47,12 @@ exit code   0 told to end, 64 wrong usage, 69 no such port or terminal,
 Try it: two adapters on one cable, or one terminal for this and one for
   sallyport simulate --model eastron-sdm630 --unit 1 --serial "9600 8N1"
 and the path it tells in gateway.yaml, as  path: /tmp/sallyport-pty-…/tty
+A whole site: path: /tmp/desk/LINE for each line in a copy of gateway.yaml, then
+  sallyport simulate desk.yaml --links /tmp/desk
 `;
 
 const SHOW_EVERY_MS = 1_000;
 const MOVE_EVERY_MS = 250;
-const CLEAR_LINE = "\x1b[K";
 
 export async function simulate(args: string[], io: CommandIo): Promise<number> {
   const options = parse(args);
@@ -58,136 +60,75 @@ export async function simulate(args: string[], io: CommandIo): Promise<number> {
     io.out(HELP);
     return EXIT.ok;
   }
-  const line = chosenLine(options, io.env.SALLYPORT_BOARD);
-  const standIns = cast(line, options.faults);
-  const wire = options.path === undefined ? await openTerminal() : await openPort(line, options.path);
+  const lines = chosenLines(options, io.env.SALLYPORT_BOARD);
+  checkFaults(lines, options.faults);
+  const stages: Stage[] = [];
   try {
-    return await play(line, standIns, wire, options, io);
+    for (const line of lines) {
+      const wire = options.path === undefined ? await openTerminal() : await openPort(line, options.path);
+      stages.push(new Stage(line, wire, options.faults));
+      if (options.links !== undefined) link(options.links, line.name, wire.path);
+    }
+    return await play(stages, options, io);
   } finally {
-    await wire.close();
+    await Promise.all(stages.map((stage) => stage.end()));
+    if (options.links !== undefined)
+      for (const { line } of stages) rmSync(join(options.links, line.name), { force: true });
   }
 }
 
-/** Answers until it is told to end, its time is over or the wire is lost. */
-async function play(
-  line: LineConfig,
-  standIns: readonly StandIn[],
-  wire: Wire,
-  { forMs, json }: Options,
-  io: CommandIo,
-): Promise<number> {
+/** Answers until it is told to end, its time is over or a wire is lost. */
+async function play(stages: readonly Stage[], { forMs, json }: Options, io: CommandIo): Promise<number> {
   const clock = hostClock;
   const beganMs = clock.monotonicMs();
-  const book = new RequestBook(line.devices);
-  const devices = standIns.map(({ device }) => device);
-  const bus = new SimulatedBus({
-    devices,
-    clock,
-    send: (bytes) => wire.send(bytes),
-    onExchange: (exchange) => book.note(exchange, clock.monotonicMs()),
-  });
-  wire.onData = (bytes) => {
-    book.heard(bytes.length);
-    bus.receive(bytes);
-  };
-  const show = json ? jsonView(line, wire, book, io) : textView(line, wire, book, io);
-  let lost: string | undefined;
-  void wire.lost.then((reason) => {
-    lost = reason;
-  });
+  const show = json ? jsonView(stages, io) : textView(stages, io);
   show.begin();
   let shownMs = beganMs;
   for (;;) {
     const nowMs = clock.monotonicMs();
-    for (const standIn of standIns) standIn.move(nowMs - beganMs);
+    for (const stage of stages) stage.move(nowMs - beganMs);
+    const lost = stages.find((stage) => stage.lost !== undefined)?.lost;
     const isOver = io.signal.aborted || lost !== undefined || nowMs - beganMs >= forMs;
     if (isOver || nowMs - shownMs >= SHOW_EVERY_MS) {
       show.update(isOver);
       shownMs = nowMs;
     }
-    if (isOver) break;
+    if (lost !== undefined) throw new UserError(`${lost}; plug the adapter in and start again`, EXIT.io);
+    if (isOver) return EXIT.ok;
     await sleep(clock, Math.min(MOVE_EVERY_MS, forMs));
   }
-  bus.stop();
-  if (lost !== undefined) throw new UserError(`${lost}; plug the adapter in and start again`, EXIT.io);
-  return EXIT.ok;
 }
 
-interface View {
-  begin(): void;
-  /** At most once a second, and once at the end. */
-  update(isLast: boolean): void;
-}
-
-/** On a terminal the table stays in its place; elsewhere it is written once, at the end. */
-function textView({ name, serial, devices }: LineConfig, wire: Wire, book: RequestBook, io: CommandIo): View {
-  let shownLines = 0;
-  return {
-    begin() {
-      const units = devices.map((device) => `${device.name} (unit ${device.unitId})`).join(", ");
-      io.out(`playing line ${name}, ${serialText(serial)}: ${units}\n`);
-      io.out(wire.isTerminal ? `open this as the serial port: ${wire.path}\n` : `on ${wire.path}\n`);
-      if (io.isTerminal) this.update(false);
-    },
-    update(isLast) {
-      if (!io.isTerminal && !isLast) return;
-      const lines = book
-        .table(io.columns, hostClock.monotonicMs())
-        .split("\n")
-        .slice(0, Math.max(1, io.rows - 1));
-      if (!io.isTerminal) {
-        io.out(lines.join("\n"));
-        return;
-      }
-      const up = shownLines > 0 ? `\x1b[${shownLines}A\r` : "";
-      io.out(up + lines.map((text) => `${text}${CLEAR_LINE}`).join("\n"));
-      shownLines = lines.length - 1;
-    },
-  };
-}
-
-function jsonView({ name, serial, devices }: LineConfig, wire: Wire, book: RequestBook, io: CommandIo): View {
-  const tell = (content: object) => io.out(`${JSON.stringify(content)}\n`);
-  let told = 0;
-  return {
-    begin() {
-      const units = devices.map(({ unitId, name: device, tags }) => ({ unitId, device, tags: tags.length }));
-      tell({ event: "playing", line: name, serial: serialText(serial), path: wire.path, units });
-    },
-    update(isLast) {
-      if (!isLast && book.revision() === told) return;
-      told = book.revision();
-      const nowMs = hostClock.monotonicMs();
-      const units = book.units().map(({ lastAtMs, ...unit }) => ({
-        ...unit,
-        lastAskedAgoMs: unit.lastAsked === null ? null : Math.round(nowMs - lastAtMs),
-      }));
-      const doubt = book.doubt();
-      tell({ event: isLast ? "ended" : "asked", units, ...(doubt !== "" && { doubt }) });
-    },
-  };
-}
-
-function cast(line: LineConfig, faults: ReadonlyMap<number, UnitFault>): readonly StandIn[] {
-  const units = line.devices.map(({ unitId }) => unitId);
-  const stray = [...faults.keys()].find((unitId) => unitId !== ALL_UNITS && !units.includes(unitId));
-  if (stray !== undefined) {
-    throw new UserError(`--fault: unit ${stray} is not on this line; it has ${units.join(", ")}`, EXIT.usage);
+/** The same name for the same line at each start, so that a gateway.yaml can name it. */
+function link(folder: string, name: string, path: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    rmSync(join(folder, name), { force: true });
+    symlinkSync(path, join(folder, name));
+  } catch (error) {
+    throw new UserError(`cannot make ${join(folder, name)}: ${messageOf(error)}; give --links another folder`, EXIT.io);
   }
-  return line.devices.map((device) => {
-    const fault = faults.get(device.unitId) ?? faults.get(ALL_UNITS);
-    return new StandIn(device, faultsOf(fault, line, device, hostRandom));
-  });
 }
 
-function chosenLine(options: Options, board: string | undefined): LineConfig {
-  const { file, model, unitId, serial } = options;
-  if (file !== undefined) return lineOfFile({ file, line: options.line, board: options.board ?? board });
-  return lineOfModel({ model: model ?? "", unitId: unitId ?? "", serial: serial ?? "" });
+function checkFaults(lines: readonly LineConfig[], faults: ReadonlyMap<number, UnitFault>): void {
+  const units = lines.flatMap((line) => line.devices.map(({ unitId }) => unitId));
+  const stray = [...faults.keys()].find((unitId) => unitId !== ALL_UNITS && !units.includes(unitId));
+  if (stray === undefined) return;
+  const what = lines.length > 1 ? "these lines" : "this line";
+  throw new UserError(`--fault: unit ${stray} is not on ${what}; it has ${units.join(", ")}`, EXIT.usage);
 }
 
-/** Broadcasts go to this unit id, so no device can have it. */
-const ALL_UNITS = 0;
+function chosenLines(options: Options, board: string | undefined): readonly LineConfig[] {
+  const { file, model, unitId, serial, path } = options;
+  if (file === undefined) return [lineOfModel({ model: model ?? "", unitId: unitId ?? "", serial: serial ?? "" })];
+  const lines = linesOfFile({ file, line: options.line, board: options.board ?? board });
+  if (path === undefined || lines.length === 1) return lines;
+  const names = lines.map(({ name }) => name).join(", ");
+  throw new UserError(
+    `${file} has several lines, and --path is one port; write --line with one of ${names}`,
+    EXIT.usage,
+  );
+}
 
 interface Options {
   readonly file: string | undefined;
@@ -197,6 +138,8 @@ interface Options {
   readonly unitId: string | undefined;
   readonly serial: string | undefined;
   readonly path: string | undefined;
+  /** A folder for a link a line. */
+  readonly links: string | undefined;
   /** By unit id, or for all. */
   readonly faults: ReadonlyMap<number, UnitFault>;
   readonly forMs: number;
@@ -216,6 +159,7 @@ function parse(args: string[]): Options {
         unit: { type: "string" },
         serial: { type: "string" },
         path: { type: "string" },
+        links: { type: "string" },
         fault: { type: "string", multiple: true, default: [] },
         for: { type: "string" },
         json: { type: "boolean", default: false },
@@ -234,6 +178,7 @@ function parse(args: string[]): Options {
       unitId: values.unit,
       serial: values.serial,
       path: values.path,
+      links: values.links,
       faults: new Map(values.fault.map(parseFault)),
       forMs: values.for === undefined ? Number.POSITIVE_INFINITY : parseDuration(values.for),
     };
