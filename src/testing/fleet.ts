@@ -180,7 +180,7 @@ class Fleet {
 }
 
 /** Its log must not cost more than its work; each connection is told. */
-function quietConfiguration(port: number, dir: string): string {
+export function quietConfiguration(port: number, dir: string): string {
   return [
     "persistence true",
     `persistence_location ${dir}/`,

@@ -64,7 +64,11 @@ export class MemoryQueue implements UplinkQueue, Intake {
   async read(from: number, upTo: number, maxSamples: number): Promise<Batch> {
     this.reads += 1;
     const to = Math.max(from - 1, Math.min(upTo, this.newest()));
-    const found = this.#samples.slice(Math.max(0, from - 1), to).filter(({ number }) => this.#isPending(number));
+    const found: NumberedSample[] = [];
+    for (let number = Math.max(1, from); number <= to && found.length <= maxSamples; number++) {
+      const sample = this.#samples[number - 1];
+      if (sample !== undefined && this.#isPending(number)) found.push(sample);
+    }
     const samples = found.slice(0, maxSamples);
     if (samples.some(({ takenInMs }) => takenInMs === undefined)) await sleep(this.#clock, this.fileDelayMs);
     if (this.unreadable) {
