@@ -160,14 +160,13 @@ export const isConnack = (entry: Entry) => packetOf(entry)?.cmd === "connack";
 /** Whether entries of the second session of a story with a host begin here. */
 export const onSecond = (entry: Entry) => entry.kind !== "mark" && entry.connection === 2;
 
-/** Data of a device right before what was marked. */
-export function dataBefore(what: string): Break {
+/** What was marked was so long before, from the first births on. */
+export function markedEarly(what: string): Break {
   return five((made) => {
-    const data = made.entries.find((entry) => isOf(entry, "DDATA"));
-    made.edit((entry) => {
-      const isHere = entry.kind === "mark" && entry.mark.what === what && data !== undefined;
-      return isHere ? [{ ...data, atMs: entry.atMs }, entry] : [entry];
-    });
+    const mark = made.entries.find((entry) => entry.kind === "mark" && entry.mark.what === what);
+    const birth = made.entries.find((entry) => isOf(entry, "DBIRTH"));
+    if (mark === undefined || birth === undefined) throw new Error("nothing to move");
+    made.edit((entry) => (entry === birth ? [entry, { ...mark, atMs: entry.atMs }] : entry === mark ? [] : [entry]));
   });
 }
 
@@ -183,6 +182,6 @@ export const lateData = five((made) => {
   const data = made.entries.find((entry) => isOf(entry, "DDATA"));
   made.edit((entry) => {
     const isCommand = publishTopic(entry) === "spBv1.0/g/NCMD/n5" && data !== undefined;
-    return isCommand && made.entries.indexOf(entry) > 100 ? [entry, { ...data, atMs: entry.atMs + 1_000 }] : [entry];
+    return isCommand && made.entries.indexOf(entry) > 100 ? [entry, { ...data, atMs: entry.atMs + 3_000 }] : [entry];
   });
 });

@@ -2,12 +2,12 @@
 import { type Check, DATA, type Report } from "./check.ts";
 import { bdSeqOf } from "./checks-session.ts";
 import type { Metric } from "./payload-decoder.ts";
-import { silentDevices } from "./silence.ts";
+import { deadDevices, silentDevices } from "./silence.ts";
 import type { HeardMessage, SentMessage, Session, Story } from "./story.ts";
 
 const REBIRTH = "Node Control/Rebirth";
 /** A payload made before the command arrived may still be on its way. */
-const IN_FLIGHT_MS = 500;
+const IN_FLIGHT_MS = 2_000;
 /** Whoever asks so soon after a birth is answered together with all who ask in that time; data go on until then. */
 const COALESCED_MS = 5_000;
 
@@ -68,11 +68,11 @@ const rebirthStopsData = eachRebirth(({ story, session, command }, birth, report
 
 const rebirthBearsAll = eachRebirth(({ story, session }, birth, report) => {
   const silent = silentDevices(story, birth.index);
-  const dead = session.sent.filter((m) => m.type === "DDEATH" && m.index < birth.index).map((m) => m.device);
+  const dead = deadDevices(session, birth.index);
   const following = session.sent.filter(({ index }) => index > birth.index);
   const data = following.findIndex(({ type }) => !["DBIRTH"].includes(type));
   const born = following.slice(0, data < 0 ? undefined : data).map(({ device }) => device);
-  const missing = story.site.devices.filter((d) => !silent.has(d) && !dead.includes(d) && !born.includes(d));
+  const missing = story.site.devices.filter((d) => !silent.has(d) && !dead.has(d) && !born.includes(d));
   report.expect(missing.length === 0, story, birth.index, `Rebirth without DBIRTH of ${missing.join(", ")}`);
 });
 

@@ -67,7 +67,7 @@ function eachHostLoss(check: (loss: StateMessage, hosted: Hosted, report: Report
 }
 
 /** A payload made before the news arrived may still be on its way. */
-const IN_FLIGHT_MS = 500;
+const IN_FLIGHT_MS = 2_000;
 
 const lossTellsNdeath = eachHostLoss((loss, { story, session }, report) => {
   const after = session.sent.filter(({ index }) => index > loss.index);

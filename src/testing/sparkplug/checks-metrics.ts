@@ -120,8 +120,8 @@ function leadsToChange({ payload }: SentMessage, metric: Metric, told: string): 
   return later.some((m) => m.name === metric.name && m.alias === metric.alias && toldOf(m) !== told);
 }
 
-/** A read may have been on its way when the values came to a stand. */
-const IN_FLIGHT_MS = 1_500;
+/** A reply may have been on its way when the values came to a stand. */
+const IN_FLIGHT_MS = 1_000;
 
 const standingIsSilence: Check = (stories, report) => {
   for (const story of stories) {
@@ -132,8 +132,9 @@ const standingIsSilence: Check = (stories, report) => {
       report.look();
       eachSent([story], ["DDATA"], (message, _, from) => {
         const within = message.index > index && message.index < moves.index;
-        if (!within || message.atMs - atMs < IN_FLIGHT_MS) return;
-        const live = message.payload?.metrics.filter((metric) => metric.isHistorical !== true) ?? [];
+        if (!within) return;
+        const late = (metric: Metric) => Number(metric.timestamp ?? 0n) - atMs > IN_FLIGHT_MS;
+        const live = message.payload?.metrics.filter((metric) => metric.isHistorical !== true && late(metric)) ?? [];
         report.expect(live.length === 0, from, message.index, `DDATA of ${message.device}, whose values stand`);
       });
     }

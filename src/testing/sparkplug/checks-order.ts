@@ -1,6 +1,6 @@
 /** Sequence numbers, the order of births and data, and when it was sent. */
 import { ALL, type Check, DATA, eachSent, eachSession } from "./check.ts";
-import { silentDevices } from "./silence.ts";
+import { deadDevices, silentDevices } from "./silence.ts";
 import type { SentMessage, Session, Story } from "./story.ts";
 
 const SEQ_COUNT = 256n;
@@ -125,14 +125,14 @@ const dbirthNamesItsNode: Check = (stories, report) =>
 
 /** Only a device that was lost when the node was born may be born amid data. */
 const dbirthsFollowNbirth: Check = (stories, report) =>
-  eachSession(stories, ({ sent }, story) => {
+  eachSession(stories, (session, story) => {
     let born = new Set<string>();
     let excused = new Set<string>();
     let data = false;
-    for (const { type, device = "", index } of sent) {
+    for (const { type, device = "", index } of session.sent) {
       if (type === "NBIRTH") {
         born = new Set();
-        excused = silentDevices(story, index);
+        excused = new Set([...silentDevices(story, index), ...deadDevices(session, index)]);
         data = false;
       }
       if (DATA.includes(type)) data = true;
@@ -144,24 +144,23 @@ const dbirthsFollowNbirth: Check = (stories, report) =>
   });
 
 const ndataAfterBirths: Check = (stories, report) =>
-  eachSession(stories, ({ sent }, story) => {
+  eachSession(stories, (session, story) => {
+    const { sent } = session;
     for (const [i, message] of sent.entries()) {
       if (message.type !== "NDATA") continue;
       const nbirth = sent.slice(0, i).findLastIndex(({ type }) => type === "NBIRTH");
-      const missing = nbirth < 0 ? ["the node"] : unborn(story, sent, nbirth, message);
+      const missing = nbirth < 0 ? ["the node"] : unborn(story, session, nbirth, message);
       report.expect(missing.length === 0, story, message.index, `NDATA before the birth of ${missing.join(", ")}`);
     }
   });
 
 /** Devices that answered when the node was born and that this message came before. */
-function unborn(story: Story, sent: readonly SentMessage[], nbirth: number, message: SentMessage): readonly string[] {
-  const birth = sent[nbirth];
-  const excused = silentDevices(story, birth?.index ?? 0);
-  const isBorn = (device: string) =>
-    sent.some(
-      (m) => m.type === "DBIRTH" && m.device === device && m.index > (birth?.index ?? 0) && m.index < message.index,
-    );
-  return story.site.devices.filter((device) => !excused.has(device) && !isBorn(device));
+function unborn(story: Story, session: Session, nbirth: number, message: SentMessage): readonly string[] {
+  const { sent } = session;
+  const from = sent[nbirth]?.index ?? 0;
+  const excused = new Set([...silentDevices(story, from), ...deadDevices(session, from)]);
+  const born = sent.filter(({ type, index }) => type === "DBIRTH" && index > from && index < message.index);
+  return story.site.devices.filter((device) => !excused.has(device) && !born.some((birth) => birth.device === device));
 }
 
 const ddataAfterBirths: Check = (stories, report) =>

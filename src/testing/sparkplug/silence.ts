@@ -1,4 +1,4 @@
-import type { Story } from "./story.ts";
+import type { Session, Story } from "./story.ts";
 
 /** Devices that did not answer when this entry was written, or had just begun to. */
 export function silentDevices(story: Story, index: number): Set<string> {
@@ -21,4 +21,15 @@ function answered(story: Story, device: string, from: number, to: number): boole
   return story.sessions.some(({ sent }) =>
     sent.some((m) => m.type === "DBIRTH" && m.device === device && m.index > from && m.index < to),
   );
+}
+
+/** Devices that this session has told as dead, and not as born again. */
+export function deadDevices({ sent }: Session, index: number): Set<string> {
+  const dead = new Set<string>();
+  for (const { type, device = "", index: at } of sent) {
+    if (at >= index) break;
+    if (type === "DDEATH") dead.add(device);
+    if (type === "DBIRTH") dead.delete(device);
+  }
+  return dead;
 }
