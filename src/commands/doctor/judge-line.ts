@@ -137,10 +137,25 @@ function share(seen: readonly Seen[], wanted: readonly Seen[]): number {
   return seen.length === 0 ? 0 : seen.filter((each) => wanted.includes(each)).length / seen.length;
 }
 
+const WORDS: Readonly<Record<Seen, string>> = {
+  good: "good",
+  refused: "refused",
+  late: "late",
+  silent: "without answer",
+  breaks: "answered by zeros",
+  headless: "without their first bytes",
+  ringed: "with stray bytes",
+  twice: "answered twice",
+  collided: "answered by too much",
+  damaged: "damaged",
+  foreign: "answered by another unit",
+  garbage: "answered by garbage",
+};
+
 /** `6 requests: 4 good, 2 damaged` */
 function patternText(seen: readonly Seen[]): string {
   const counts = SEEN.map((kind) => [kind, seen.filter((each) => each === kind).length] as const);
-  const told = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${kind}`);
+  const told = counts.filter(([, count]) => count > 0).map(([kind, count]) => `${count} ${WORDS[kind]}`);
   return `${seen.length} requests: ${told.join(", ")}`;
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import type { LineConfig, SerialSettings } from "../../config/config.ts";
 import type { SerialLine } from "../../sources/modbus/serial-line.ts";
@@ -7,7 +8,7 @@ import { ModbusDevice } from "../../testing/modbus-device.ts";
 import { rtuFrame, takeRequest } from "../../testing/modbus-wire.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { passWhile } from "../../testing/virtual-wait.ts";
-import type { Finding } from "./finding.ts";
+import { type Finding, findingText } from "./finding.ts";
 import { judgeLine } from "./judge-line.ts";
 import { otherSettings, testLine } from "./line-test.ts";
 
@@ -139,6 +140,16 @@ const FAULTS: readonly (readonly [name: string, subjects: readonly string[], sit
 ];
 
 describe("doctor at a line", () => {
+  test("the README shows what doctor says", async () => {
+    const twice: Cable = (reply, { unitId }) =>
+      unitId === 2 ? [...at(reply), ...at(reply, REPLY_AFTER_MS + 9)] : at(reply);
+    const sound = await diagnose({});
+    const findings = [...sound, ...(await diagnose({ cable: twice })), ...(await diagnose({ cable: DAMAGE }))];
+    const screen = findings.map((finding) => findingText(finding, 80)).join("");
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+    assert.ok(readme.includes(screen), `README.md does not have:\n${screen}`);
+  });
+
   test("says nothing of a healthy one", async () => {
     const findings = await diagnose({});
     assert.deepEqual(

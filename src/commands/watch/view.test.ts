@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { STATUSES, type Status } from "../../core/quality.ts";
 import type { StatusContent, TagStatus } from "../../diagnostics/status-file.ts";
@@ -9,8 +10,8 @@ import { draw, FIRST_VIEW, onKey, type Picture, rowsOf, type View } from "./view
 const NOW_MS = Date.UTC(2026, 10, 22, 12, 4, 33);
 const SIZE = { columns: 80, rows: 24 };
 
-function tag(name: string, value: TagStatus["value"], status: Status = "Good", ageS = 1): TagStatus {
-  return { name, value, units: "kWh", status, words: STATUSES[status].words, timestamp: NOW_MS - ageS * 1_000 };
+function tag(name: string, value: TagStatus["value"], units: string, status: Status = "Good", ageS = 1): TagStatus {
+  return { name, value, units, status, words: STATUSES[status].words, timestamp: NOW_MS - ageS * 1_000 };
 }
 
 function counters(name: string, requests: number, replies: number, lost = false): DeviceReport {
@@ -32,9 +33,12 @@ function status(seconds: number, requests: number, replies: number, depth = 0, r
     timestamp: NOW_MS + seconds * 1_000,
     epoch: 3,
     devices: [
-      { name: "meter", tags: [tag("energy", 12_345.678_91), tag("voltage", 230, "UncertainLastUsableValue", 40)] },
-      { name: "pump", tags: [tag("speed", 1_490.5, "BadNoCommunication", 7_300), tag("on", true)] },
-      { name: "gateway", tags: [tag("process/rssBytes", 5)] },
+      {
+        name: "meter",
+        tags: [tag("energy", 12_345.678_91, "kWh"), tag("voltage", 230, "V", "UncertainLastUsableValue", 40)],
+      },
+      { name: "pump", tags: [tag("speed", 1_490.5, "rpm", "BadNoCommunication", 7_300), tag("on", true, "")] },
+      { name: "gateway", tags: [tag("process/rssBytes", 5, "B")] },
     ],
     lines: [{ ...line, foreignFrames: 0, noiseBytes: 0, devices }],
     uplinks: [uplink(depth, replayed)],
@@ -64,11 +68,19 @@ const pressed = (keys: readonly string[]) => keys.reduce<View>(onKey, FIRST_VIEW
 const ids = (view: View) => rowsOf(view, status(0, 0, 0)).map(({ id }) => id);
 
 describe("watch", () => {
+  test("the README shows what watch shows", () => {
+    const screen = draw(FIRST_VIEW, picture(status(-10, 0, 0, 5_000, 0), status(0, 200, 198, 3_000, 2_000)), SIZE).join(
+      "\n",
+    );
+    const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+    assert.ok(readme.includes(screen), `README.md does not have:\n${screen}`);
+  });
+
   test("says in words what is not ok, marks it, and puts its last value into brackets", () => {
     const lines = draw(FIRST_VIEW, picture(status(0, 0, 0)), SIZE);
     assert.equal(
       lines.find((line) => line.includes("pump/speed")),
-      "!pump/speed                          (1490.5) kWh    no answer               2 h",
+      "!pump/speed                          (1490.5) rpm    no answer               2 h",
     );
     assert.match(
       lines.find((line) => line.includes("meter/energy")) ?? "",
