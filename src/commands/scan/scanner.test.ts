@@ -5,6 +5,7 @@ import type { SerialSettings } from "../../config/config.ts";
 import { parseConfig } from "../../config/load.ts";
 import { modelNames, showModel } from "../../config/model.ts";
 import { parseSerial, serialText } from "../../config/values.ts";
+import { seededRandom } from "../../core/random.ts";
 import { Bus } from "../../sources/modbus/bus.ts";
 import { ALL_UNITS, FIELD_SETTINGS, isSame, planScan, scanMs } from "../../sources/modbus/scan-plan.ts";
 import { lineConfig } from "../../testing/modbus-config.ts";
@@ -141,7 +142,8 @@ test("what is left is told truly all the while, and the find comes early", async
 });
 
 test("P7: a scan that is called off ends with what it has", async () => {
-  const { result } = await search([{ serial: "9600 8N1", device: new ModbusDevice(2) }], { stopAt: 20 });
+  const { result, progress } = await search([{ serial: "9600 8N1", device: new ModbusDevice(2) }], { stopAt: 20 });
+  assert.equal(progress.at(-1)?.asked, 20, "and at once");
   assert.equal(result.complete, false);
   assert.deepEqual(
     result.found.map(({ unitId }) => unitId),
@@ -192,4 +194,16 @@ test("a device that says nothing of itself is never taken for a model that it is
   }
   assert.deepEqual(wrong, []);
   assert.ok(named >= 15, `${named} of ${modelNames().length}`);
+});
+
+test("a device that answers anything with anything is taken for no model", async () => {
+  const random = seededRandom(3);
+  const device = new ModbusDevice(1);
+  device.faults = ({ functionCode }) => (functionCode === 17 ? { exceptionCode: 1 } : {});
+  for (const table of ["holdingRegister", "inputRegister"] as const) {
+    device.set(table, 0, ...Array.from({ length: 60_000 }, () => Math.floor(random.next() * 65_536)));
+  }
+  const site = [{ serial: "9600 8N1", device }];
+  const { result } = await search(site, { settings: FIELD_SETTINGS.slice(0, 1), units: [1] });
+  assert.equal(result.found[0]?.identity.model, null);
 });
