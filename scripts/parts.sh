@@ -5,7 +5,7 @@
 #   scripts/parts.sh [part...]      without a part: all that `npm test` needs
 set -euo pipefail
 
-readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze)
+readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze sfdisk mkfs.fat mcopy debugfs)
 readonly BROKERS=(mosquitto rabbitmq-server)
 readonly APT_LOCK_WAIT_S=120
 readonly EXIT_UNAVAILABLE=69
@@ -20,6 +20,10 @@ packages_of() {
     libmodbus) echo libmodbus-dev ;;
     protoc) echo protobuf-compiler ;;
     script) echo bsdutils ;;
+    sfdisk) echo fdisk ;;
+    mkfs.fat) echo dosfstools ;;
+    mcopy) echo mtools ;;
+    debugfs) echo e2fsprogs ;;
     setpriv) echo util-linux ;;
     systemd-analyze) echo systemd ;;
     *) echo "$1" ;;

@@ -1,0 +1,323 @@
+#!/usr/bin/env bash
+# Writes an image and a site to a card. It refuses whatever could be the wrong disk, or a card that still holds data,
+# asks before it erases, reads back what it wrote, and keeps no key on this machine.
+#
+#   scripts/flash.sh --image gateway.img --public-key maker.pub --site site/ --device /dev/sdX
+#   scripts/flash.sh --fleet fleet.csv --template site/ --image … --device /dev/sdX        see fleet.sh
+set -euo pipefail
+export LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+readonly EXIT_USAGE=64 EXIT_DATA=65 EXIT_UNAVAILABLE=69 EXIT_IO=74 EXIT_REFUSED=77
+readonly SECTOR=512 BLOCK=4M
+# What first boot reads on the FAT partition, and where the data partition keeps what is the gateway's own.
+readonly SITE_FOLDER=site STATE_FOLDER=sallyport
+# No site is larger: its files are text.
+readonly SITE_MAX_KB=4096
+# Where an ext file system says that it is one.
+readonly EXT_MAGIC_AT=1080 EXT_MAGIC=53ef
+
+usage() {
+  cat <<'TEXT'
+usage: flash.sh --image FILE --site DIR --device DISK [options]
+
+Erases DISK (or a file) and writes the image and the site to it.
+
+  --public-key FILE    FILE.sha256.sig of the image must be signed with it (Ed25519)
+  --unsigned           take an image that nobody signed
+  --key-on-board       the board makes its own key; its request lies on the card after first boot
+  --sign-command CMD   gets a certificate request on its input and prints the certificate
+  --erase-outbox       the card's outbox may be erased, whatever no broker has of it
+  --fixed-disk NAME    DISK is no removable medium, and NAME (sdb, nvme0n1, loop3) is meant
+  --yes                do not ask
+  --help
+
+exit code   0 written, 64 usage, 65 image or site wrong, 69 a program is missing,
+            74 what was read back differs, 77 refused
+The image is to be a plain one (not compressed) with three partitions: FAT, root, data.
+TEXT
+}
+
+fail() {
+  echo "flash: $2" >&2
+  exit "$1"
+}
+
+refuse() { fail "$EXIT_REFUSED" "$1. Nothing was written."; }
+say() { echo "flash: $*"; }
+
+image='' site='' device='' public_key='' sign_command='' fixed_disk='' unsigned=no key_on_board=no erase_outbox=no yes=no
+
+parse() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --image | --site | --device | --public-key | --sign-command | --fixed-disk)
+        [ $# -ge 2 ] || fail "$EXIT_USAGE" "$1 needs a value"
+        printf -v "$(tr - _ <<<"${1#--}")" %s "$2"
+        shift 2
+        ;;
+      --unsigned | --key-on-board | --erase-outbox | --yes)
+        printf -v "$(tr - _ <<<"${1#--}")" yes
+        shift
+        ;;
+      --help) usage && exit 0 ;;
+      *) fail "$EXIT_USAGE" "there is no option $1; --help lists them" ;;
+    esac
+  done
+  if [ -z "$image" ] || [ -z "$site" ] || [ -z "$device" ]; then
+    fail "$EXIT_USAGE" "--image, --site and --device are needed"
+  fi
+  if [ "$key_on_board" = yes ] && [ -n "$sign_command" ]; then
+    fail "$EXIT_USAGE" "--sign-command signs a key made here; with --key-on-board there is none"
+  fi
+}
+
+need_programs() {
+  local program missing=()
+  for program in dd sha256sum sfdisk mcopy mmd debugfs openssl blockdev losetup; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  [ ${#missing[@]} -eq 0 ] || fail "$EXIT_UNAVAILABLE" "missing: ${missing[*]}. On Debian and Ubuntu:
+  sudo apt-get install coreutils fdisk mtools e2fsprogs openssl util-linux"
+}
+
+# ── what is to be written ──────────────────────────────────────────────────────────────────────────────────────────
+
+# Start of a partition in bytes; nothing where there is none. Read from the table: the kernel needs no node for it.
+start_of() {
+  local sectors
+  sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^[^:]*[^0-9]$2 : start= *([0-9]+),.*/\1/p")
+  [ -z "$sectors" ] || echo $((sectors * SECTOR))
+}
+
+check_image() {
+  [ -f "$image" ] || fail "$EXIT_DATA" "there is no image $image"
+  image_bytes=$(stat --dereference --format=%s "$image")
+  fat_at=$(start_of "$image" 1) root_at=$(start_of "$image" 2) data_at=$(start_of "$image" 3)
+  if [ -z "$fat_at" ] || [ -z "$root_at" ] || [ -z "$data_at" ]; then
+    fail "$EXIT_DATA" "$image has no three partitions"
+  fi
+  say "reading $image"
+  image_sum=$(sha256sum <"$image" | cut -d' ' -f1)
+  if [ -n "$public_key" ]; then
+    check_signature
+  elif [ "$unsigned" = no ]; then
+    fail "$EXIT_DATA" "give --public-key, so that a foreign image is not taken for ours, or --unsigned"
+  fi
+}
+
+# The checksum is what is signed: no program here can sign gigabytes with Ed25519.
+check_signature() {
+  local told
+  openssl pkeyutl -verify -pubin -inkey "$public_key" -rawin -in "$image.sha256" -sigfile "$image.sha256.sig" \
+    >/dev/null 2>&1 || fail "$EXIT_DATA" "the signature of $image.sha256 is missing or not by $public_key"
+  told=$(cut -d' ' -f1 <"$image.sha256")
+  [ "$told" = "$image_sum" ] || fail "$EXIT_DATA" "$image is not what was signed"
+}
+
+check_site() {
+  local file
+  for file in site.yaml gateway.yaml; do
+    [ -f "$site/$file" ] || fail "$EXIT_DATA" "$site has no $file"
+  done
+  [ "$(du -sk "$site" | cut -f1)" -le "$SITE_MAX_KB" ] || fail "$EXIT_DATA" "$site is larger than $SITE_MAX_KB kB"
+  hostname=$(sed -nE 's/^hostname: *"?([A-Za-z0-9-]+).*/\1/p' "$site/site.yaml" | head -n 1)
+  [ -n "$hostname" ] || fail "$EXIT_DATA" "$site/site.yaml has no hostname"
+  if [ -n "${SALLYPORT:-}" ] || command -v sallyport >/dev/null; then
+    # shellcheck disable=SC2086 # a command with its arguments
+    ${SALLYPORT:-sallyport} check --without-key "$site" >/dev/null || fail "$EXIT_DATA" "mend $site first"
+  else
+    say "NOT CHECKED: there is no sallyport on this machine to check $site with"
+  fi
+}
+
+# ── where it is to be written ──────────────────────────────────────────────────────────────────────────────────────
+
+check_device() {
+  if [ -f "$device" ]; then
+    [ -z "$(losetup --associated "$device")" ] || refuse "$device is in use as a loop device"
+    device_bytes=$(stat --dereference --format=%s "$device")
+    name=$(basename "$device")
+  else
+    [ -b "$device" ] || refuse "$device is neither a disk nor a file"
+    check_disk "$(basename "$(readlink --canonicalize "$device")")"
+  fi
+  if [ ! -r "$device" ] || [ ! -w "$device" ]; then refuse "this user may not write $device; use sudo"; fi
+  [ "$device_bytes" -ge "$image_bytes" ] ||
+    refuse "$device holds $((device_bytes / 1000000)) MB, and the image needs $((image_bytes / 1000000)) MB"
+  [ "$(readlink --canonicalize "$image")" != "$(readlink --canonicalize "$device")" ] || refuse "$device is the image"
+  check_outbox
+}
+
+check_disk() {
+  local node sys=/sys/class/block/$1
+  name=$1
+  [ ! -e "$sys/partition" ] || refuse "$device is a partition; name the whole disk"
+  for node in "$sys" "$sys/$name"*; do
+    [ ! -e "$node/dev" ] || check_idle "$node"
+  done
+  if [ "$name" != "$fixed_disk" ] && ! is_removable "$sys"; then
+    refuse "$device is no removable medium; if it is meant, say --fixed-disk $name"
+  fi
+  device_bytes=$(blockdev --getsize64 "$device")
+  [ "$device_bytes" -gt 0 ] || refuse "there is no card in $device"
+}
+
+# A card in a built-in reader, or a module in USB boot mode, does not call itself removable.
+is_removable() {
+  [ "$(cat "$1/removable")" = 1 ] || [[ $(readlink --canonicalize "$1") =~ /(usb|mmc)[0-9_-] ]]
+}
+
+# A disk, or a partition of it: nobody uses it.
+check_idle() {
+  local at node=/dev/${1##*/}
+  while read -r at; do
+    case $at in
+      / | /boot* | /usr* | /var* | /home*) refuse "$node is part of this machine's system, at $at" ;;
+      *) refuse "$node is mounted at $at; unmount it" ;;
+    esac
+  done < <(awk -v dev="$(cat "$1/dev")" '$3 == dev { print $5 }' /proc/self/mountinfo)
+  ! grep -q "^${node}[[:space:]]" /proc/swaps || refuse "$node is this machine's swap"
+  [ -z "$(ls "$1/holders" 2>/dev/null)" ] || refuse "$node is part of another disk (RAID, LVM or encryption)"
+}
+
+# An outbox on the card may hold what no broker has. Nothing on a laptop can tell, so any outbox counts.
+check_outbox() {
+  local at magic found
+  [ "$erase_outbox" = no ] || return 0
+  at=$(start_of "$device" 3)
+  [ -n "$at" ] || return 0
+  magic=$(dd if="$device" bs=1 skip=$((at + EXT_MAGIC_AT)) count=2 status=none | od -An -tx1 | tr -d ' \n')
+  [ "$magic" = "$EXT_MAGIC" ] || return 0
+  debugfs -R 'stat /' "$device?offset=$at" 2>/dev/null | grep -q 'Type: directory' ||
+    refuse "the data partition of $device cannot be read; if it may be lost, say --erase-outbox"
+  found=$(debugfs -R "stat /$STATE_FOLDER/outbox.db" "$device?offset=$at" 2>/dev/null | grep -c 'Type: regular' || true)
+  [ "$found" -eq 0 ] || refuse "$device holds an outbox, and no broker may have what is in it. Let its gateway deliver it,
+  or save it (sallyport export); if it may be lost, say --erase-outbox"
+}
+
+confirm() {
+  local answer=''
+  say "this erases $device: $((device_bytes / 1000000)) MB $(cat "/sys/class/block/$name/device/model" 2>/dev/null || true)"
+  sfdisk --list "$device" 2>/dev/null | grep "^$device" | sed 's/^/         /' || true
+  say "and writes $image and $site ($hostname)"
+  [ "$yes" = no ] || return 0
+  printf 'flash: type %s to go on: ' "$name"
+  read -r answer || true
+  [ "$answer" = "$name" ] || refuse "$name was not typed"
+}
+
+# ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+write_image() {
+  say "writing"
+  dd if="$image" of="$device" bs="$BLOCK" conv=notrunc,fsync status=progress || fail "$EXIT_IO" "writing failed"
+  say "reading back"
+  [ ! -b "$device" ] || blockdev --flushbufs "$device"
+  [ "$(head --bytes="$image_bytes" "$device" | sha256sum | cut -d' ' -f1)" = "$image_sum" ] ||
+    fail "$EXIT_IO" "what was read back differs: the card is bad, or smaller than it says. Take another one"
+}
+
+# Nobody else on this machine may see a key, and it never reaches a disk.
+make_workspace() {
+  umask 077
+  work=$(mktemp --directory --tmpdir="$([ -d /dev/shm ] && echo /dev/shm || echo "${TMPDIR:-/tmp}")" flash.XXXXXX)
+  trap 'rm -rf "$work"' EXIT
+}
+
+make_identity() {
+  serial=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
+  fingerprint="made on the board"
+  [ "$key_on_board" = no ] || return 0
+  openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/gateway.key" 2>/dev/null ||
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/gateway.key" 2>/dev/null
+  openssl req -new -key "$work/gateway.key" -subj "/CN=$hostname/serialNumber=$serial" -out "$work/gateway.csr"
+  fingerprint=$(openssl pkey -in "$work/gateway.key" -pubout -outform DER | sha256sum | cut -d' ' -f1)
+  [ -n "$sign_command" ] || return 0
+  bash -c "$sign_command" <"$work/gateway.csr" >"$work/gateway.pem" || fail "$EXIT_DATA" "the sign command failed"
+  [ "$(openssl x509 -in "$work/gateway.pem" -noout -pubkey 2>/dev/null | openssl pkey -pubin -outform DER 2>/dev/null |
+    sha256sum | cut -d' ' -f1)" = "$fingerprint" ] || fail "$EXIT_DATA" "the certificate is not for this key"
+}
+
+write_site() {
+  local fat="$device@@$fat_at"
+  export TZ=UTC MTOOLS_SKIP_CHECK=1
+  mkdir "$work/$SITE_FOLDER"
+  cp -R "$site/." "$work/$SITE_FOLDER/"
+  date --utc +%Y-%m-%dT%H:%M:%SZ >"$work/$SITE_FOLDER/flashed"
+  echo "$serial" >"$work/$SITE_FOLDER/serial"
+  if [ "$key_on_board" = yes ]; then echo "$hostname" >"$work/$SITE_FOLDER/key-on-board"; fi
+  # A request that was not signed here is fetched from the card.
+  if [ -e "$work/gateway.csr" ] && [ ! -e "$work/gateway.pem" ]; then
+    cp "$work/gateway.csr" "$work/$SITE_FOLDER/gateway.csr"
+  fi
+  mdeltree -i "$fat" "::$SITE_FOLDER" 2>/dev/null || true
+  mcopy -Q -s -i "$fat" "$work/$SITE_FOLDER" :: || fail "$EXIT_IO" "the site could not be written"
+  mkdir "$work/back"
+  mcopy -Q -s -n -i "$fat" "::$SITE_FOLDER" "$work/back/" || fail "$EXIT_IO" "the site could not be read back"
+  diff -r "$work/$SITE_FOLDER" "$work/back/$SITE_FOLDER" >/dev/null || fail "$EXIT_IO" "the site was read back differently"
+}
+
+# Straight into the file system: no mount, no copy on this machine.
+write_key() {
+  local data="$device?offset=$data_at" file owner
+  [ "$key_on_board" = no ] || return 0
+  owner=$(debugfs -R 'cat /etc/passwd' "$device?offset=$root_at" 2>/dev/null | awk -F: '$1 == "sallyport" { print $3, $4 }')
+  {
+    echo "mkdir /$STATE_FOLDER"
+    echo "mkdir /$STATE_FOLDER/tls"
+    for file in gateway.key gateway.pem; do
+      [ -e "$work/$file" ] || continue
+      echo "rm /$STATE_FOLDER/tls/$file"
+      echo "write $work/$file /$STATE_FOLDER/tls/$file"
+      echo "sif /$STATE_FOLDER/tls/$file mode 0100600"
+      echo "sif /$STATE_FOLDER/tls/$file uid ${owner%% *}"
+      echo "sif /$STATE_FOLDER/tls/$file gid ${owner##* }"
+    done
+  } >"$work/commands"
+  [ -n "$owner" ] || sed -i '/ [ug]id /d' "$work/commands"
+  debugfs -w -f "$work/commands" "$data" >/dev/null 2>&1 || fail "$EXIT_IO" "the key could not be written"
+  for file in gateway.key gateway.pem; do
+    [ -e "$work/$file" ] || continue
+    debugfs -R "cat /$STATE_FOLDER/tls/$file" "$data" 2>/dev/null | cmp -s - "$work/$file" ||
+      fail "$EXIT_IO" "$file was read back differently"
+  done
+}
+
+label() {
+  local password='none: nobody can log in' file
+  file=$(sed -nE 's/^console:.*passwordFile: *"?([^" }]+).*/\1/p' "$site/site.yaml" | head -n 1)
+  if [ -n "$file" ] && [ -f "$site/$file" ]; then password=$(head -n 1 "$site/$file"); fi
+  cat <<TEXT
+
+  ┌─────────────────────────────────────────────
+  │ name         $hostname
+  │ serial       $serial
+  │ fingerprint  $fingerprint
+  │ console      $password
+  └─────────────────────────────────────────────
+TEXT
+}
+
+main() {
+  case " $* " in
+    *' --fleet '*) exec "$(dirname "$0")/fleet.sh" "$@" ;;
+  esac
+  parse "$@"
+  need_programs
+  check_image
+  check_site
+  check_device
+  confirm
+  make_workspace
+  # Before the card is erased: a command that fails must cost nothing.
+  make_identity
+  write_image
+  write_site
+  write_key
+  sync "$device"
+  label
+  say "done: put the card into the board"
+}
+
+main "$@"

@@ -1,0 +1,315 @@
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const FLASH = fileURLToPath(new URL("../../scripts/flash.sh", import.meta.url));
+const MIB = 1_048_576;
+/** Of the image made here: a FAT, a root and a data partition. */
+const PARTS_MIB = { table: 1, fat: 2, root: 2, data: 2 };
+const FAT_AT = PARTS_MIB.table * MIB;
+const ROOT_AT = FAT_AT + PARTS_MIB.fat * MIB;
+const DATA_AT = ROOT_AT + PARTS_MIB.root * MIB;
+const IMAGE_BYTES = DATA_AT + PARTS_MIB.data * MIB;
+const CARD_BYTES = IMAGE_BYTES + 3 * MIB;
+const USER = "970";
+const NO_ROOT = "this user may not make loop devices; run it as root";
+
+const run = promisify(execFile);
+/** Debian keeps the tools of file systems out of an ordinary user's path. */
+const ENV = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+const tool = (program: string, ...args: string[]) => run(program, args, { env: ENV });
+
+let dir = "";
+const at = (name: string) => join(dir, name);
+
+interface Outcome {
+  readonly code: number | null;
+  readonly said: string;
+}
+
+async function flash(args: readonly string[], { answer = "", check = "true", wrap = [] as readonly string[] } = {}) {
+  const [program = "", ...rest] = [...wrap, "bash", FLASH, ...args];
+  const child = spawn(program, rest, { env: { ...ENV, SALLYPORT: check }, stdio: ["pipe", "pipe", "pipe"] });
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
+  child.stdin.on("error", () => undefined).end(answer);
+  const [code] = await once(child, "close");
+  return { code, said } satisfies Outcome;
+}
+
+const given = (device: string) => [
+  "--image",
+  at("image"),
+  "--public-key",
+  at("maker.pub"),
+  "--site",
+  at("site"),
+  "--device",
+  device,
+];
+
+/** A card that was never used, as a file. */
+async function card(name: string, bytes = CARD_BYTES): Promise<string> {
+  await writeFile(at(name), "");
+  await truncate(at(name), bytes);
+  return at(name);
+}
+
+async function dump(device: string, offset: number, path: string): Promise<string> {
+  return (await tool("debugfs", "-R", `cat ${path}`, `${device}?offset=${offset}`)).stdout;
+}
+
+async function onFat(device: string, path: string): Promise<string> {
+  return (await tool("mtype", "-i", `${device}@@${FAT_AT}`, `::${path}`)).stdout;
+}
+
+async function makeImage(): Promise<void> {
+  await mkdir(join(at("root"), "etc"), { recursive: true });
+  await writeFile(
+    join(at("root"), "etc", "passwd"),
+    `root:x:0:0::/:/bin/sh\nsallyport:x:${USER}:${USER}::/:/bin/false\n`,
+  );
+  const parts = [
+    ["fat", PARTS_MIB.fat, "mkfs.fat", "-n", "BOOT"],
+    ["rootfs", PARTS_MIB.root, "mke2fs", "-q", "-t", "ext4", "-d", at("root")],
+    ["data", PARTS_MIB.data, "mke2fs", "-q", "-t", "ext4"],
+  ] as const;
+  await card("image", IMAGE_BYTES);
+  const sizes = parts.map(([, mib]) => `size=${mib}MiB, type=83`);
+  await run(
+    "bash",
+    ["-c", `printf 'label: dos\\nstart=1MiB, ${sizes.join("\\n")}\\n' | sfdisk -q "$1"`, "-", at("image")],
+    { env: ENV },
+  );
+  let offset = PARTS_MIB.table;
+  for (const [name, mib, program, ...args] of parts) {
+    await card(name, mib * MIB);
+    await tool(program, ...args, at(name));
+    await tool("dd", `if=${at(name)}`, `of=${at("image")}`, "bs=1M", `seek=${offset}`, "conv=notrunc", "status=none");
+    offset += mib;
+  }
+  await tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", at("maker.key"));
+  await tool("openssl", "pkey", "-in", at("maker.key"), "-pubout", "-out", at("maker.pub"));
+  await run("bash", ["-c", 'cd "$1" && sha256sum image > image.sha256', "-", dir]);
+  await tool(
+    "openssl",
+    "pkeyutl",
+    "-sign",
+    "-inkey",
+    at("maker.key"),
+    "-rawin",
+    "-in",
+    at("image.sha256"),
+    "-out",
+    at("image.sha256.sig"),
+  );
+}
+
+async function makeSite(): Promise<void> {
+  await mkdir(join(at("site"), "tls"), { recursive: true });
+  await writeFile(
+    join(at("site"), "site.yaml"),
+    "version: 1\nhostname: pump-house-3\nconsole: { passwordFile: console.password }\n",
+  );
+  await writeFile(join(at("site"), "gateway.yaml"), "version: 1\n");
+  await writeFile(join(at("site"), "console.password"), "geheimnis\n");
+  await writeFile(join(at("site"), "tls", "ca.pem"), "a CA\n");
+}
+
+before(async () => {
+  dir = await mkdtemp(join(tmpdir(), "sallyport-flash-"));
+  await makeImage();
+  await makeSite();
+});
+
+after(() => rm(dir, { recursive: true }));
+
+/** As a loop device; undefined where this user may not. */
+async function attach(path: string): Promise<string | undefined> {
+  return await tool("losetup", "--find", "--show", path).then(
+    ({ stdout }) => stdout.trim(),
+    () => undefined,
+  );
+}
+
+describe("flash.sh", () => {
+  test("writes image, site, time and key, and shows a label", async () => {
+    const device = await card("good");
+    const sign = `openssl x509 -req -signkey '${at("maker.key")}' -days 1 2>/dev/null`;
+    const { code, said } = await flash([...given(device), "--sign-command", sign], { answer: "good\n" });
+    assert.equal(code, 65, said);
+    assert.match(said, /the certificate is not for this key/);
+    assert.equal(
+      (await readFile(device)).every((byte) => byte === 0),
+      true,
+      "the card is untouched",
+    );
+
+    const done = await flash(given(device), { answer: "good\n" });
+    assert.equal(done.code, 0, done.said);
+    assert.match(
+      done.said,
+      /name +pump-house-3\n.*serial +[0-9a-f]{8}\n.*fingerprint +[0-9a-f]{64}\n.*console +geheimnis\n/,
+    );
+    assert.equal(await onFat(device, "/site/tls/ca.pem"), "a CA\n");
+    assert.match(await onFat(device, "/site/flashed"), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$/);
+    assert.match(await onFat(device, "/site/gateway.csr"), /BEGIN CERTIFICATE REQUEST/);
+    assert.match(await dump(device, DATA_AT, "/sallyport/tls/gateway.key"), /BEGIN PRIVATE KEY/);
+    const stat = await tool("debugfs", "-R", "stat /sallyport/tls/gateway.key", `${device}?offset=${DATA_AT}`);
+    assert.match(stat.stdout, new RegExp(`Mode: +0600[^]*User: +${USER} +Group: +${USER}`));
+    await tool("e2fsck", "-f", "-n", `${device}?offset=${DATA_AT}`);
+  });
+
+  test("takes the certificate that the sign command gives, or leaves the key to the board", async () => {
+    const device = await card("signed");
+    await tool(
+      "openssl",
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-subj",
+      "/CN=ca",
+      "-keyout",
+      at("ca.key"),
+      "-out",
+      at("ca.pem"),
+    );
+    const sign = `openssl x509 -req -CA '${at("ca.pem")}' -CAkey '${at("ca.key")}' -CAcreateserial -days 1 2>/dev/null`;
+    const signed = await flash([...given(device), "--yes", "--sign-command", sign]);
+    assert.equal(signed.code, 0, signed.said);
+    assert.match(await dump(device, DATA_AT, "/sallyport/tls/gateway.pem"), /BEGIN CERTIFICATE-/);
+    await assert.rejects(onFat(device, "/site/gateway.csr"));
+
+    const onBoard = await flash([...given(device), "--yes", "--key-on-board"]);
+    assert.equal(onBoard.code, 0, onBoard.said);
+    assert.match(onBoard.said, /fingerprint +made on the board/);
+    assert.equal(await onFat(device, "/site/key-on-board"), "pump-house-3\n");
+    assert.equal(await dump(device, DATA_AT, "/sallyport/tls/gateway.key"), "");
+  });
+
+  test("P8: a card with an outbox is refused, unless it may be lost", async () => {
+    const device = await card("used");
+    await copyFile(at("image"), device);
+    await truncate(device, CARD_BYTES);
+    const put = (text: string) => tool("debugfs", "-w", "-R", text, `${device}?offset=${DATA_AT}`);
+    await put("mkdir /sallyport");
+    await put(`write ${at("maker.pub")} /sallyport/outbox.db`);
+    const refused = await flash([...given(device), "--yes"]);
+    assert.equal(refused.code, 77);
+    assert.match(refused.said, /holds an outbox/);
+    assert.notEqual(await dump(device, DATA_AT, "/sallyport/outbox.db"), "");
+    const told = await flash([...given(device), "--yes", "--erase-outbox"]);
+    assert.equal(told.code, 0, told.said);
+    // The data partition is there, and nobody can read it.
+    await tool(
+      "dd",
+      "if=/dev/urandom",
+      `of=${device}`,
+      "bs=1",
+      "count=56",
+      `seek=${DATA_AT + 1_024}`,
+      "conv=notrunc",
+      "status=none",
+    );
+    const unreadable = await flash([...given(device), "--yes"]);
+    assert.equal(unreadable.code, 77);
+    assert.match(unreadable.said, /cannot be read/);
+  });
+
+  test("an image that nobody signed, or that is another one, is refused", async () => {
+    const device = await card("unsigned");
+    const args = (image: string, ...more: string[]) => [
+      "--image",
+      at(image),
+      "--site",
+      at("site"),
+      "--device",
+      device,
+      "--yes",
+      ...more,
+    ];
+    assert.match((await flash(args("image"))).said, /give --public-key/);
+    await copyFile(at("image"), at("other"));
+    assert.match((await flash(args("other", "--public-key", at("maker.pub")))).said, /missing or not by/);
+    for (const part of [".sha256", ".sha256.sig"]) await copyFile(at(`image${part}`), at(`other${part}`));
+    await tool(
+      "dd",
+      "if=/dev/urandom",
+      `of=${at("other")}`,
+      "bs=1",
+      "count=8",
+      `seek=${ROOT_AT}`,
+      "conv=notrunc",
+      "status=none",
+    );
+    assert.match((await flash(args("other", "--public-key", at("maker.pub")))).said, /is not what was signed/);
+    assert.match((await flash(args("maker.pub", "--unsigned"))).said, /has no three partitions/);
+    assert.equal((await flash(args("image", "--unsigned"))).code, 0);
+  });
+
+  test("a site with mistakes, one without its files, and a wrong answer cost nothing", async () => {
+    const device = await card("untouched");
+    assert.equal((await flash([...given(device), "--yes"], { check: "false" })).code, 65);
+    const bare = ["--image", at("image"), "--unsigned", "--device", device, "--yes"];
+    assert.match((await flash([...bare, "--site", at("root")])).said, /has no site\.yaml/);
+    const answered = await flash(given(device), { answer: "yes\n" });
+    assert.equal(answered.code, 77);
+    assert.match(answered.said, /untouched was not typed/);
+    assert.equal((await flash([...given(device), "--frobnicate"])).code, 64);
+    assert.equal((await flash(["--image", at("image")])).code, 64);
+    assert.equal(
+      (await readFile(device)).every((byte) => byte === 0),
+      true,
+    );
+  });
+
+  test("what is too small, no disk, or the image itself is refused", async () => {
+    assert.match(
+      (await flash([...given(await card("small", IMAGE_BYTES - MIB)), "--yes"])).said,
+      /holds 6 MB, and the image needs 7 MB/,
+    );
+    assert.match((await flash([...given("/dev/null"), "--yes"])).said, /neither a disk nor a file/);
+    assert.match((await flash([...given(at("image")), "--yes"])).said, /is the image/);
+  });
+
+  test("a disk that is mounted, the system's, in use or not removable is refused", async (t) => {
+    const file = await card("disk");
+    const device = await attach(file);
+    if (device === undefined) return t.skip(NO_ROOT);
+    t.after(async () => {
+      await tool("partx", "--delete", device).catch(() => undefined);
+      await tool("losetup", "--detach", device);
+    });
+    const named = [...given(device), "--yes", "--fixed-disk", basename(device)];
+    assert.match((await flash([...given(file), "--yes"])).said, /in use as a loop device/);
+    assert.match(
+      (await flash([...given(device), "--yes"])).said,
+      /no removable medium; if it is meant, say --fixed-disk loop\d+/,
+    );
+    assert.match((await flash([...given(device), "--yes", "--fixed-disk", "sda"])).said, /no removable medium/);
+
+    await tool("mke2fs", "-q", "-F", "-t", "ext4", device);
+    // In a mount namespace of its own: nothing of this machine changes.
+    const mountedAt = (place: string) => ["unshare", "--mount", "bash", "-c", `mount ${device} ${place} && "$@"`, "-"];
+    assert.match((await flash(named, { wrap: mountedAt(at("root")) })).said, /is mounted at .*root; unmount it/);
+    assert.match((await flash(named, { wrap: mountedAt("/boot") })).said, /part of this machine's system, at \/boot/);
+    const done = await flash(named);
+    assert.equal(done.code, 0, done.said);
+    assert.equal(await onFat(device, "/site/tls/ca.pem"), "a CA\n");
+
+    await tool("partx", "--add", device);
+    assert.match((await flash([...given(`${device}p3`), "--yes"])).said, /is a partition; name the whole disk/);
+    const part = ["unshare", "--mount", "bash", "-c", `mount ${device}p3 ${at("root")} && "$@"`, "-"];
+    assert.match((await flash(named, { wrap: part })).said, /p3 is mounted at/);
+  });
+});
