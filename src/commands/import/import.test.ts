@@ -21,6 +21,7 @@ const KEPWARE = `\ufeffTag Name,Address,Data Type,Respect Data Type,Client Acces
 "Flow",400501,Short,1,R/W,1000,Square Root,0,100,0,10,,,,,,\r
 "Odd","400601.15H",String,1,RO,1000,,,,,,,,,,,\r
 "total",40303,DWord,1,RO,1000,,,,,,,,,,,\r
+"Return",40310,Short,1,RO,1000,,,,,,,,,,,1\r
 `;
 
 const FLOWS = JSON.stringify([
@@ -128,6 +129,7 @@ describe("sallyport import", () => {
       "Total holdingRegister 300 uint32 CDAB   1000",
       "Flow holdingRegister 500 int16 CDAB   1000",
       "total-2 holdingRegister 302 uint32 CDAB   1000",
+      "Return holdingRegister 309 int16 CDAB -1  1000",
     ]);
   });
 
@@ -145,7 +147,7 @@ describe("sallyport import", () => {
       /^device-1: KEPServerEX keeps the byte order with the device/m,
     ])
       assert.match(told, wanted);
-    assert.match(err, /^carried over: 1 line, 1 device, 8 tags\nNOT CARRIED OVER, OR DIFFERENT\n/);
+    assert.match(err, /^carried over: 1 line, 1 device, 9 tags\nNOT CARRIED OVER, OR DIFFERENT\n/);
     for (const line of err.split("\n")) assert.ok(line.length <= 80, line);
   });
 

@@ -121,6 +121,12 @@ describe("watch", () => {
     assert.equal(picture(status(10, 0, 0, 10), status(0, 0, 0, 5)).rates.uplink("cloud").drainS, undefined);
   });
 
+  test("counts anew after a restart, whose counters begin at nothing", () => {
+    const restarted = [status(1, 10, 10), status(2, 30, 30)].map((each) => ({ ...each, epoch: 4 }));
+    const { rates } = picture(status(0, 1_000, 1_000), ...restarted);
+    assert.deepEqual(rates.line("RS485-1"), { requestsPerS: 20, failedPercent: 0 });
+  });
+
   test("a gateway that has ended leaves its last picture, said to be that", () => {
     const last = { ...picture(status(0, 0, 0)), isFresh: false, nowMs: NOW_MS + 12_000 };
     assert.match(draw(FIRST_VIEW, last, SIZE)[0] ?? "", /NOT RUNNING for 12 s/);
