@@ -84,6 +84,8 @@ class Way {
   readonly ledger = new Ledger();
   /** The longest that a live value took since this was set to 0. */
   worstLiveMs = 0;
+  /** When the newest value that has arrived as live was set. */
+  newestLiveMs = 0;
   uplink: Uplink | undefined;
   observer: Subscriber | undefined;
 
@@ -100,7 +102,10 @@ class Way {
     if (stage === "history") return;
     // Each value is the moment at which it was set.
     const nowMs = hostClock.monotonicMs();
-    for (const { v } of message.values) this.worstLiveMs = Math.max(this.worstLiveMs, nowMs - Number(v));
+    for (const { v } of message.values) {
+      this.worstLiveMs = Math.max(this.worstLiveMs, nowMs - Number(v));
+      this.newestLiveMs = Math.max(this.newestLiveMs, Number(v));
+    }
   }
 
   async begin(trouble: Trouble): Promise<void> {
@@ -250,12 +255,15 @@ class Site {
     await rm(this.#dir, { recursive: true, force: true });
   }
 
-  #judge({ broker, ledger, worstLiveMs, uplink }: Way, historyBefore: number, during: string): void {
+  #judge({ broker, ledger, worstLiveMs, newestLiveMs, uplink }: Way, historyBefore: number, during: string): void {
+    const silentMs = hostClock.monotonicMs() - newestLiveMs;
     const history = ledger.summary().history - historyBefore;
     this.#worstLiveMs = Math.max(this.#worstLiveMs, worstLiveMs);
     const { state } = uplink?.report() ?? {};
     if (state !== "connected") this.#faults.push(`${broker.name} is ${state} while ${during}`);
     if (history > 0) this.#faults.push(`${broker.name} got ${history} values late while ${during}`);
+    if (silentMs > LIVE_LIMIT_MS)
+      this.#faults.push(`${broker.name} has had nothing for ${silentMs} ms while ${during}`);
     if (worstLiveMs > LIVE_LIMIT_MS) this.#faults.push(`${broker.name} waited ${worstLiveMs} ms while ${during}`);
   }
 
