@@ -162,7 +162,7 @@ describe("flash.sh", () => {
     assert.match(await onFat(device, "/site/gateway.csr"), /BEGIN CERTIFICATE REQUEST/);
     assert.match(await dump(device, DATA_AT, "/sallyport/tls/gateway.key"), /BEGIN PRIVATE KEY/);
     const stat = await tool("debugfs", "-R", "stat /sallyport/tls/gateway.key", `${device}?offset=${DATA_AT}`);
-    assert.match(stat.stdout, new RegExp(`Mode: +0600[^]*User: +${USER} +Group: +${USER}`));
+    assert.match(stat.stdout, new RegExp(`Mode: +0600.*User: +${USER} +Group: +${USER}`, "s"));
     await tool("e2fsck", "-f", "-n", `${device}?offset=${DATA_AT}`);
   });
 
@@ -311,5 +311,80 @@ describe("flash.sh", () => {
     assert.match((await flash([...given(`${device}p3`), "--yes"])).said, /is a partition; name the whole disk/);
     const part = ["unshare", "--mount", "bash", "-c", `mount ${device}p3 ${at("root")} && "$@"`, "-"];
     assert.match((await flash(named, { wrap: part })).said, /p3 is mounted at/);
+  });
+
+  describe("of a fleet", () => {
+    const column = (name: string) => `\${${name}}`;
+    const TEMPLATE = `version: 1\nhostname: ${column("name")}\nnetwork: { address: ${column("address")}/24 }\n`;
+    const fleet = (device: string, ...more: string[]) => [
+      ...["--fleet", at("fleet.csv"), "--template", at("template"), "--image", at("image"), "--unsigned"],
+      ...["--device", device, "--yes", ...more],
+    ];
+
+    before(async () => {
+      await mkdir(at("template"));
+      await writeFile(join(at("template"), "site.yaml"), TEMPLATE);
+      await writeFile(join(at("template"), "gateway.yaml"), "version: 1\n");
+    });
+
+    test("each row gets its card, and a stopped fleet goes on where it was", async () => {
+      const device = await card("fleet-card");
+      await writeFile(at("fleet.csv"), "name,address\r\npump-1,10.0.0.1\r\npump-2,10.0.0.2\r\n");
+      const first = await flash(fleet(device), { answer: "\n" });
+      assert.equal(first.code, 64, first.said);
+      assert.match(first.said, /stopped before pump-2/);
+      assert.match(await onFat(device, "/site/site.yaml"), /hostname: pump-1\nnetwork: \{ address: 10\.0\.0\.1\/24 \}/);
+      assert.match(
+        await readFile(at("fleet.csv"), "utf8"),
+        /^name,address,result\npump-1,10\.0\.0\.1,written 20\S+Z\npump-2,10\.0\.0\.2,\n$/,
+      );
+
+      const second = await flash(fleet(device), { answer: "\n" });
+      assert.equal(second.code, 0, second.said);
+      assert.match(second.said, /pump-1 was written/);
+      assert.match(await onFat(device, "/site/site.yaml"), /hostname: pump-2/);
+      assert.equal((await flash(fleet(device, "--only", "pump-1"), { answer: "\n" })).code, 0);
+      assert.match(await onFat(device, "/site/site.yaml"), /hostname: pump-1/);
+      assert.match(await readFile(join(at("template"), "site.yaml"), "utf8"), /\$\{name\}/);
+    });
+
+    test("a card that is refused is told in the table, and nothing follows", async () => {
+      await writeFile(at("fleet.csv"), "name,address\npump-1,10.0.0.1\npump-2,10.0.0.2\n");
+      const { code, said } = await flash(fleet("/dev/null"), { answer: "\n\n" });
+      assert.equal(code, 77);
+      assert.match(said, /pump-1 was not written; start again to go on/);
+      assert.match(
+        await readFile(at("fleet.csv"), "utf8"),
+        /^pump-1,10\.0\.0\.1,failed with 77\npump-2,10\.0\.0\.2,\n/m,
+      );
+    });
+
+    test("every row is checked before the first card is touched", async () => {
+      const device = await card("fleet-untouched");
+      for (const [table, complaint] of [
+        ["name,address\na,1\na,2\n", /the name a is there twice/],
+        ["name,address\na,1\nb\n", /row 2 has 2 cells, and there are 3 columns/],
+        ["name,address\na,1\nb,\n", /row 2, address: "" is empty/],
+        ['name,address\na,1\nb,"2"\n', /row 2, address: ""2"" is empty, or has other/],
+        ["name,adress\na,1\n", /a: there is no such column for site\.yaml/],
+        ["nam,address\na,1\n", /has no column name/],
+        ["name,address\n", /has no rows/],
+      ] as const) {
+        await writeFile(at("fleet.csv"), table);
+        const { code, said } = await flash(fleet(device), { answer: "\n\n" });
+        assert.equal(code, 65, said);
+        assert.match(said, complaint);
+      }
+      await writeFile(at("fleet.csv"), "name,address\na,1\nb,2\n");
+      assert.match(
+        (await flash(fleet(device), { answer: "\n", check: "false" })).said,
+        /the row a gives a site with mistakes.*the row b/s,
+      );
+      assert.match((await flash(fleet(device, "--only", "c"))).said, /no row is called c/);
+      assert.equal(
+        (await readFile(device)).every((byte) => byte === 0),
+        true,
+      );
+    });
   });
 });
