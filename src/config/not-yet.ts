@@ -14,15 +14,6 @@ interface NotYet {
 }
 
 const NOT_YET: readonly NotYet[] = [
-  {
-    key: "uplinks.*.format",
-    values: ["sparkplug"],
-    instead: "run refuses this uplink; use json",
-    refused: true,
-  },
-  { key: "uplinks.*.primaryHost", instead: "the uplink waits for no host" },
-  { key: "uplinks.*.node", instead: "it is for Sparkplug" },
-  { key: "uplinks.*.sparkplug", instead: "it is for Sparkplug" },
   { key: "lines.*.devices.*.tags.*.writable", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.change.*.writable", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.tags.*.unsigned", instead: "nothing remote can write" },

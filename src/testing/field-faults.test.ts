@@ -1,6 +1,5 @@
 /** What happens in a cabinet, seen from the far end: through serialport, the service, TLS and a real broker. */
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { afterEach, describe, test } from "node:test";
 import { FieldSite, type FieldSiteOptions } from "./field-site.ts";
@@ -179,14 +178,5 @@ describe("the service itself", () => {
     await s.seen("it is Good", (r) => isGood(r, "pump/value", 7));
     assert.match(s.broker.log(), /Received PUBLISH from site-gateway-cloud/);
     assert.doesNotMatch(s.broker.log(), /Received SUBSCRIBE from site-gateway-cloud/);
-  });
-
-  test("a format that this version does not speak is refused with its place, before anything is touched", async () => {
-    const s = await open();
-    const yaml = s.uplinkYaml().replace("{ servers", "{ format: sparkplug, servers");
-    const gateway = s.runGateway(await s.configure(yaml));
-    assert.equal(await gateway.ended(), 78);
-    assert.match(gateway.log(), /gateway\.yaml:4:\d+ uplinks\.cloud\.format: not in this version/);
-    assert.equal(existsSync(s.stateDir), false);
   });
 });
