@@ -69,10 +69,11 @@ const io: CommandIo = {
   isTerminal: process.stdout.isTTY === true,
   hasKeyboard: process.stdin.isTTY === true,
   get columns() {
-    return process.stdout.columns ?? COLUMNS_DEFAULT;
+    // A serial console tells 0.
+    return process.stdout.columns || COLUMNS_DEFAULT;
   },
   get rows() {
-    return process.stdout.rows ?? ROWS_DEFAULT;
+    return process.stdout.rows || ROWS_DEFAULT;
   },
   env: process.env,
   signal: stopping.signal,

@@ -38,6 +38,8 @@ export function checkPort(machine: Machine, line: LineConfig, gateways: readonly
 }
 
 function missing(machine: Machine, path: string): Ailment {
+  const isBluetooth = /ttyAMA\d+$/.test(path) && machine.names("/sys/class/bluetooth").length > 0;
+  if (isBluetooth) return bluetooth(path);
   const there = [
     ...machine.names(BY_ID).map((name) => `${BY_ID}/${name}`),
     ...machine.names("/sys/class/tty").flatMap((tty) => {
@@ -51,6 +53,16 @@ function missing(machine: Machine, path: string): Ailment {
     found: `${path} is not there`,
     means: "the adapter is not plugged in, has another name, or its driver or overlay is not loaded",
     todo: `plug it in, or mend \`path\` in gateway.yaml: ${instead}`,
+  };
+}
+
+function bluetooth(path: string): Ailment {
+  return {
+    name: "port-bluetooth",
+    verdict: "FAULT",
+    found: `Bluetooth has the UART of ${path}`,
+    means: "by default a Raspberry Pi 3 or 4 gives its full UART to Bluetooth, and the header the mini-UART",
+    todo: "dtoverlay=disable-bt in /boot/firmware/config.txt, systemctl disable hciuart, and restart",
   };
 }
 
@@ -72,6 +84,7 @@ function checkHolders(machine: Machine, line: string, file: string, pids: readon
   }
   return pids.map((pid) => {
     const program = machine.text(`/proc/${pid}/comm`) || "a program";
+    if (/^(hci|bt)attach/.test(program)) return ailing("port", line, bluetooth(file), `process ${pid}, ${program}`);
     const isLogin = /getty|login/.test(program);
     const ailment = {
       name: isLogin ? "port-getty" : "port-held",

@@ -92,6 +92,12 @@ const CASES: readonly (readonly [string, Files, (m: Machine) => readonly Finding
   ["memory-low", { "/proc/meminfo": "MemTotal:  1000000 kB\nMemAvailable:  40000 kB\n" }, checkBoard],
   ["port-console", { "/proc/cmdline": "console=ttyUSB0,115200 root=/dev/x\n" }, port],
   ["port-getty", { "/proc/80/fd/0": "→/dev/ttyUSB0", "/proc/80/comm": "agetty\n" }, port],
+  ["port-bluetooth", { "/proc/80/fd/0": "→/dev/ttyUSB0", "/proc/80/comm": "hciattach\n" }, port],
+  [
+    "port-bluetooth",
+    { "/sys/class/bluetooth/hci0/type": "" },
+    (m) => checkPort(m, lineConfig("/dev/ttyAMA0", []), []).findings,
+  ],
   ["port-held", { "/proc/80/fd/0": "→/dev/ttyUSB0", "/proc/80/comm": "minicom\n" }, port],
   ["mini-uart", { "/sys/class/tty/ttyUSB0/device/of_node/compatible": "brcm,bcm2835-aux-uart\0" }, port],
   ["adapter-latency", { "/sys/class/tty/ttyUSB0/device/latency_timer": "16\n" }, port],

@@ -11,6 +11,7 @@ import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
 import { type Mosquitto, startMosquitto } from "../../testing/mosquitto.ts";
 import { openPtyPair } from "../../testing/pty.ts";
 import { serveDevices } from "../../testing/simulated-bus.ts";
+import { runInTerminal } from "../../testing/terminal-run.ts";
 import { runCommandLine } from "../cli.ts";
 import type { Finding } from "./finding.ts";
 
@@ -127,6 +128,15 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     assert.match(out, /^FAULT {4}configuration: /m);
     assert.match(out, /^OK {7}network/m);
     for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+  });
+
+  test("at a terminal it tells each check as it is done, within 80 columns", async (t) => {
+    const run = runInTerminal(["doctor", await site(t, { units: [1] }), "--no-broker"], {});
+    t.after(() => run.kill());
+    await run.until(/^FAULT {4}line bench pump: this device does not answer/m);
+    assert.equal(await run.ended(), 1);
+    assert.match(run.text(), /\d+ OK\.\s*$/);
+    for (const line of run.text().split(/\r?\n|\r/)) assert.ok(line.length <= 80, line);
   });
 
   test("its archive holds what support needs and no secret", async (t) => {

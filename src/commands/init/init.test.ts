@@ -3,8 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
+import { parseSource } from "../../config/document.ts";
+import { gatewayJsonSchema } from "../../config/json-schema.ts";
 import { loadConfig } from "../../config/load.ts";
 import { runCommand } from "../../testing/command-run.ts";
+import { schemaBreaches } from "../../testing/json-schema-check.ts";
 import { runInTerminal } from "../../testing/terminal-run.ts";
 import { runCommandLine } from "../cli.ts";
 
@@ -37,6 +40,8 @@ describe("sallyport init", () => {
       ],
     );
     assert.deepEqual(line?.serial, { baudRate: 9_600, dataBits: 8, parity: "none", stopBits: 1 });
+    const { value } = parseSource(file, readFileSync(file, "utf8"));
+    assert.deepEqual(schemaBreaches(value, gatewayJsonSchema()), []);
     assert.match(readFileSync(file, "utf8"), /^# yaml-language-server: \$schema=gateway\.schema\.json\n/);
     assert.match(readFileSync(join(file, "../gateway.schema.json"), "utf8"), /"\$schema"/);
   });

@@ -37,8 +37,6 @@ runs here, or this user may not see it.
 const LOOK_EVERY_MS = 1_000;
 /** A key shows at once. */
 const KEYS_EVERY_MS = 50;
-/** Of a terminal that does not tell its size, as a serial console. */
-const CONSOLE = { columns: 80, rows: 24 } as const;
 
 /** Terminal control (ECMA-48). */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[2J";
@@ -67,7 +65,7 @@ export async function watch(args: string[], io: CommandIo): Promise<number> {
     io.out(machineText(found.status));
   } else if (options.once || !io.isTerminal) {
     const picture = { status: found.status, isFresh: true, nowMs: hostClock.wallMs(), rates: new Rates() };
-    const lines = draw(view, picture, { columns: io.columns || CONSOLE.columns, rows: Number.MAX_SAFE_INTEGER });
+    const lines = draw(view, picture, { columns: io.columns, rows: Number.MAX_SAFE_INTEGER });
     // The last two are the keys, which nobody can press.
     io.out(`${lines.slice(0, -2).join("\n")}\n`);
   } else {
@@ -121,7 +119,7 @@ class Screen {
   }
 
   show(lines: (size: { readonly columns: number; readonly rows: number }) => readonly string[]): void {
-    const size = { columns: this.#io.columns || CONSOLE.columns, rows: this.#io.rows || CONSOLE.rows };
+    const size = { columns: this.#io.columns, rows: this.#io.rows };
     const name = `${size.columns} ${size.rows}`;
     if (name !== this.#size) this.#shown = [];
     this.#size = name;
