@@ -12,6 +12,8 @@ export LC_ALL=C
 readonly EXIT_USAGE=64 EXIT_DATA=65
 readonly VALUE='^[A-Za-z0-9 ._:/@+-]*$'
 readonly ROWS_MAX=1000
+# Of a column's name in a template.
+readonly OPENING="\${"
 
 fail() {
   echo "fleet: $2" >&2
@@ -79,13 +81,11 @@ fill() {
       text=${text//"\${${columns[index]}}"/"${cells[index]}"}
     done
     printf '%s\n' "$text" >"$file"
-    # shellcheck disable=SC2016 # the text itself
-    if grep -n -F '${' "$file" >&2; then
+    if grep -n -F "$OPENING" "$file" >&2; then
       echo "fleet: ${cells[name_at]}: there is no such column for ${file#"$target"/}" >&2
       return 1
     fi
-    # shellcheck disable=SC2016 # the text itself
-  done < <(grep -rlZF '${' "$target" || true)
+  done < <(grep -rlZF "$OPENING" "$target" || true)
 }
 
 # Every row, and all that is wrong with it.
