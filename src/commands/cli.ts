@@ -11,66 +11,68 @@ interface CommandEntry {
   readonly load?: () => Promise<Command>;
 }
 
-const COMMANDS: Readonly<Record<string, CommandEntry>> = {
-  run: { summary: "run the gateway: the service", load: async () => (await import("./run.ts")).run },
-  check: {
-    summary: "check gateway.yaml; needs no hardware",
-    load: async () => (await import("./check.ts")).check,
+/** By when they are needed. */
+const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> = {
+  "to begin with": {
+    demo: {
+      summary: "see it work: simulated devices, a broker, outages",
+      load: async () => (await import("./demo/demo.ts")).demo,
+    },
+    init: { summary: "write a first gateway.yaml", load: async () => (await import("./init/init.ts")).init },
+    import: {
+      summary: "lines from Kepware's CSV or Node-RED's flows",
+      load: async () => (await import("./import/import.ts")).importLines,
+    },
+    check: { summary: "check gateway.yaml; needs no hardware", load: async () => (await import("./check.ts")).check },
+    schema: {
+      summary: "JSON Schema of gateway.yaml, for editors",
+      load: async () => (await import("./schema.ts")).schema,
+    },
+    models: { summary: "list and show device models", load: async () => (await import("./models.ts")).models },
+    simulate: {
+      summary: "play a site's devices, to try what reads them",
+      load: async () => (await import("./simulate/simulate.ts")).simulate,
+    },
   },
-  demo: {
-    summary: "see it work: simulated devices, a broker, outages",
-    load: async () => (await import("./demo/demo.ts")).demo,
+  "at the line": {
+    scan: {
+      summary: "find the devices and settings of a line",
+      load: async () => (await import("./scan/scan.ts")).scan,
+    },
+    read: {
+      summary: "read registers of one device, in every byte order",
+      load: async () => (await import("./read/read.ts")).read,
+    },
+    write: {
+      summary: "write a register of one device, at the bench",
+      load: async () => (await import("./write/write.ts")).write,
+    },
+    listen: { summary: "watch a line without sending", load: async () => (await import("./listen/listen.ts")).listen },
   },
-  simulate: {
-    summary: "play a line's devices, to try what reads them",
-    load: async () => (await import("./simulate/simulate.ts")).simulate,
+  "the service": {
+    run: { summary: "run the gateway: the service", load: async () => (await import("./run.ts")).run },
+    watch: {
+      summary: "live values of the running service",
+      load: async () => (await import("./watch/watch.ts")).watch,
+    },
+    doctor: {
+      summary: "find out what is wrong with board, wiring and broker",
+      load: async () => (await import("./doctor/doctor.ts")).doctor,
+    },
+    outbox: { summary: "what waits for which broker", load: async () => (await import("./outbox.ts")).outbox },
+    export: {
+      summary: "stored samples as CSV or JSON lines",
+      load: async () => (await import("./export.ts")).exportSamples,
+    },
+    "hw-test": { summary: "test a board's lines, pins, flash and clock" },
+    keygen: { summary: "make a key for remote commands" },
+    command: { summary: "sign a remote command" },
   },
-  scan: {
-    summary: "find the devices and settings of a line",
-    load: async () => (await import("./scan/scan.ts")).scan,
-  },
-  read: {
-    summary: "read registers of one device, in every byte order",
-    load: async () => (await import("./read/read.ts")).read,
-  },
-  write: {
-    summary: "write a register of one device, at the bench",
-    load: async () => (await import("./write/write.ts")).write,
-  },
-  listen: {
-    summary: "watch a line without sending",
-    load: async () => (await import("./listen/listen.ts")).listen,
-  },
-  watch: {
-    summary: "live values of the running service",
-    load: async () => (await import("./watch/watch.ts")).watch,
-  },
-  doctor: {
-    summary: "find out what is wrong with board, wiring and broker",
-    load: async () => (await import("./doctor/doctor.ts")).doctor,
-  },
-  "hw-test": { summary: "test a board's lines, pins, flash and clock" },
-  outbox: { summary: "what waits for which broker", load: async () => (await import("./outbox.ts")).outbox },
-  export: {
-    summary: "stored samples as CSV or JSON lines",
-    load: async () => (await import("./export.ts")).exportSamples,
-  },
-  init: { summary: "write a first gateway.yaml", load: async () => (await import("./init/init.ts")).init },
-  import: {
-    summary: "lines from Kepware's CSV or Node-RED's flows",
-    load: async () => (await import("./import/import.ts")).importLines,
-  },
-  schema: {
-    summary: "JSON Schema of gateway.yaml, for editors",
-    load: async () => (await import("./schema.ts")).schema,
-  },
-  models: {
-    summary: "list and show device models",
-    load: async () => (await import("./models.ts")).models,
-  },
-  keygen: { summary: "make a key for remote commands" },
-  command: { summary: "sign a remote command" },
 };
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = Object.fromEntries(
+  Object.values(GROUPS).flatMap((group) => Object.entries(group)),
+);
 
 /** Runs one command line. Never throws what a user caused. */
 export async function runCommandLine(args: readonly string[], io: CommandIo): Promise<number> {
@@ -104,20 +106,19 @@ export async function runCommandLine(args: readonly string[], io: CommandIo): Pr
 }
 
 function helpText(): string {
-  const lines = (ready: boolean) =>
-    Object.entries(COMMANDS)
-      .filter(([, entry]) => (entry.load !== undefined) === ready)
-      .map(([name, entry]) => `  ${name.padEnd(10)} ${entry.summary}\n`)
-      .join("");
+  const groups = Object.entries(GROUPS).map(([title, commands]) => {
+    const lines = Object.entries(commands).map(([name, { summary, load }]) => {
+      return `  ${name.padEnd(10)} ${summary}${load === undefined ? " (planned)" : ""}\n`;
+    });
+    return `${title}\n${lines.join("")}`;
+  });
   return `Sallyport: reads Modbus RTU devices and inputs, keeps what the broker has
 not acknowledged, and sends it outward over MQTT on TLS. Nothing can
 connect to it.
 
 usage: sallyport COMMAND [options]      sallyport COMMAND --help
 
-${lines(true)}
-planned:
-${lines(false)}
+${groups.join("\n")}
 Begin with:  sallyport demo
 `;
 }
