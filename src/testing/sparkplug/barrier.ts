@@ -38,7 +38,7 @@ export interface BarrierReport {
 }
 
 const DEVICES = ["d1", "d2"] as const;
-const PLANT = { devices: DEVICES, tagsPerDevice: 3, scanRateMs: 50, responseTimeoutMs: 3_000 } as const;
+const PLANT = { devices: DEVICES, tagsPerDevice: 3, scanRateMs: 50, responseTimeoutMs: 3_000, retries: 1 } as const;
 const TOPICS = "spBv1.0/#";
 const WAIT_LIMIT_MS = 60_000;
 const LOOK_MS = 200;

@@ -12,6 +12,7 @@ export interface PlantOptions {
   readonly scanRateMs: number;
   /** Generous where every reply must be read, for on a busy machine the devices are late for reasons of their own. */
   readonly responseTimeoutMs: number;
+  readonly retries: number;
 }
 
 export interface Plant {
@@ -92,10 +93,14 @@ function countingDevice(unitId: number, registers: number, log: ServedReply[], n
   return device;
 }
 
-function yamlOf(path: string, { devices, tagsPerDevice, scanRateMs, responseTimeoutMs }: PlantOptions): string {
+function yamlOf(
+  path: string,
+  { devices, tagsPerDevice, scanRateMs, responseTimeoutMs, retries }: PlantOptions,
+): string {
   const tags = Array.from({ length: tagsPerDevice }, (_, i) => `r${i}: { holdingRegister: ${i}, type: uint16 }`);
   const sections = devices.map(
-    (name, i) => `      ${name}: { unitId: ${i + 1}, scanRate: ${scanRateMs}ms, tags: { ${tags.join(", ")} } }\n`,
+    (name, i) =>
+      `      ${name}: { unitId: ${i + 1}, scanRate: ${scanRateMs}ms, retries: ${retries}, tags: { ${tags.join(", ")} } }\n`,
   );
   return `lines:
   line-1:
