@@ -27,6 +27,7 @@ Erases DISK (or a file) and writes the image and the site to it.
   --unsigned           take an image that nobody signed
   --key-on-board       the board makes its own key; its request lies on the card after first boot
   --sign-command CMD   gets a certificate request on its input and prints the certificate
+  --replace OLD        the card, or its image, of a gateway that DISK takes over from: outbox, state, keys
   --erase-outbox       the card's outbox may be erased, whatever no broker has of it
   --fixed-disk NAME    DISK is no removable medium, and NAME (sdb, nvme0n1, loop3) is meant
   --yes                do not ask
@@ -46,12 +47,12 @@ fail() {
 refuse() { fail "$EXIT_REFUSED" "$1. Nothing was written."; }
 say() { echo "flash: $*"; }
 
-image='' site='' device='' public_key='' sign_command='' fixed_disk='' unsigned=no key_on_board=no erase_outbox=no yes=no
+image='' site='' device='' public_key='' sign_command='' fixed_disk='' replace='' unsigned=no key_on_board=no erase_outbox=no yes=no
 
 parse() {
   while [ $# -gt 0 ]; do
     case $1 in
-      --image | --site | --device | --public-key | --sign-command | --fixed-disk)
+      --image | --site | --device | --public-key | --sign-command | --fixed-disk | --replace)
         [ $# -ge 2 ] || fail "$EXIT_USAGE" "$1 needs a value"
         printf -v "$(tr - _ <<<"${1#--}")" %s "$2"
         shift 2
@@ -70,6 +71,9 @@ parse() {
   if [ "$key_on_board" = yes ] && [ -n "$sign_command" ]; then
     fail "$EXIT_USAGE" "--sign-command signs a key made here; with --key-on-board there is none"
   fi
+  if [ -n "$replace" ] && [ "$key_on_board$sign_command" != no ]; then
+    fail "$EXIT_USAGE" "with --replace the key of the old card is kept"
+  fi
 }
 
 need_programs() {
@@ -87,6 +91,12 @@ need_programs() {
 start_of() {
   local sectors
   sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^[^:]*[^0-9]$2 : start= *([0-9]+),.*/\1/p")
+  [ -z "$sectors" ] || echo $((sectors * SECTOR))
+}
+
+size_of() {
+  local sectors
+  sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^[^:]*[^0-9]$2 : .*size= *([0-9]+),.*/\1/p")
   [ -z "$sectors" ] || echo $((sectors * SECTOR))
 }
 
@@ -149,13 +159,34 @@ check_device() {
   check_outbox
 }
 
-check_disk() {
-  local node sys=/sys/class/block/$1
-  name=$1
-  [ ! -e "$sys/partition" ] || refuse "$device is a partition; name the whole disk"
-  for node in "$sys" "$sys/$name"*; do
+# The old card is only read, but it must be all there, and nobody may write it meanwhile.
+check_old() {
+  local old_name
+  [ -n "$replace" ] || return 0
+  [ -f "$replace" ] || [ -b "$replace" ] || refuse "there is no card or image $replace"
+  old_name=$(basename "$(readlink --canonicalize "$replace")")
+  [ "$(readlink --canonicalize "$device")" != "$(readlink --canonicalize "$replace")" ] ||
+    refuse "$replace is the card that is to be erased"
+  [ -f "$replace" ] || check_all_idle "/sys/class/block/$old_name"
+  old_at=$(start_of "$replace" 3) old_bytes=$(size_of "$replace" 3)
+  debugfs -R "stat /$STATE_FOLDER" "$replace?offset=${old_at:-0}" 2>/dev/null | grep -q 'Type: directory' ||
+    refuse "$replace holds no gateway's data, or they cannot be read"
+  [ "$device_bytes" -ge $((data_at + old_bytes)) ] ||
+    refuse "$device holds $((device_bytes / 1000000)) MB, and with the old data it needs $(((data_at + old_bytes) / 1000000)) MB"
+}
+
+check_all_idle() {
+  local node
+  for node in "$1" "$1/${1##*/}"*; do
     [ ! -e "$node/dev" ] || check_idle "$node"
   done
+}
+
+check_disk() {
+  local sys=/sys/class/block/$1
+  name=$1
+  [ ! -e "$sys/partition" ] || refuse "$device is a partition; name the whole disk"
+  check_all_idle "$sys"
   if [ "$name" != "$fixed_disk" ] && ! is_removable "$sys"; then
     refuse "$device is no removable medium; if it is meant, say --fixed-disk $name"
   fi
@@ -201,6 +232,7 @@ confirm() {
   say "this erases $device: $((device_bytes / 1000000)) MB $(cat "/sys/class/block/$name/device/model" 2>/dev/null || true)"
   sfdisk --list "$device" 2>/dev/null | grep "^$device" | sed 's/^/         /' || true
   say "and writes $image and $site ($hostname)"
+  [ -z "$replace" ] || say "with outbox, state and keys of $replace"
   [ "$yes" = no ] || return 0
   printf 'flash: type %s to go on: ' "$name"
   read -r answer || true
@@ -225,10 +257,19 @@ make_workspace() {
   trap 'rm -rf "$work"' EXIT
 }
 
+keep_identity() {
+  local old
+  old=$(mtype -i "$replace@@$(start_of "$replace" 1)" "::$SITE_FOLDER/serial" 2>/dev/null || true)
+  [[ ! $old =~ ^[0-9a-f]{8}$ ]] || serial=$old
+  fingerprint=$(debugfs -R "cat /$STATE_FOLDER/tls/gateway.key" "$replace?offset=$old_at" 2>/dev/null |
+    openssl pkey -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1) || fingerprint="as on the old card"
+}
+
 make_identity() {
   serial=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
   fingerprint="made on the board"
-  [ "$key_on_board" = no ] || return 0
+  [ -z "$replace" ] || keep_identity
+  if [ "$key_on_board" = yes ] || [ -n "$replace" ]; then return 0; fi
   openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/gateway.key" 2>/dev/null ||
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/gateway.key" 2>/dev/null
   openssl req -new -key "$work/gateway.key" -subj "/CN=$hostname/serialNumber=$serial" -out "$work/gateway.csr"
@@ -258,10 +299,26 @@ write_site() {
   diff -r "$work/$SITE_FOLDER" "$work/back/$SITE_FOLDER" >/dev/null || fail "$EXIT_IO" "the site was read back differently"
 }
 
+# The old data partition as it is, with its journal: what was cut off is put right when the board mounts it.
+write_old_data() {
+  [ -n "$replace" ] || return 0
+  say "carrying over"
+  if [ "$old_bytes" -gt "$(size_of "$device" 3)" ]; then
+    echo ", $((old_bytes / SECTOR))" | sfdisk --quiet --no-reread --no-tell-kernel --force -N 3 "$device" ||
+      fail "$EXIT_IO" "the data partition could not be made large enough"
+  fi
+  dd if="$replace" iflag=skip_bytes,count_bytes skip="$old_at" count="$old_bytes" \
+    of="$device" oflag=seek_bytes seek="$data_at" bs="$BLOCK" conv=notrunc,fsync status=progress ||
+    fail "$EXIT_IO" "the old data could not be copied"
+  [ ! -b "$device" ] || blockdev --flushbufs "$device"
+  cmp --bytes="$old_bytes" --ignore-initial="$old_at:$data_at" "$replace" "$device" >/dev/null ||
+    fail "$EXIT_IO" "the old data were read back differently"
+}
+
 # Straight into the file system: no mount, no copy on this machine.
 write_key() {
   local data="$device?offset=$data_at" file owner
-  [ "$key_on_board" = no ] || return 0
+  [ -e "$work/gateway.key" ] || return 0
   owner=$(debugfs -R 'cat /etc/passwd' "$device?offset=$root_at" 2>/dev/null | awk -F: '$1 == "sallyport" { print $3, $4 }')
   {
     echo "mkdir /$STATE_FOLDER"
@@ -308,15 +365,18 @@ main() {
   check_image
   check_site
   check_device
+  check_old
   confirm
   make_workspace
   # Before the card is erased: a command that fails must cost nothing.
   make_identity
   write_image
+  write_old_data
   write_site
   write_key
   sync "$device"
   label
+  [ -z "$replace" ] || say "never run the old card again: two gateways with one identity throw each other off"
   say "done: put the card into the board"
 }
 

@@ -1,134 +1,24 @@
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { CardRig, DATA_AT, type FlashOptions, IMAGE_BYTES, MIB, ROOT_AT, tool, USER_ID } from "./card-rig.ts";
 
-const FLASH = fileURLToPath(new URL("../../scripts/flash.sh", import.meta.url));
-const MIB = 1_048_576;
-/** Of the image made here: a FAT, a root and a data partition. */
-const PARTS_MIB = { table: 1, fat: 2, root: 2, data: 2 };
-const FAT_AT = PARTS_MIB.table * MIB;
-const ROOT_AT = FAT_AT + PARTS_MIB.fat * MIB;
-const DATA_AT = ROOT_AT + PARTS_MIB.root * MIB;
-const IMAGE_BYTES = DATA_AT + PARTS_MIB.data * MIB;
-const CARD_BYTES = IMAGE_BYTES + 3 * MIB;
-const USER = "970";
 const NO_ROOT = "this user may not make loop devices; run it as root";
 
-const run = promisify(execFile);
-/** Debian keeps the tools of file systems out of an ordinary user's path. */
-const ENV = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
-const tool = (program: string, ...args: string[]) => run(program, args, { env: ENV });
-
-let dir = "";
-const at = (name: string) => join(dir, name);
-
-interface Outcome {
-  readonly code: number | null;
-  readonly said: string;
-}
-
-async function flash(args: readonly string[], { answer = "", check = "true", wrap = [] as readonly string[] } = {}) {
-  const [program = "", ...rest] = [...wrap, "bash", FLASH, ...args];
-  const child = spawn(program, rest, { env: { ...ENV, SALLYPORT: check }, stdio: ["pipe", "pipe", "pipe"] });
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (said += text));
-  child.stdin.on("error", () => undefined).end(answer);
-  const [code] = await once(child, "close");
-  return { code, said } satisfies Outcome;
-}
-
-const given = (device: string) => [
-  "--image",
-  at("image"),
-  "--public-key",
-  at("maker.pub"),
-  "--site",
-  at("site"),
-  "--device",
-  device,
-];
-
-/** A card that was never used, as a file. */
-async function card(name: string, bytes = CARD_BYTES): Promise<string> {
-  await writeFile(at(name), "");
-  await truncate(at(name), bytes);
-  return at(name);
-}
-
-async function dump(device: string, offset: number, path: string): Promise<string> {
-  return (await tool("debugfs", "-R", `cat ${path}`, `${device}?offset=${offset}`)).stdout;
-}
-
-async function onFat(device: string, path: string): Promise<string> {
-  return (await tool("mtype", "-i", `${device}@@${FAT_AT}`, `::${path}`)).stdout;
-}
-
-async function makeImage(): Promise<void> {
-  await mkdir(join(at("root"), "etc"), { recursive: true });
-  await writeFile(
-    join(at("root"), "etc", "passwd"),
-    `root:x:0:0::/:/bin/sh\nsallyport:x:${USER}:${USER}::/:/bin/false\n`,
-  );
-  const parts = [
-    ["fat", PARTS_MIB.fat, "mkfs.fat", "-n", "BOOT"],
-    ["rootfs", PARTS_MIB.root, "mke2fs", "-q", "-t", "ext4", "-d", at("root")],
-    ["data", PARTS_MIB.data, "mke2fs", "-q", "-t", "ext4"],
-  ] as const;
-  await card("image", IMAGE_BYTES);
-  const sizes = parts.map(([, mib]) => `size=${mib}MiB, type=83`);
-  await run(
-    "bash",
-    ["-c", `printf 'label: dos\\nstart=1MiB, ${sizes.join("\\n")}\\n' | sfdisk -q "$1"`, "-", at("image")],
-    { env: ENV },
-  );
-  let offset = PARTS_MIB.table;
-  for (const [name, mib, program, ...args] of parts) {
-    await card(name, mib * MIB);
-    await tool(program, ...args, at(name));
-    await tool("dd", `if=${at(name)}`, `of=${at("image")}`, "bs=1M", `seek=${offset}`, "conv=notrunc", "status=none");
-    offset += mib;
-  }
-  await tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", at("maker.key"));
-  await tool("openssl", "pkey", "-in", at("maker.key"), "-pubout", "-out", at("maker.pub"));
-  await run("bash", ["-c", 'cd "$1" && sha256sum image > image.sha256', "-", dir]);
-  await tool(
-    "openssl",
-    "pkeyutl",
-    "-sign",
-    "-inkey",
-    at("maker.key"),
-    "-rawin",
-    "-in",
-    at("image.sha256"),
-    "-out",
-    at("image.sha256.sig"),
-  );
-}
-
-async function makeSite(): Promise<void> {
-  await mkdir(join(at("site"), "tls"), { recursive: true });
-  await writeFile(
-    join(at("site"), "site.yaml"),
-    "version: 1\nhostname: pump-house-3\nconsole: { passwordFile: console.password }\n",
-  );
-  await writeFile(join(at("site"), "gateway.yaml"), "version: 1\n");
-  await writeFile(join(at("site"), "console.password"), "geheimnis\n");
-  await writeFile(join(at("site"), "tls", "ca.pem"), "a CA\n");
-}
+let rig: CardRig;
+const at = (name: string) => rig.at(name);
+const card = (name: string, bytes?: number) => rig.card(name, bytes);
+const flash = (args: readonly string[], options?: FlashOptions) => rig.flash(args, options);
+const given = (device: string) => rig.given(device);
+const dump = (device: string, offset: number, path: string) => rig.dump(device, offset, path);
+const onFat = (device: string, path: string) => rig.onFat(device, path);
 
 before(async () => {
-  dir = await mkdtemp(join(tmpdir(), "sallyport-flash-"));
-  await makeImage();
-  await makeSite();
+  rig = await CardRig.make();
 });
 
-after(() => rm(dir, { recursive: true }));
+after(() => rig.remove());
 
 /** As a loop device; undefined where this user may not. */
 async function attach(path: string): Promise<string | undefined> {
@@ -162,7 +52,7 @@ describe("flash.sh", () => {
     assert.match(await onFat(device, "/site/gateway.csr"), /BEGIN CERTIFICATE REQUEST/);
     assert.match(await dump(device, DATA_AT, "/sallyport/tls/gateway.key"), /BEGIN PRIVATE KEY/);
     const stat = await tool("debugfs", "-R", "stat /sallyport/tls/gateway.key", `${device}?offset=${DATA_AT}`);
-    assert.match(stat.stdout, new RegExp(`Mode: +0600.*User: +${USER} +Group: +${USER}`, "s"));
+    assert.match(stat.stdout, new RegExp(`Mode: +0600.*User: +${USER_ID} +Group: +${USER_ID}`, "s"));
     await tool("e2fsck", "-f", "-n", `${device}?offset=${DATA_AT}`);
   });
 
@@ -198,12 +88,9 @@ describe("flash.sh", () => {
   });
 
   test("P8: a card with an outbox is refused, unless it may be lost", async () => {
-    const device = await card("used");
-    await copyFile(at("image"), device);
-    await truncate(device, CARD_BYTES);
-    const put = (text: string) => tool("debugfs", "-w", "-R", text, `${device}?offset=${DATA_AT}`);
-    await put("mkdir /sallyport");
-    await put(`write ${at("maker.pub")} /sallyport/outbox.db`);
+    const device = await rig.usedCard("used");
+    await rig.putData(device, "mkdir /sallyport");
+    await rig.putData(device, `write ${at("maker.pub")} /sallyport/outbox.db`);
     const refused = await flash([...given(device), "--yes"]);
     assert.equal(refused.code, 77);
     assert.match(refused.said, /holds an outbox/);
