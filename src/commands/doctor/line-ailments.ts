@@ -6,9 +6,9 @@ type Entry = Omit<Ailment, "name">;
 const TABLE = {
   "line-silent": {
     verdict: "FAULT",
-    found: "no device of this line answers, at this or any other common setting",
+    found: "no device of this line answers",
     means: "the devices do not hear the gateway, or it does not hear them: no power, cable open, A and B swapped",
-    todo: "check the devices' power, then the cable; exchange A and B at the gateway and run this again",
+    todo: "check the devices' power, then the cable; exchange A and B at the gateway; `sallyport scan` tries all settings",
   },
   "ab-swapped": {
     verdict: "FAULT",
@@ -32,7 +32,7 @@ const TABLE = {
     verdict: "FAULT",
     found: "this device does not answer, others of the line do",
     means: "the line is good: the device is off, disconnected, or has another address than gateway.yaml says",
-    todo: "check its power and its wires, and its menu for the address (Address, ID or Slave)",
+    todo: "check its power, its wires and the address in its menu (Address, ID or Slave); `sallyport scan` finds it",
   },
   "duplicate-unit-id": {
     verdict: "FAULT",
@@ -98,7 +98,7 @@ const TABLE = {
     verdict: "FAULT",
     found: "something comes back, but nothing of it is Modbus",
     means: "wrong speed or parity, A and B swapped, or the direction is switched wrongly",
-    todo: "stop the service and run this again: its short test tells these apart",
+    todo: "compare the settings with the devices' menus, exchange A and B; while the service runs, doctor --test tells more",
   },
   "foreign-unit": {
     verdict: "WARNING",
