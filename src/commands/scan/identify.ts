@@ -28,7 +28,8 @@ export async function identify(bus: Bus, unitId: number, shelf: ModelShelf, sign
   const told = (await byIdentification(bus, unitId)) ?? (await byServerId(bus, unitId));
   const named = told === undefined ? undefined : shelf.named(told.text);
   if (told !== undefined && named !== undefined) return { ...told, model: named, readable: [] };
-  const fitting = signal.aborted ? [] : await fitModels(bus, unitId, shelf, signal);
+  // Who names its maker and product, and none of ours, is none of ours.
+  const fitting = signal.aborted || told?.by === "43/14" ? [] : await fitModels(bus, unitId, shelf, signal);
   const [best] = fitting;
   if (best !== undefined) {
     const perhaps = `perhaps ${fitting.join(" or ")}`;

@@ -10,11 +10,13 @@ import type { ModelShelf, ShelvedModel } from "./model-shelf.ts";
 const READS_MAX = 4;
 /** Registers that a model does not name may be refused by it. */
 const NO_GAP = 0;
+/** A device that leaves more reads unanswered costs a time-out each, and tells nothing. */
+const SILENCES_MAX = 1;
 /** Models that fit equally well, told together. */
 const FITTING_MAX = 3;
 /** Fewer values that make sense may do so by chance. */
-const TELLING_MIN = 2;
-const TELLING_SHARE_MIN = 0.3;
+const TELLING_MIN = 3;
+const TELLING_SHARE_MIN = 0.5;
 
 /** What a plant has, in either direction; a value beyond it was read wrongly. */
 const SENSIBLE: Readonly<Record<string, readonly [number, number]>> = {
@@ -36,10 +38,12 @@ export async function fitModels(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const scores: { readonly id: string; readonly telling: number }[] = [];
+  let silences = 0;
   for (const model of shelf.models()) {
-    if (signal.aborted) return [];
+    if (signal.aborted || silences > SILENCES_MAX) return [];
     const telling = await fit(bus, unitId, model);
-    if (telling !== undefined) scores.push({ id: model.id, telling });
+    if (telling === "silent") silences += 1;
+    else if (telling !== undefined) scores.push({ id: model.id, telling });
   }
   const best = Math.max(0, ...scores.map(({ telling }) => telling));
   return scores
@@ -48,8 +52,8 @@ export async function fitModels(
     .slice(0, FITTING_MAX);
 }
 
-/** How many of its values make sense; undefined: it is not this one. */
-async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<number | undefined> {
+/** How many of its values make sense; undefined: it is not this one. silent: it did not answer as a device should. */
+async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<number | "silent" | undefined> {
   const reads = planReads({ ...device, unitId, maxGap: NO_GAP }, NO_GAP)
     .filter(({ writeFirst }) => writeFirst === undefined)
     .sort((a, b) => b.tags.length - a.tags.length);
@@ -58,6 +62,7 @@ async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<
   for (const read of reads.slice(0, READS_MAX)) {
     const { table, address, quantity } = read;
     const outcome = await bus.execute({ kind: "read", unitId, table, address, quantity });
+    if (outcome.kind === "silence" || outcome.kind === "closed") return "silent";
     if (outcome.kind !== "data") return undefined;
     for (const tag of read.tags) {
       const judged = judge(tag, decodedOf(tag, read, outcome.data));
@@ -65,6 +70,8 @@ async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<
       if (judged === "sensible") telling += 1;
       seen += 1;
     }
+    // The first read is the one of most tags: where none of them says anything, the others will not either.
+    if (telling === 0) return undefined;
   }
   return telling >= TELLING_MIN && telling >= seen * TELLING_SHARE_MIN ? telling : undefined;
 }

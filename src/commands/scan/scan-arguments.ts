@@ -27,7 +27,8 @@ It writes nothing to any device.
   --serial SETTINGS  only at these; may be repeated. Default, in this order:
 ${wrapped(FIELD_SETTINGS.map(serialText).join(", "), HELP_COLUMNS, 21)}                     (a device with two stop bits answers there, too)
   --units LIST       only these addresses, as 1-40 or 1-10,247; default: 1-247
-  --timeout TIME     how long to wait for each reply; default: 150ms
+  --timeout TIME     how long to wait for each reply; default: 150ms. Slow
+                     devices, and computers that play one, need 600ms
   --listen TIME      how long to listen first; default: 2s, 0 not at all
   --force            asks although another master talks
   --write FILE       writes gateway.yaml, or adds the lines to one without any
