@@ -2,7 +2,7 @@
  * What each format costs: `npm run bench:formats [-- --rounds 9]`.
  *
  * A backlog goes through the real uplink over TLS to a Mosquitto; then bare mqtt.js publishes the very same messages
- * with as many in flight, once made beforehand, once made on the way by JSON.stringify, as the plainest program does.
+ * with as many in flight, once made beforehand, once (JSON) made on the way by JSON.stringify, as the plainest program does.
  * In turns, and the middle of all rounds counts.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -28,7 +28,7 @@ import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import { createUplink } from "../uplinks/uplink.ts";
 
 /** Those that differ: the clouds' are JSON, and sent no faster than the clouds allow. */
-const FORMATS = ["json", "kepware"] as const satisfies readonly UplinkConfig["format"][];
+const FORMATS = ["json", "kepware", "sparkplug"] as const satisfies readonly UplinkConfig["format"][];
 const DEVICES = 10;
 const TAGS = 10;
 const SAMPLES = 200_000;
@@ -48,44 +48,46 @@ const dir = await mkdtemp(join(tmpdir(), "sallyport-formats-"));
 const certificates = await writeCertificates(dir, hostClock);
 const broker = await startMosquitto({ certificates, configuration: (port) => quietConfiguration(port, dir) });
 try {
-  let holds = true;
-  for (const format of FORMATS) {
-    const ours: number[] = [];
-    const madeBefore: number[] = [];
-    const madeOnTheWay: number[] = [];
-    let bytes = 0;
-    for (let round = 0; round <= rounds; round++) {
-      const { seconds, messages } = await throughUplink(format, broker.url, certificates);
-      const payloads = messages.map(
-        ({ payload }) =>
-          () =>
-            Buffer.from(payload.buffer, payload.byteOffset, payload.length),
-      );
-      const readySeconds = await byMqttJs(messages, payloads, broker.url, certificates);
-      const objects = messages.map(({ payload }): unknown => JSON.parse(Buffer.from(payload).toString()));
-      const makers = objects.map((object) => () => Buffer.from(JSON.stringify(object)));
-      const makingSeconds = await byMqttJs(messages, makers, broker.url, certificates);
-      // The first round warms both up.
-      if (round === 0) continue;
-      ours.push(SAMPLES / seconds);
-      madeBefore.push(SAMPLES / readySeconds);
-      madeOnTheWay.push(SAMPLES / makingSeconds);
-      bytes = messages.reduce((sum, { topic, payload }) => sum + topic.length + payload.length + HEADER_BYTES, 0);
-    }
-    const ratio = middle(ours) / middle(madeBefore);
-    const verdict = ratio >= RATIO_MIN ? "pass" : "FAIL";
-    print(`${format}_uplink`, middle(ours).toFixed(0), "samples/s");
-    print(`${format}_mqttjs_made_before`, middle(madeBefore).toFixed(0), "samples/s");
-    print(`${format}_mqttjs_made_on_the_way`, middle(madeOnTheWay).toFixed(0), "samples/s");
-    print(`${format}_ratio_to_made_before`, ratio.toFixed(2), "", `limit >= ${RATIO_MIN} ${verdict}`);
-    print(`${format}_ratio_to_made_on_the_way`, (middle(ours) / middle(madeOnTheWay)).toFixed(2), "");
-    print(`${format}_wire`, (bytes / SAMPLES).toFixed(1), "bytes/sample");
-    holds &&= ratio >= RATIO_MIN;
-  }
-  process.exitCode = holds ? 0 : 1;
+  const ratios: number[] = [];
+  for (const format of FORMATS) ratios.push(await measure(format));
+  process.exitCode = Math.min(...ratios) >= RATIO_MIN ? 0 : 1;
 } finally {
   await broker.close();
   await rm(dir, { recursive: true, force: true });
+}
+
+/** Prints what it found, and gives the ratio that has a limit. */
+async function measure(format: (typeof FORMATS)[number]): Promise<number> {
+  const ours: number[] = [];
+  const madeBefore: number[] = [];
+  const madeOnTheWay: number[] = [];
+  let bytes = 0;
+  for (let round = 0; round < rounds; round++) {
+    const { seconds, messages } = await throughUplink(format, broker.url, certificates);
+    ours.push(SAMPLES / seconds);
+    bytes = messages.reduce((sum, { topic, payload }) => sum + topic.length + payload.length + HEADER_BYTES, 0);
+    const ready = messages.map(
+      ({ payload }) =>
+        () =>
+          bufferOf(payload),
+    );
+    madeBefore.push(SAMPLES / (await byMqttJs(messages, ready, broker.url, certificates)));
+    if (format === "sparkplug") continue;
+    const objects = messages.map(({ payload }): unknown => JSON.parse(bufferOf(payload).toString()));
+    const makers = objects.map((object) => () => Buffer.from(JSON.stringify(object)));
+    madeOnTheWay.push(SAMPLES / (await byMqttJs(messages, makers, broker.url, certificates)));
+  }
+  const ratio = middle(ours) / middle(madeBefore);
+  print(`${format}_uplink`, middle(ours).toFixed(0), "samples/s");
+  print(`${format}_mqttjs_made_before`, middle(madeBefore).toFixed(0), "samples/s");
+  const verdict = ratio >= RATIO_MIN ? "pass" : "FAIL";
+  print(`${format}_ratio_to_made_before`, ratio.toFixed(2), "", `limit >= ${RATIO_MIN} ${verdict}`);
+  if (madeOnTheWay.length > 0) {
+    print(`${format}_mqttjs_made_on_the_way`, middle(madeOnTheWay).toFixed(0), "samples/s");
+    print(`${format}_ratio_to_made_on_the_way`, (middle(ours) / middle(madeOnTheWay)).toFixed(2), "");
+  }
+  print(`${format}_wire`, (bytes / SAMPLES).toFixed(1), "bytes/sample");
+  return ratio;
 }
 
 /** From the first message to the last acknowledgement. */
@@ -111,7 +113,7 @@ async function throughUplink(format: UplinkConfig["format"], server: string, fil
   const parts = { config, values, queue, transport, state: new MemoryState() };
   const uplink = createUplink({ ...parts, clock: hostClock, random: hostRandom, log: silentLog });
   uplink.start();
-  while (queue.depth() > 0) await sleep(hostClock, LOOK_MS);
+  while (queue.depth() > 0 || messages.length === 0) await sleep(hostClock, LOOK_MS);
   const seconds = (hostClock.monotonicMs() - firstMs) / 1_000;
   const sent = [...messages];
   await uplink.stop();
@@ -164,9 +166,15 @@ async function byMqttJs(
     };
     send();
   });
+  // What was sent at QoS 0 has arrived when this has.
+  await client.publishAsync("bench/end", "", { qos: 1 });
   const seconds = (hostClock.monotonicMs() - startMs) / 1_000;
   await client.endAsync(true);
   return seconds;
+}
+
+function bufferOf(payload: Uint8Array): Buffer {
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.length);
 }
 
 function middle(numbers: readonly number[]): number {
