@@ -12,6 +12,8 @@ readonly EXIT_USAGE=64 EXIT_DATA=65 EXIT_UNAVAILABLE=69 EXIT_IO=74 EXIT_REFUSED=
 readonly SECTOR=512 BLOCK=4M
 # What first boot reads on the FAT partition, and where the data partition keeps what is the gateway's own.
 readonly SITE_FOLDER=site STATE_FOLDER=sallyport
+# What a site may bring along; on the card it lies in the data partition, never on the FAT.
+readonly OWN_KEY=tls/gateway.key OWN_CERTIFICATE=tls/gateway.pem
 # No site is larger: its files are text.
 readonly SITE_MAX_KB=4096
 # Where an ext file system says that it is one.
@@ -212,19 +214,30 @@ check_idle() {
   [ -z "$(ls "$1/holders" 2>/dev/null)" ] || refuse "$node is part of another disk (RAID, LVM or encryption)"
 }
 
-# An outbox on the card may hold what no broker has. Nothing on a laptop can tell, so any outbox counts.
+# What a gateway that ran has left may hold what no broker has. Nothing on a laptop can tell, so all of it counts.
 check_outbox() {
-  local at magic found
+  local number at
   [ "$erase_outbox" = no ] || return 0
-  at=$(start_of "$device" 3)
-  [ -n "$at" ] || return 0
+  # Without a table there may be a file system on the whole of it.
+  check_file_system 0
+  for number in 1 2 3 4; do
+    at=$(start_of "$device" "$number")
+    [ -z "$at" ] || check_file_system "$at"
+  done
+}
+
+check_file_system() {
+  local magic folder found at=$1
   magic=$(dd if="$device" bs=1 skip=$((at + EXT_MAGIC_AT)) count=2 status=none | od -An -tx1 | tr -d ' \n')
   [ "$magic" = "$EXT_MAGIC" ] || return 0
   debugfs -R 'stat /' "$device?offset=$at" 2>/dev/null | grep -q 'Type: directory' ||
-    refuse "the data partition of $device cannot be read; if it may be lost, say --erase-outbox"
-  found=$(debugfs -R "stat /$STATE_FOLDER/outbox.db" "$device?offset=$at" 2>/dev/null | grep -c 'Type: regular' || true)
-  [ "$found" -eq 0 ] || refuse "$device holds an outbox, and no broker may have what is in it. Let its gateway deliver it,
-  or save it (sallyport export); if it may be lost, say --erase-outbox"
+    refuse "a partition of $device cannot be read; if it may be lost, say --erase-outbox"
+  for folder in "/$STATE_FOLDER" "/var/lib/$STATE_FOLDER"; do
+    found=$(debugfs -R "ls -p $folder" "$device?offset=$at" 2>/dev/null |
+      awk -F/ '$6 != "" && $6 !~ /^([.][.]?|tls)$/' | wc -l)
+    [ "$found" -eq 0 ] || refuse "$device holds the outbox of a gateway, and no broker may have what is in it. Let that
+  gateway deliver it, save it (sallyport export), or take it over (--replace); if it may be lost, say --erase-outbox"
+  done
 }
 
 confirm() {
@@ -265,11 +278,24 @@ keep_identity() {
     openssl pkey -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1) || fingerprint="as on the old card"
 }
 
+# The site brings its own.
+take_identity() {
+  cp "$site/$OWN_KEY" "$work/gateway.key"
+  [ ! -f "$site/$OWN_CERTIFICATE" ] || cp "$site/$OWN_CERTIFICATE" "$work/gateway.pem"
+  [ -z "$sign_command" ] || fail "$EXIT_DATA" "$site has a key already, and --sign-command signs a new one"
+  fingerprint=$(openssl pkey -in "$work/gateway.key" -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1) ||
+    fail "$EXIT_DATA" "$site/$OWN_KEY is no private key"
+}
+
 make_identity() {
   serial=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
   fingerprint="made on the board"
   [ -z "$replace" ] || keep_identity
   if [ "$key_on_board" = yes ] || [ -n "$replace" ]; then return 0; fi
+  if [ -f "$site/$OWN_KEY" ]; then
+    take_identity
+    return 0
+  fi
   openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/gateway.key" 2>/dev/null ||
     openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/gateway.key" 2>/dev/null
   openssl req -new -key "$work/gateway.key" -subj "/CN=$hostname/serialNumber=$serial" -out "$work/gateway.csr"
@@ -285,6 +311,7 @@ write_site() {
   export TZ=UTC MTOOLS_SKIP_CHECK=1
   mkdir "$work/$SITE_FOLDER"
   cp -R "$site/." "$work/$SITE_FOLDER/"
+  rm -f "$work/$SITE_FOLDER/$OWN_KEY"
   date --utc +%Y-%m-%dT%H:%M:%SZ >"$work/$SITE_FOLDER/flashed"
   echo "$serial" >"$work/$SITE_FOLDER/serial"
   if [ "$key_on_board" = yes ]; then echo "$hostname" >"$work/$SITE_FOLDER/key-on-board"; fi

@@ -63,7 +63,7 @@ test("P8: a new card takes over outbox, state, keys and serial of the old one, w
   assert.equal((await tool("sha256sum", old)).stdout, before.stdout);
 
   const refusals: readonly (readonly [readonly string[], RegExp])[] = [
-    [[...rig.given(device), ...replace], /holds an outbox/],
+    [[...rig.given(device), ...replace], /holds the outbox of a gateway/],
     [[...rig.given(await rig.card("small", CARD_BYTES - 2 * MIB)), ...replace], /with the old data it needs 9 MB/],
     [[...rig.given(old), ...replace, "--erase-outbox"], /is the card that is to be erased/],
     [[...rig.given(await rig.card("other")), "--yes", "--replace", rig.at("none")], /there is no card or image/],

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CardRig, DATA_AT, type FlashOptions, IMAGE_BYTES, MIB, ROOT_AT, tool, USER_ID } from "./card-rig.ts";
@@ -87,16 +87,35 @@ describe("flash.sh", () => {
     assert.equal(await dump(device, DATA_AT, "/sallyport/tls/gateway.key"), "");
   });
 
+  test("a key that the site brings goes into the data partition, never onto the FAT", async (t) => {
+    const device = await card("own-key");
+    const key = join(at("site"), "tls", "gateway.key");
+    t.after(() => rm(key));
+    await copyFile(at("maker.key"), key);
+    const { code, said } = await flash([...given(device), "--yes"]);
+    assert.equal(code, 0, said);
+    assert.equal(await dump(device, DATA_AT, "/sallyport/tls/gateway.key"), await readFile(key, "utf8"));
+    await assert.rejects(onFat(device, "/site/tls/gateway.key"));
+    assert.equal(await onFat(device, "/site/tls/ca.pem"), "a CA\n");
+    await writeFile(key, "no key\n");
+    assert.match((await flash([...given(device), "--yes"])).said, /gateway\.key is no private key/);
+  });
+
   test("P8: a card with an outbox is refused, unless it may be lost", async () => {
     const device = await rig.usedCard("used");
+    const folders = ["/var", "/var/lib", "/var/lib/sallyport"].map((folder) => `mkdir ${folder}`).join("\n");
+    await writeFile(at("install"), `${folders}\nwrite ${at("maker.pub")} /var/lib/sallyport/queue.db\n`);
     await rig.putData(device, "mkdir /sallyport");
     await rig.putData(device, `write ${at("maker.pub")} /sallyport/outbox.db`);
     const refused = await flash([...given(device), "--yes"]);
     assert.equal(refused.code, 77);
-    assert.match(refused.said, /holds an outbox/);
+    assert.match(refused.said, /holds the outbox of a gateway/);
     assert.notEqual(await dump(device, DATA_AT, "/sallyport/outbox.db"), "");
     const told = await flash([...given(device), "--yes", "--erase-outbox"]);
     assert.equal(told.code, 0, told.said);
+    await tool("debugfs", "-w", "-f", at("install"), `${device}?offset=${ROOT_AT}`);
+    assert.match((await flash([...given(device), "--yes"])).said, /holds the outbox of a gateway/, "on another system");
+    assert.equal((await flash([...given(device), "--yes", "--erase-outbox"])).code, 0);
     // The data partition is there, and nobody can read it.
     await tool(
       "dd",
