@@ -2,13 +2,14 @@
 import type { UplinkConfig } from "../config/config.ts";
 import { createLog } from "../core/log.ts";
 import { seededRandom } from "../core/random.ts";
-import type { Device, Message } from "../pipeline.ts";
+import type { Device, Message, Sample } from "../pipeline.ts";
 import { decodePayload, encodePayload, type Metric } from "../uplinks/sparkplug/payload.ts";
 import { createUplink, type Uplink } from "../uplinks/uplink.ts";
 import { MemoryQueue } from "./memory-queue.ts";
 import { MemoryState } from "./memory-state.ts";
 import { deviceOf, SettableValues, tagOf } from "./settable-values.ts";
 import { SimulatedBroker, type SimulatedBrokerOptions } from "./simulated-broker.ts";
+import { SparkplugHost } from "./sparkplug-host.ts";
 import { rigConfig } from "./uplink-rig.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { passUntil, passWhile } from "./virtual-wait.ts";
@@ -40,6 +41,10 @@ export class SparkplugRig {
   readonly state = new MemoryState();
   readonly values: SettableValues;
   readonly heard: Heard[] = [];
+  /** A host that hears the first broker. */
+  readonly scada: SparkplugHost;
+  /** Every sample that was taken in. */
+  readonly taken: Sample[] = [];
   readonly log: string[] = [];
   readonly uplink: Uplink;
 
@@ -52,7 +57,10 @@ export class SparkplugRig {
     this.values = new SettableValues(
       clock,
       [...(options.devices ?? [deviceOf("pump", ["speed", "flow"])]), node],
-      [this.queue],
+      [this.queue, { append: (samples) => this.taken.push(...samples.filter((one) => "sourceTimestampMs" in one)) }],
+    );
+    this.scada = new SparkplugHost(() =>
+      this.values.devices().flatMap(({ name }) => (name === "gateway" || this.values.isLost(name) ? [] : [name])),
     );
     for (const broker of [this.broker, this.other]) broker.subscribe("spBv1.0/#", (message) => this.#hear(message));
     this.uplink = createUplink({
@@ -121,12 +129,9 @@ export class SparkplugRig {
     const [, , type = "", , device] = topic.split("/");
     if (!/^[ND](BIRTH|DATA|DEATH)$/.test(type)) return;
     const { metrics, seq } = decodePayload(payload);
-    this.heard.push({
-      type,
-      device,
-      seq: seq === undefined ? undefined : Number(seq),
-      metrics,
-      atMs: this.clock.monotonicMs(),
-    });
+    const number = seq === undefined ? undefined : Number(seq);
+    const heard = { type, device, seq: number, metrics, atMs: this.clock.monotonicMs() };
+    this.heard.push(heard);
+    this.scada.hear(heard);
   }
 }

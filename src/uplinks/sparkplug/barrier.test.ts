@@ -28,6 +28,7 @@ test("P4: nothing is confirmed that the broker may not have read, and all is con
           answer();
         }
         assert.equal(barrier.confirmed, read);
+        assert.ok(!mustAsk(barrier) || typeof wire.at(-1) === "number", "nothing is asked for nothing");
         assert.ok(barrier.asked.length <= QUESTIONS_MAX);
       }
       for (let i = 0; i <= QUESTIONS_MAX; i++) answer();

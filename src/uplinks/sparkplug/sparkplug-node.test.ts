@@ -67,6 +67,7 @@ describe("births, data, deaths", () => {
     const story = rig.story().filter((line) => line.endsWith(" pump"));
     assert.equal(story[0], "DBIRTH pump");
     assert.equal(story.at(-1), "DDEATH pump");
+    assert.deepEqual([rig.of("DBIRTH", "pump").length, rig.of("DDEATH", "pump").length], [1, 1]);
     const values = rig.of("DDATA", "pump").flatMap(({ metrics }) => metrics);
     assert.equal(values.filter(({ name, value }) => name === "speed" && value !== undefined).length, 3_001);
     assert.ok(values.every((metric) => metric.isHistorical === true && property(metric, "Epoch") !== undefined));
