@@ -12,6 +12,8 @@ export interface Dark {
   offsetMs: number | undefined;
   /** Whether they were dated as certain, once that has shown. */
   isCertain: boolean | undefined;
+  /** This boot goes on, and nobody had to wait for the time in it: there is no reason for a guess. */
+  readonly mustBeCertain: () => boolean;
 }
 
 /** A moment of the kernel, in the time of the life's dark. */

@@ -107,6 +107,10 @@ export class DeliveryBook {
     return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken));
   }
 
+  told(): readonly Told[] {
+    return this.#told;
+  }
+
   arrivedCount(): number {
     return this.#arrived.size;
   }
@@ -148,8 +152,10 @@ export class DeliveryBook {
     this.#owed.delete(taken);
   }
 
-  /** What was dated later and is Good has the right time. */
-  #checkTime({ undated }: TakenIn, status: string, what: string): void {
+  /** What was dated later and is Good has the right time, and what could get the right one is not uncertain. */
+  #checkTime({ undated, status: read }: TakenIn, status: string, what: string): void {
+    if (undated?.dark.mustBeCertain() && status !== read)
+      this.#story.breach("P9 honest time", `${what} is dated by a guess, though the time is known`);
     if (undated === undefined || status !== "Good") return;
     const { offsetMs = 0, trueOffsetMs } = undated.dark;
     const offMs = Math.abs(offsetMs - trueOffsetMs);

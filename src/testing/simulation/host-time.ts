@@ -8,12 +8,17 @@ import type { VirtualClock } from "../virtual-clock.ts";
 import type { Dark } from "./dark.ts";
 import type { BoardPlan } from "./plan.ts";
 
+/** The gateway looks whether its clock is good this often. */
+const LOOK_MS = 1_000;
+
 export class HostTime {
   readonly #truth: VirtualClock;
   readonly #plan: BoardPlan | undefined;
   #board: BoardClock | undefined;
   #boots = 0;
   #willBeGood = true;
+  #isWaitedFor = false;
+  #wasWaitedFor = false;
   #bootedMs = 0;
   #hostOffsetsMs: number[] = [];
   #dark: Dark | undefined;
@@ -40,6 +45,11 @@ export class HostTime {
     return this.#board?.synchronised ?? true;
   }
 
+  /** In some boot the gateway took the host's time for good enough. */
+  get wasWaitedFor(): boolean {
+    return this.#wasWaitedFor;
+  }
+
   /** In this boot, sooner or later. */
   get willBeGood(): boolean {
     return this.#willBeGood;
@@ -58,6 +68,8 @@ export class HostTime {
     this.#hostOffsetsMs = [];
     this.#noteOffset(board);
     this.#willBeGood = plan.goodAfterMs !== "never";
+    this.#isWaitedFor = plan.goodAfterMs === "never" || plan.goodAfterMs + LOOK_MS > this.#plan.waitAtMostMs;
+    this.#wasWaitedFor ||= this.#isWaitedFor;
     if (plan.goodAfterMs === "never") return;
     this.#truth.after(plan.goodAfterMs, () => {
       if (this.#board !== board) return;
@@ -98,6 +110,7 @@ export class HostTime {
 
   /** By what is shown as current one learns what the gateway takes for the time. */
   #newDark({ tag, bootMs }: UndatedSample, values: CurrentValues | undefined): Dark {
+    const board = this.#board;
     const shown = values?.snapshot(tag.device).find((sample) => sample.tag.id === tag.id);
     return {
       bootId: this.bootId,
@@ -106,6 +119,7 @@ export class HostTime {
       hostOffsetsMs: this.#hostOffsetsMs,
       offsetMs: undefined,
       isCertain: undefined,
+      mustBeCertain: () => this.#board === board && !this.#isWaitedFor,
     };
   }
 

@@ -12,6 +12,7 @@ export const INVARIANTS = {
   "P4 nothing is lost unsaid": ["delivery-book.ts overdue", "simulate.ts #whatIsOwed"],
   "P4 a loss has its cause": ["losses.ts checkLosses"],
   "P4 a power cut takes no more than the bound": ["losses.ts checkLosses"],
+  "P4 a gap is no wider than its cause": ["losses.ts checkGaps", "simulate.ts #checkGaps"],
   "P4 the lowest priority goes first": ["losses.ts checkPriorities"],
   "identity: one content": ["delivery-book.ts #value"],
   "identity: order": ["taken-in.ts #checkAfter", "delivery-book.ts #checkOrder"],

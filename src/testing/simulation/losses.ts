@@ -24,6 +24,10 @@ export interface Causes {
 const COMMIT_INTERVALS = 1.25;
 /** Checks come no more often than this. */
 const CHECK_MIN_MS = 60;
+/** Where nothing waits for the card only this is written. */
+const STATE_RECORD_MS = 60_000;
+/** A gap that is told begins so much earlier: the clock may have been stepped back by that. */
+const STEP_WITHIN_EPOCH_MS = 1_000;
 /** Above this nothing is given up in a run as long as ours. */
 const PLENTY_MS = 3_600_000;
 
@@ -40,6 +44,36 @@ export function checkLosses(uplink: string, book: DeliveryBook, causes: Causes, 
 }
 
 const BOUND = "P4 a power cut takes no more than the bound";
+
+/** What happened when, in UTC. */
+export interface Downs {
+  readonly cutsMs: readonly number[];
+  readonly startsMs: readonly number[];
+  /** See waitsInMemoryMs. */
+  readonly waitsMs: number;
+}
+
+/** A gap reaches from the last that was stored before a cut to the start after it: else it tells of what was delivered. */
+export function checkGaps(uplink: string, book: DeliveryBook, downs: Downs, story: Story): void {
+  for (const { id, from, to, reason } of book.told()) {
+    if (reason !== "unclean stop") continue;
+    const startMs = downs.startsMs.find((ms) => Math.abs(to - ms) <= STEP_WITHIN_EPOCH_MS);
+    const sinceMs = startMs === undefined ? Number.NaN : earliestGap(startMs, downs);
+    if (from >= sinceMs) continue;
+    const why = startMs === undefined ? "no life began at its end" : `all of before ${sinceMs} was stored`;
+    story.breach("P4 a gap is no wider than its cause", `${uplink}: ${id} is told lost from ${from} to ${to}: ${why}`);
+    return;
+  }
+}
+
+/** What is stored of a life that is shorter may tell nothing new. */
+function earliestGap(startMs: number, { cutsMs, startsMs, waitsMs }: Downs): number {
+  const marginMs = STATE_RECORD_MS + waitsMs + STEP_WITHIN_EPOCH_MS;
+  const cutMs = cutsMs.findLast((ms) => ms <= startMs) ?? startMs;
+  const beganMs = startsMs.findLast((ms) => ms < cutMs);
+  const isShort = beganMs !== undefined && cutMs - beganMs < marginMs && cutsMs.some((ms) => ms <= beganMs);
+  return isShort ? earliestGap(beganMs, { cutsMs, startsMs, waitsMs }) : cutMs - marginMs;
+}
 
 /** On a card that is well. */
 export function waitsInMemoryMs({ commitIntervalMs, outageCommitIntervalMs }: SitePlan["outbox"]): number {

@@ -7,7 +7,7 @@ import { VirtualClock } from "../virtual-clock.ts";
 import { checkBounds, checkFrozen } from "./bounds.ts";
 import { BEGAN_MS } from "./draw.ts";
 import type { Invariant } from "./invariant.ts";
-import { checkLosses, checkPriorities, waitsInMemoryMs } from "./losses.ts";
+import { checkGaps, checkLosses, checkPriorities, waitsInMemoryMs } from "./losses.ts";
 import { checkCurrency, difference } from "./picture.ts";
 import type { Fault, Plan, Trouble } from "./plan.ts";
 import { checkReported } from "./reported.ts";
@@ -215,7 +215,19 @@ class Run {
       checkLosses(name, farEnd.book(name), causes, this.#story);
       checkPriorities(name, farEnd.book(name), { card, waitsMs }, this.#story);
     }
+    this.#checkGaps(waitsMs);
     this.world.takenIn.checkOrder();
+  }
+
+  /** Where nothing else can have cost anything, and the time was as it is. */
+  #checkGaps(waitsMs: number): void {
+    const { takenIn, farEnd, cuts, card, damagedMs, site, time } = this.world;
+    const isStepped = this.#plan.faults.some(({ trouble }) => trouble.kind === "clock step");
+    const isTimeKnown = !isStepped && !time.wasWaitedFor && takenIn.isDatedRight();
+    if (!isTimeKnown || card.wasEverTroubled() || Number.isFinite(damagedMs)) return;
+    const utc = (ms: number) => BEGAN_MS + ms;
+    const downs = { cutsMs: cuts.map(({ atMs }) => utc(atMs)), startsMs: takenIn.livesMs.map(utc), waitsMs };
+    for (const { name } of site.uplinks) checkGaps(name, farEnd.book(name), downs, this.#story);
   }
 
   #isBroken(): boolean {

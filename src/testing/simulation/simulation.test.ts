@@ -112,4 +112,5 @@ const NEEDS: Readonly<Record<Need, true>> = {
   "change priority": true,
   "small outbox": true,
   "commit first": true,
+  board: true,
 };

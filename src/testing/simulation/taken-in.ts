@@ -50,8 +50,8 @@ const NUMBERS_AHEAD_MS = 16_000;
 const STAMP_OFF_MAX_MS = 1_500;
 
 export class TakenInBook {
-  /** Of the running one. */
-  lifeBeganMs = 0;
+  /** When each life began. */
+  readonly livesMs: number[] = [];
   /** The time was good when it began; else only what is Good must have the right time. */
   lifeBeganInTime = true;
   readonly #clock: Clock;
@@ -66,6 +66,17 @@ export class TakenInBook {
   constructor(clock: Clock, story: Story) {
     this.#clock = clock;
     this.#story = story;
+  }
+
+  /** Of the running one. */
+  get lifeBeganMs(): number {
+    return this.livesMs.at(-1) ?? 0;
+  }
+
+  /** Nobody had to guess when anything was. */
+  isDatedRight(): boolean {
+    const isRight = ({ offsetMs, trueOffsetMs }: Dark) => Math.abs((offsetMs ?? Infinity) - trueOffsetMs) <= 1_000;
+    return [...this.#darks.keys()].every(isRight);
   }
 
   get count(): number {

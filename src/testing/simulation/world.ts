@@ -39,6 +39,7 @@ export interface PowerCut {
 export class World {
   readonly clock: VirtualClock;
   readonly card: Card;
+  readonly time: HostTime;
   readonly plant: Plant;
   readonly farEnd: FarEnd;
   readonly takenIn: TakenInBook;
@@ -50,7 +51,6 @@ export class World {
   site: SitePlan;
   readonly #plan: Plan;
   readonly #story: Story;
-  readonly #time: HostTime;
   readonly #onSample: OnSample;
   #life: Life | undefined;
   #lives = 0;
@@ -73,7 +73,7 @@ export class World {
     this.plant = new Plant(plan.seed, plan.site, this.clock);
     this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn, this);
     this.card = new Card(root, this.clock, new Chance(plan.seed, "card"));
-    this.#time = new HostTime(this.clock, plan.site.board);
+    this.time = new HostTime(this.clock, plan.site.board);
     this.#bootKernel();
   }
 
@@ -85,7 +85,7 @@ export class World {
   async boot(): Promise<void> {
     if (this.#wouldTurnBack()) {
       this.#story.tell("… the card takes nothing, or took nothing before, and the clock is behind: the start waits");
-      if (!this.#time.willBeGood) this.#bootKernel();
+      if (!this.time.willBeGood) this.#bootKernel();
       this.clock.after(START_AGAIN_MS, () => void this.boot());
       return;
     }
@@ -99,12 +99,12 @@ export class World {
     this.#owing = this.#configured(site);
     const life: Life = new Life({
       config: configOf(site),
-      clock: this.#time.clock,
-      ...(this.#time.signs && { timeSigns: this.#time.signs }),
+      clock: this.time.clock,
+      ...(this.time.signs && { timeSigns: this.time.signs }),
       random: new Chance(this.#plan.seed, `gateway ${this.#lives}`),
       log: this.#log(),
       openLine: (line) => this.plant.openLine(line),
-      pins: this.#time.pins(this.plant.pins),
+      pins: this.time.pins(this.plant.pins),
       broker: (server) => this.farEnd.at(server),
       stateDir: this.card.disk.dir,
       storage: this.card.disk.open(),
@@ -112,9 +112,9 @@ export class World {
       witness: { append: (samples) => this.#takeIn(samples, life.gateway) },
     });
     this.#life = life;
-    this.takenIn.lifeBeganMs = this.#bootedMs;
-    this.takenIn.lifeBeganInTime = this.#time.isGood;
-    this.#time.beginLife();
+    this.takenIn.livesMs.push(this.#bootedMs);
+    this.takenIn.lifeBeganInTime = this.time.isGood;
+    this.time.beginLife();
     this.#story.tell(`● life ${this.#lives} begins`);
     try {
       await life.start();
@@ -256,7 +256,7 @@ export class World {
   }
 
   #bootKernel(): void {
-    this.#time.boot(() => this.#story.tell("… the time service vouches for the time"));
+    this.time.boot(() => this.#story.tell("… the time service vouches for the time"));
   }
 
   #takeIn(samples: readonly (Sample | UndatedSample)[], gateway: Gateway | undefined): void {
@@ -264,7 +264,7 @@ export class World {
       this.#onSample(sample);
       const taken =
         "bootMs" in sample
-          ? this.takenIn.takeUndated(sample, this.#time.darkOf(sample, gateway?.values))
+          ? this.takenIn.takeUndated(sample, this.time.darkOf(sample, gateway?.values))
           : this.takenIn.take(sample);
       this.farEnd.owe(this.#owing, taken);
     }
@@ -281,19 +281,19 @@ export class World {
 
   #stepClock(byMs: number): void {
     const isUnstored = byMs < 0 && (this.isBlind || this.#leavesNoTrace());
-    const isSettling = this.#time.isGood && this.life?.gateway?.values.isUnsynced() !== false;
+    const isSettling = this.time.isGood && this.life?.gateway?.values.isUnsynced() !== false;
     if (isUnstored || (this.site.board !== undefined && isSettling)) {
       this.#story.tell(`… left out: ${isUnstored ? "no epoch is stored" : "what settles the time is right"}`);
       return;
     }
     this.#bestWallMs = Math.max(this.#bestWallMs, this.clock.wallMs());
-    this.#time.step(byMs);
+    this.time.step(byMs);
   }
 
   /** Known limit: where no epoch is stored it goes by the time; that is not known, was later, or many starts ran ahead of it. */
   #wouldTurnBack(): boolean {
     const isBehind = this.clock.wallMs() < Math.max(this.#bestWallMs, this.takenIn.furthestMs());
-    return this.card.takesNothing() ? isBehind || !this.#time.isGood : this.isBlind && !this.#time.isGood;
+    return this.card.takesNothing() ? isBehind || !this.time.isGood : this.isBlind && !this.time.isGood;
   }
 
   #broker(index: number) {
