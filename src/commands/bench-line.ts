@@ -153,7 +153,14 @@ export async function openBus(settings: BenchSettings, onLost: (reason: string) 
   try {
     await bus.open();
   } catch (error) {
-    throw new UserError(messageOf(error), EXIT.unavailable);
+    throw portFailure(error);
   }
   return bus;
+}
+
+/** A port that could not be opened, in words. Whose the lock is cannot be seen; a gateway may be out of this user's sight. */
+export function portFailure(error: unknown): UserError {
+  const reason = messageOf(error);
+  const remedy = "; if that is the gateway, do this as root (sudo), or set RUNTIME_DIRECTORY to its own";
+  return new UserError(/in use/.test(reason) ? `${reason}${remedy}` : reason, EXIT.unavailable);
 }

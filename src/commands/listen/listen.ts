@@ -5,7 +5,7 @@ import { hostClock } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
 import type { Overheard } from "../../sources/modbus/overhearing.ts";
 import { serialportLine } from "../../sources/modbus/serialport-line.ts";
-import { type BenchLine, type BenchSettings, benchConfig, stopReason, takeLine } from "../bench-line.ts";
+import { type BenchLine, type BenchSettings, benchConfig, portFailure, stopReason, takeLine } from "../bench-line.ts";
 import type { CommandIo } from "../io.ts";
 import { LINE_OPTIONS, parseSettings, SETTINGS_HELP } from "../line-arguments.ts";
 import { listing, pageColumns } from "../listing.ts";
@@ -75,7 +75,7 @@ async function follow(line: BenchLine, options: Options, io: CommandIo): Promise
   };
   try {
     await ear.open().catch((error) => {
-      throw new UserError(messageOf(error), EXIT.unavailable);
+      throw portFailure(error);
     });
     ear.onLost = line.end;
     if (!json) io.err(`listening on ${settings.path} at ${serialText(settings.serial)}; Ctrl-C ends\n`);

@@ -1,7 +1,9 @@
 /** What registers may mean, on a real port, as an independent server (libmodbus) holds them. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { DEFAULTS } from "../../config/defaults.ts";
 import { hostClock } from "../../core/clock.ts";
+import { serialportLine } from "../../sources/modbus/serialport-line.ts";
 import { runCommand } from "../../testing/command-run.ts";
 import { ModbusDevice } from "../../testing/modbus-device.ts";
 import { startModbusServer } from "../../testing/modbus-server/modbus-server.ts";
@@ -60,7 +62,7 @@ test("the same value is found in each of the four byte orders, marked as likely 
 
 test("a silent unit, a refusal and wrong usage each end with their own words", async (t) => {
   const path = await libmodbus(t);
-  const at = [path, "--serial", "9600 8N1", "--timeout", "100ms"];
+  const at = [path, "--serial", "9600 8N1", "--timeout", "250ms"];
   const exits = (code: number, words: RegExp) => (error: { exitCode?: number; message: string }) => {
     assert.equal(error.exitCode, code);
     assert.match(error.message, words);
@@ -105,4 +107,15 @@ test("on a terminal --watch keeps its page in place, marks what changes, survive
   await command.until(/4321/);
   command.press(CTRL_C);
   assert.equal(await command.ended(), 0);
+});
+
+test("a port that somebody else holds is told as such, with what to do", async (t) => {
+  const pty = await port(t);
+  const holder = serialportLine({ path: pty.path, serial: DEFAULTS.serial, rs485: DEFAULTS.rs485 });
+  await holder.open();
+  t.after(() => holder.close());
+  await assert.rejects(
+    runCommand(read, [pty.path, "--unit", "1", "40001"]),
+    /in use by another program; if that is the gateway/,
+  );
 });

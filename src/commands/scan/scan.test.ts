@@ -62,7 +62,7 @@ test("five devices at mixed speeds of a real port are found and named, and the f
   const file = join(dir, "gateway.yaml");
   const settings = ["9600 8N1", "38400 8E1", "115200 8N1"].flatMap((serial) => ["--serial", serial]);
   const command = runInTerminal(
-    ["scan", pty.path, ...settings, "--units", "1-10", "--listen", "300ms", "--write", file],
+    ["scan", pty.path, ...settings, "--units", "1-10", "--listen", "300ms", "--timeout", "300ms", "--write", file],
     AT_HAND,
   );
   assert.equal(await command.ended(), 0, command.text());

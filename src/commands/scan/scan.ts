@@ -6,7 +6,7 @@ import { type Clock, hostClock } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
 import { planScan, scanMs } from "../../sources/modbus/scan-plan.ts";
 import { serialportLine } from "../../sources/modbus/serialport-line.ts";
-import { type BenchLine, benchConfig, openBus, stopReason, takeLine } from "../bench-line.ts";
+import { type BenchLine, benchConfig, openBus, portFailure, stopReason, takeLine } from "../bench-line.ts";
 import type { CommandIo } from "../io.ts";
 import { askedText } from "../listen/frame-words.ts";
 import { counted } from "../listing.ts";
@@ -65,7 +65,7 @@ async function listenFirst(
       onListening: (serial) => screen.progress(`listening at ${serialText(serial)}: does anybody talk already?`),
     });
   } catch (error) {
-    throw new UserError(messageOf(error), EXIT.unavailable);
+    throw portFailure(error);
   }
 }
 
