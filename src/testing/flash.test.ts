@@ -173,6 +173,7 @@ describe("flash.sh", () => {
     assert.match(answered.said, /untouched was not typed/);
     assert.equal((await flash([...given(device), "--frobnicate"])).code, 64);
     assert.equal((await flash(["--image", at("image")])).code, 64);
+    assert.equal((await flash([...given(device), "--yes", "--key-on-board", "--sign-command", "cat"])).code, 64);
     assert.equal(
       (await readFile(device)).every((byte) => byte === 0),
       true,
