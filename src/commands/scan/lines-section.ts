@@ -47,7 +47,7 @@ function deviceText(device: FoundDevice): string {
     return `      ${model}-${unitId}:  # ${remark(device)}\n        unitId: ${unitId}\n        model: ${model}\n`;
   }
   const [{ table, address } = { table: "holdingRegister", address: 0 }] = identity.readable;
-  const tag = `{ first: { ${table}: ${address} } }  # replace it by what its manual says`;
+  const tag = `{ first: { ${table}: ${address} } }  # see its manual`;
   return `      device-${unitId}:  # ${remark(device)}\n        unitId: ${unitId}\n        tags: ${tag}\n`;
 }
 

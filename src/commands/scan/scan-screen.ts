@@ -3,7 +3,7 @@ import { serialText } from "../../config/values.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { CommandIo } from "../io.ts";
 import { pageColumns } from "../listing.ts";
-import type { FoundDevice, Progress } from "./scanner.ts";
+import { type FoundDevice, type Place, type Progress, placeText } from "./scanner.ts";
 
 const CLEAR_LINE = "\r\x1b[K";
 const REFRESH_MS = 200;
@@ -35,6 +35,11 @@ export class ScanScreen {
     const text = `found  unit ${String(unitId).padEnd(3)} at ${serialText(serial)}: ${identity.text ?? "it does not say what it is"}${model}\n`;
     if (this.#json) this.#io.err(text);
     else this.#io.out(text);
+  }
+
+  answered(place: Place): void {
+    this.#shownAtMs = Number.NEGATIVE_INFINITY;
+    this.progress(`${placeText(place)} answers; finding out what it is …`);
   }
 
   searching({ serial, unitId, asked, toAsk, leftMs, found }: Progress): void {

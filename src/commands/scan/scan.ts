@@ -85,6 +85,7 @@ async function search(line: BenchLine, options: ScanArguments, screen: ScanScree
     clock: hostClock,
     signal: line.signal,
     onProgress: (progress) => screen.searching(progress),
+    onAnswer: (place) => screen.answered(place),
     onFound: (device) => screen.found(device),
   });
 }

@@ -13,8 +13,8 @@ export interface FoundDevice {
   readonly identity: Identity;
 }
 
-/** Something answers there, and cannot be understood. */
-export interface Unclear {
+/** Where something answers. */
+export interface Place {
   readonly unitId: number;
   readonly serial: SerialSettings;
 }
@@ -37,12 +37,15 @@ export interface ScanOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** It answers; what it is takes some seconds to find out. */
+  readonly onAnswer?: (place: Place) => void;
   readonly onFound: (device: FoundDevice) => void;
 }
 
 export interface ScanResult {
   readonly found: readonly FoundDevice[];
-  readonly unclear: readonly Unclear[];
+  /** What cannot be understood. */
+  readonly unclear: readonly Place[];
   /** False where it was stopped before its end. */
   readonly complete: boolean;
 }
@@ -57,7 +60,7 @@ export function scanLine(options: ScanOptions): Promise<ScanResult> {
 class Scanner {
   readonly #o: ScanOptions;
   readonly #found: FoundDevice[] = [];
-  readonly #unclear: Unclear[] = [];
+  readonly #unclear: Place[] = [];
   readonly #toAsk: number;
   #left: readonly ScanStep[];
   #asked = 0;
@@ -109,6 +112,7 @@ class Scanner {
         this.#tookMs += clock.monotonicMs() - beginMs;
         continue;
       }
+      this.#o.onAnswer?.({ unitId, serial });
       const identity = await this.#o.identify(bus, unitId, signal);
       const device = { unitId, serial, identity };
       this.#found.push(device);
@@ -138,6 +142,6 @@ async function probe(bus: Bus, unitId: number): Promise<BusOutcome> {
 }
 
 /** `9600 8N1, unit 3` */
-export function placeText({ serial, unitId }: Unclear): string {
+export function placeText({ serial, unitId }: Place): string {
   return `${serialText(serial)}, unit ${unitId}`;
 }
