@@ -34,11 +34,16 @@ export class LineBook {
   #longestGapMs = 0;
   #lastByteMs: number | undefined;
 
-  /** Every byte, understood or not. */
-  heard(bytes: number, atMs: number): void {
+  /**
+   * Every byte, understood or not.
+   * @returns the silence before
+   */
+  heard(bytes: number, atMs: number): number {
+    const gapMs = atMs - (this.#lastByteMs ?? atMs);
     this.#bytes += bytes;
-    if (this.#lastByteMs !== undefined) this.#longestGapMs = Math.max(this.#longestGapMs, atMs - this.#lastByteMs);
+    this.#longestGapMs = Math.max(this.#longestGapMs, gapMs);
     this.#lastByteMs = atMs;
+    return gapMs;
   }
 
   note(event: Overheard): void {

@@ -53,10 +53,14 @@ test("what goes by is shown as it comes, summed up at the end, and captured; not
   await command.until(/refused \(2\)[\s\S]*ok in/);
   pty.master.write(SILENT);
   await command.until(/NO ANSWER[\s\S]*NO ANSWER/);
+  pty.master.write(READ);
+  await command.until(/silence of \d\.\ds/);
+  pty.master.write(READ_REPLY);
+  await command.until(/silence of[\s\S]*ok in/);
   command.press(CTRL_C);
   assert.equal(await command.ended(), 0);
   assert.match(command.text(), /unit {2}asked {2}answered {2}refused {2}no answer/);
-  assert.match(command.text(), /^ {2}3 +3 +2 +1 +0 +0 /m);
+  assert.match(command.text(), /^ {2}3 +4 +3 +1 +0 +0 /m);
   assert.match(command.text(), /^ {2}7 +2 +0 +0 +2 +0/m);
   assert.match(command.text(), /unit 7 +reads 1 from 30001.*every .*2 times/);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: it is a terminal

@@ -63,7 +63,10 @@ async function follow(line: BenchLine, options: Options, io: CommandIo): Promise
       ? undefined
       : new Capture(captureFile, { path: settings.path, serial: serialText(settings.serial) }, beginMs);
   const ear = new Ear({ line: port, serial: settings.serial, clock });
-  ear.onBytes = (bytes, atMs) => book.heard(bytes.length, atMs);
+  ear.onBytes = (bytes, atMs) => {
+    const gapMs = book.heard(bytes.length, atMs);
+    if (gapMs > SILENCE_SHOWN_MS && !options.quiet) io.out(silenceLine(gapMs, atMs - beginMs, json));
+  };
   ear.onHeard = (event) => {
     book.note(event);
     if (!options.quiet) io.out(json ? jsonLine(event, beginMs) : textLine(event, beginMs, pageColumns(io.columns)));
@@ -91,8 +94,16 @@ async function follow(line: BenchLine, options: Options, io: CommandIo): Promise
   return book.frames === 0 ? EXIT.unavailable : EXIT.ok;
 }
 
+/** Between two polls there are pauses; one that is worth a line is longer. */
+const SILENCE_SHOWN_MS = 1_500;
+
+function silenceLine(gapMs: number, atMs: number, json: boolean): string {
+  if (json) return `${JSON.stringify({ atMs: Math.round(atMs), silenceMs: Math.round(gapMs) })}\n`;
+  return `${" ".repeat(AT_COLUMNS)}  silence of ${durationWords(gapMs)}\n`;
+}
+
 function textLine(event: Overheard, beginMs: number, columns: number): string {
-  const at = ((event.atMs - beginMs) / 1_000).toFixed(3).padStart(9);
+  const at = ((event.atMs - beginMs) / 1_000).toFixed(3).padStart(AT_COLUMNS);
   return `${at}  ${whatText(event)}`.slice(0, columns).concat("\n");
 }
 
@@ -105,6 +116,7 @@ function whatText(event: Overheard): string {
 }
 
 const SHOWN_BYTES = 10;
+const AT_COLUMNS = 9;
 
 function jsonLine(event: Overheard, beginMs: number): string {
   const atMs = Math.round(event.atMs - beginMs);
