@@ -1,6 +1,14 @@
 /** A host application's picture of one edge node, at its plainest: what may not happen is written down. */
 import type { Metric } from "../uplinks/sparkplug/payload.ts";
-import type { Heard } from "./sparkplug-rig.ts";
+
+/** A message as a host reads it. */
+export interface Heard {
+  readonly type: string;
+  readonly device: string | undefined;
+  readonly seq: number | undefined;
+  readonly metrics: readonly Metric[];
+  readonly atMs: number;
+}
 
 interface Current {
   readonly value: unknown;

@@ -9,7 +9,7 @@ import { MemoryQueue } from "./memory-queue.ts";
 import { MemoryState } from "./memory-state.ts";
 import { deviceOf, SettableValues, tagOf } from "./settable-values.ts";
 import { SimulatedBroker, type SimulatedBrokerOptions } from "./simulated-broker.ts";
-import { SparkplugHost } from "./sparkplug-host.ts";
+import { type Heard, SparkplugHost } from "./sparkplug-host.ts";
 import { rigConfig } from "./uplink-rig.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import { passUntil, passWhile } from "./virtual-wait.ts";
@@ -18,15 +18,6 @@ export interface SparkplugRigOptions {
   readonly devices?: readonly Device[];
   readonly broker?: Omit<SimulatedBrokerOptions, "clock">;
   readonly config?: Partial<UplinkConfig>;
-}
-
-/** A message as a host reads it. */
-export interface Heard {
-  readonly type: string;
-  readonly device: string | undefined;
-  readonly seq: number | undefined;
-  readonly metrics: readonly Metric[];
-  readonly atMs: number;
 }
 
 const NODE = { group: "plant", name: "gateway" };

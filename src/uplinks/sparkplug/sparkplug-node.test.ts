@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { deviceOf } from "../../testing/settable-values.ts";
-import { type Heard, OTHER_SERVER, SparkplugRig } from "../../testing/sparkplug-rig.ts";
+import type { Heard } from "../../testing/sparkplug-host.ts";
+import { OTHER_SERVER, SparkplugRig } from "../../testing/sparkplug-rig.ts";
 import type { Metric } from "./payload.ts";
 
 const TWO = [deviceOf("pump", ["speed", "flow"]), deviceOf("fan", ["speed"])];
@@ -71,6 +72,20 @@ describe("births, data, deaths", () => {
     const values = rig.of("DDATA", "pump").flatMap(({ metrics }) => metrics);
     assert.equal(values.filter(({ name, value }) => name === "speed" && value !== undefined).length, 3_001);
     assert.ok(values.every((metric) => metric.isHistorical === true && property(metric, "Epoch") !== undefined));
+  });
+
+  test("P4: a Rebirth in the middle of a lost device's history bears it again with the others", async () => {
+    const rig = new SparkplugRig({ devices: TWO, broker: { bytesPerS: 20_000, latencyMs: 20 } });
+    for (let i = 1; i <= 3_000; i++) rig.values.set("pump/speed", i);
+    rig.values.lose("pump");
+    await rig.start();
+    await rig.until("its history comes", () => rig.of("DDATA", "pump").length > 3);
+    rig.rebirth();
+    await rig.until("all is acknowledged", () => rig.queue.depth() === 0);
+    await rig.until("dead", () => rig.of("DDEATH", "pump").length > 0, 5_000);
+    const births = rig.story().filter((line) => line.includes("BIRTH"));
+    assert.deepEqual(births.slice(-3), ["NBIRTH", "DBIRTH fan", "DBIRTH pump"]);
+    assert.deepEqual(rig.scada.violations, []);
   });
 
   test("P4: a device that is no more is born for its history, and dies", async () => {
