@@ -68,6 +68,14 @@ export function wills(edit: (payload: Payload) => Payload): Break {
   return five((made) => made.changeConnect((packet) => packet, edit));
 }
 
+/** A count that goes on where it should go round. */
+export const roundTo256 = (p: Payload): Payload => ({
+  ...p,
+  metrics: p.metrics.map((m) =>
+    m.value?.content === 0n ? { ...m, value: { field: "long_value", content: 256n } } : m,
+  ),
+});
+
 export const bdSeqOff = (p: Payload): Payload => ({
   ...p,
   metrics: p.metrics.map((m) => (m.name === "bdSeq" ? { ...m, value: { field: "long_value", content: 77n } } : m)),
@@ -168,14 +176,6 @@ export function markedEarly(what: string): Break {
     if (mark === undefined || birth === undefined) throw new Error("nothing to move");
     made.edit((entry) => (entry === birth ? [entry, { ...mark, atMs: entry.atMs }] : entry === mark ? [] : [entry]));
   });
-}
-
-/** The session goes on, so that an answer that is missing is missing for good. */
-export function withoutEnd(spoil: (made: MadeStory) => void): (made: MadeStory) => void {
-  return (made) => {
-    spoil(made);
-    without((entry) => entry.kind === "closed" || onSecond(entry))(made);
-  };
 }
 
 export const lateData = five((made) => {

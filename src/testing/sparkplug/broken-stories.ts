@@ -26,13 +26,13 @@ import {
   propertyValue,
   publishTopic,
   rebirthMetric,
+  roundTo256,
   skewed,
   subscriptionsAtQos0,
   unanswered,
   will,
   wills,
   without,
-  withoutEnd,
 } from "./breaks.ts";
 import { metric } from "./made-story.ts";
 import { madeInFive, madeInThree, madeWithHost } from "./right-stories.ts";
@@ -144,6 +144,7 @@ const SESSIONS: readonly (readonly [string, Break])[] = [
   ["will-qos-1", will({ qos: 0 })],
   ["will-unretained", will({ retain: true })],
   ["bdseq-steps", wills(bdSeqOff)],
+  ["bdseq-wraps", { make: madeInThree, spoil: (made) => made.changeConnect((packet) => packet, roundTo256) }],
   ["nbirth-has-bdseq", payloads("NBIRTH", (p) => ({ ...p, metrics: p.metrics.filter((m) => m.name !== "bdSeq") }))],
   ["nbirth-bdseq-is-wills", payloads("NBIRTH", bdSeqOff)],
   ["ndeath-is-bdseq", payloads("NDEATH", (p) => ({ ...p, metrics: [...p.metrics, metric("more")] }))],
@@ -251,12 +252,12 @@ const COMMANDS: readonly (readonly [string, Break])[] = [
     "ncmd-without-time",
     "ncmd-without-seq",
     "metric-without-time",
-  ].map((check) => [check, { ...unanswered, spoil: withoutEnd(unanswered.spoil) }] as const),
+  ].map((check) => [check, unanswered] as const),
   [
     "rebirth-by-name-beside-aliases",
     {
       make: madeInThree,
-      spoil: withoutEnd(without((e, before) => isOf(e, "NBIRTH") && before.some((b) => isOf(b, "NBIRTH")))),
+      spoil: without((e, before) => isOf(e, "NBIRTH") && before.some((b) => isOf(b, "NBIRTH"))),
     },
   ],
   ...["rebirth-false-is-nothing", "unknown-ncmd-is-harmless", "wrong-ncmd-is-harmless", "retained-ncmd-is-nothing"].map(

@@ -41,9 +41,12 @@ function nextBirth({ session, command }: Heard): SentMessage | undefined {
   return session.sent.find(({ type, index }) => type === "NBIRTH" && index > command.index);
 }
 
-/** The session ended of itself before an answer was due. */
-function wasCutShort({ session, story }: Heard): boolean {
-  return session.closed !== undefined || story.marks.some(({ mark }) => mark.what === "killed");
+/** Births that are asked for come at once, or together with others after the pause. */
+const ANSWER_MAX_MS = 10_000;
+
+/** The session ended before an answer was due. */
+function wasCutShort({ session, command }: Heard): boolean {
+  return (session.sent.at(-1)?.atMs ?? 0) - command.atMs < ANSWER_MAX_MS;
 }
 
 function eachRebirth(check: (heard: Heard, birth: SentMessage, report: Report) => void): Check {

@@ -56,20 +56,45 @@ const willUnretained = everyConnect(({ connect, index }, story, report) =>
   report.expect(connect.will?.retain === false, story, index, "the will is retained"),
 );
 
-/** The first of a fresh state is 0; each CONNECT takes the next. */
-const bdSeqSteps: Check = (stories, report) => {
+/** Each will with the bdSeq before it: the first of a fresh state is 0, and each CONNECT takes the next. */
+function eachWill(
+  stories: readonly Story[],
+  visit: (session: Session, before: bigint | undefined, story: Story) => void,
+): void {
   for (const story of stories) {
-    let expected = 0n;
-    for (const { will, index } of story.sessions) {
-      const [metric] = bdSeqs(will);
-      const bdSeq = bdSeqOf(will);
-      report.expect(bdSeq === expected, story, index, `bdSeq ${bdSeq}, not ${expected}`);
-      const isInt64 = metric?.datatype === INT64 && metric.value?.field === "long_value";
-      report.expect(isInt64, story, index, `bdSeq has datatype ${metric?.datatype} in ${metric?.value?.field}`);
-      expected = ((bdSeq ?? expected) + 1n) % BDSEQ_COUNT;
+    let before: bigint | undefined;
+    let since = 0;
+    for (const session of story.sessions) {
+      for (const { mark, index } of story.marks) {
+        if (mark.what === "bdSeq was set" && index > since && index < session.index) before = mark.to;
+      }
+      visit(session, before, story);
+      before = bdSeqOf(session.will) ?? before;
+      since = session.index;
     }
   }
-};
+}
+
+function nextBdSeq(before: bigint | undefined): bigint {
+  return before === undefined ? 0n : (before + 1n) % BDSEQ_COUNT;
+}
+
+const bdSeqSteps: Check = (stories, report) =>
+  eachWill(stories, ({ will, index }, before, story) => {
+    const bdSeq = bdSeqOf(will);
+    report.expect(bdSeq === nextBdSeq(before), story, index, `bdSeq ${bdSeq} after ${before}`);
+  });
+
+/** Nothing is proved before it has gone round. */
+const bdSeqWraps: Check = (stories, report) =>
+  eachWill(stories, ({ will, index }, before, story) => {
+    const [metric] = bdSeqs(will);
+    const isInt64 = metric?.datatype === INT64 && metric.value?.field === "long_value";
+    if (!isInt64)
+      report.expect(false, story, index, `bdSeq has datatype ${metric?.datatype} in ${metric?.value?.field}`);
+    if (before !== BDSEQ_COUNT - 1n) return;
+    report.expect(bdSeqOf(will) === 0n, story, index, `bdSeq ${bdSeqOf(will)} after ${before}`);
+  });
 
 const nbirthHasBdSeq: Check = (stories, report) =>
   eachSent(stories, ["NBIRTH"], ({ payload, index }, _, story) =>
@@ -213,6 +238,7 @@ export const SESSION_CHECKS: Readonly<Record<string, Check>> = {
   "will-qos-1": willQos,
   "will-unretained": willUnretained,
   "bdseq-steps": bdSeqSteps,
+  "bdseq-wraps": bdSeqWraps,
   "nbirth-has-bdseq": nbirthHasBdSeq,
   "nbirth-bdseq-is-wills": nbirthBdSeqIsWills,
   "ndeath-is-bdseq": ndeathIsBdSeq,

@@ -5,6 +5,8 @@ const LOST = "d2";
 const REBIRTH = "Node Control/Rebirth";
 /** More than one round of seq. */
 const WRAP = 270;
+/** After it comes 0. */
+const LAST_BDSEQ = 255;
 /** Long enough for a read that was on its way, and then some. */
 const STANDING_READS = 12;
 /** Somewhere within a message. */
@@ -130,8 +132,12 @@ async function brokenLinks(site: Site): Promise<void> {
 async function killed(site: Site): Promise<void> {
   const since = site.uplinks.map((uplink) => uplink.now());
   await site.kill();
+  site.setBdSeq(site.three, LAST_BDSEQ - 1);
   await site.start();
   await Promise.all(site.uplinks.map((uplink, i) => uplink.born(since[i] ?? 0)));
+  const again = site.three.now();
+  site.three.proxies[0]?.cut();
+  await site.three.born(again);
 }
 
 async function stopped(site: Site): Promise<void> {

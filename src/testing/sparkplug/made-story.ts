@@ -60,7 +60,7 @@ export class MadeStory {
   /** CONNECT to SUBACK. */
   open(server: string): void {
     this.#connection += 1;
-    this.#bdSeq += 1n;
+    this.#bdSeq = (this.#bdSeq + 1n) % SEQ_COUNT;
     const { group, node, primaryHost } = this.site;
     this.#add({ kind: "opened", connection: this.#connection, server });
     this.packet("gateway", {
@@ -128,6 +128,12 @@ export class MadeStory {
 
   mark(mark: Mark): void {
     this.#add({ kind: "mark", mark });
+  }
+
+  /** As if so many CONNECTs had been before. */
+  age(to: bigint): void {
+    this.#bdSeq = to;
+    this.mark({ what: "bdSeq was set", to });
   }
 
   pass(ms: number): void {

@@ -12,7 +12,9 @@ export type Mark =
   | { readonly what: "values stand" | "values move" }
   /** Not the one that the gateway waits for. */
   | { readonly what: "another host is online"; readonly server: string }
-  | { readonly what: "told to stop" | "killed" };
+  | { readonly what: "told to stop" | "killed" }
+  /** As if so many CONNECTs had been before: a number goes round only after months. */
+  | { readonly what: "bdSeq was set"; readonly to: bigint };
 
 export type Happening =
   | { readonly kind: "opened"; readonly connection: number; readonly server: string }

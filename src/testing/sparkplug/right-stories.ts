@@ -74,6 +74,7 @@ function commands(story: MadeStory): void {
   story.ddata("d1");
   story.command(`NCMD/${node}`, [rebirth(true)], { timestamp: undefined, seq: 7n });
   story.births();
+  story.pass(20_000);
   story.ddata("d1");
 }
 
@@ -87,7 +88,16 @@ export function madeInThree(): MadeStory {
   story.ndata();
   story.command("NCMD/n3", [rebirth(true)]);
   story.births();
+  story.pass(20_000);
   story.ddata("d1");
+  story.mark({ what: "killed" });
+  story.closed("gateway");
+  story.age(254n);
+  story.open("a");
+  story.births();
+  story.closed("gateway");
+  story.open("a");
+  story.births();
   story.mark({ what: "told to stop" });
   story.ndeath();
   story.farewell();

@@ -6,6 +6,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock } from "../../core/clock.ts";
+import { SqliteState } from "../../store/sqlite-state.ts";
 import { type Certificates, writeCertificates } from "../certificates.ts";
 import { type GatewayProcess, startGateway } from "../gateway-process.ts";
 import { type Mosquitto, startMosquitto } from "../mosquitto.ts";
@@ -22,6 +23,7 @@ export const DEVICES: readonly string[] = ["d1", "d2", "d3"];
 const FAR_FROM_UTC = { TZ: "Pacific/Kiritimati" };
 /** No retries: a lost device is asked again the sooner, the less its silence costs. */
 const PLANT = { devices: DEVICES, tagsPerDevice: 2, scanRateMs: 200, responseTimeoutMs: 300, retries: 0 } as const;
+const WAL_BYTES = 1_000_000;
 const WAIT_LIMIT_MS = 60_000;
 
 /** An uplink as its observer sees it. */
@@ -171,6 +173,15 @@ export class Site {
   async kill(): Promise<void> {
     this.mark({ what: "killed" });
     await this.#gateway?.kill();
+  }
+
+  /** To be called while there is no gateway: its next CONNECT takes the number after this. */
+  setBdSeq({ node, recording }: Uplink, to: number): void {
+    const file = new SqliteState();
+    file.open({ path: join(this.#dir, "state", "state.db"), nowMs: hostClock.wallMs(), walBytes: WAL_BYTES });
+    file.save([[`bdSeq/${node}`, JSON.stringify(to)]]);
+    file.close();
+    recording.mark({ what: "bdSeq was set", to: BigInt(to) });
   }
 
   /** The exit code. */
