@@ -36,7 +36,7 @@ export interface Rabbitmq {
 export const RABBITMQ_ADMINISTRATOR = { username: "guest", password: "guest" } as const;
 
 const PROGRAMS = "/usr/lib/rabbitmq/bin";
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 120_000;
 const LOG_MAX_CHARACTERS = 64 * 1024;
 
 export async function startRabbitmq(options: RabbitmqOptions): Promise<Rabbitmq> {
