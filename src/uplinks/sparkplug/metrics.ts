@@ -77,18 +77,22 @@ export function liveMetric(
   isUnsynced: boolean,
   options: DataOptions,
 ): Metric {
-  const properties = isGood(sample.status) && !toldBad ? [] : qualityOf(sample.status);
-  return { ...dataMetric(born, sample, options, properties), ...(isUnsynced && { isTransient: true }) };
+  const metric = dataMetric(born, sample, options);
+  if (!isGood(sample.status) || toldBad) metric.properties = QUALITIES.of(sample.status, undefined);
+  if (isUnsynced) metric.isTransient = true;
+  return metric;
 }
 
 export function historicalMetric(born: BornMetric, sample: Sample, options: DataOptions): Metric {
   const { value, status, sourceTimestampMs, epoch } = sample;
-  if (value !== null && wireValueOf(value, born.type) === undefined) {
+  const metric = dataMetric(born, sample, options);
+  if (metric.isNull === true && value !== null) {
     const [fromMs, toMs] = [sourceTimestampMs, sourceTimestampMs];
     return lostMetric(born, { epoch, toEpoch: epoch, fromMs, toMs, count: 1, reason: "type changed" }, options);
   }
-  const properties = [...(isGood(status) ? [] : qualityOf(status)), epochProperty(epoch)];
-  return { ...dataMetric(born, sample, options, properties), isHistorical: true };
+  metric.isHistorical = true;
+  metric.properties = QUALITIES.of(isGood(status) ? undefined : status, epoch);
+  return metric;
 }
 
 export function lostMetric(born: BornMetric, lost: LostMetric, { datatypeInData }: DataOptions): Metric {
@@ -125,22 +129,47 @@ function presence(wire: WireValue | undefined): Pick<Metric, "isNull" | "value">
   return wire === undefined ? { isNull: true } : { value: wire };
 }
 
+type Building = { -readonly [K in keyof Metric]: Metric[K] };
+
+/** Written step by step: it is made for every sample, and spreads are most of what that costs. */
 function dataMetric(
-  born: BornMetric,
+  { name, alias, type }: BornMetric,
   { value, sourceTimestampMs }: Sample,
-  { datatypeInData }: DataOptions,
-  properties: readonly Property[],
-): Metric {
-  const wire = wireValueOf(value, born.type);
-  return {
-    ...called(born),
-    timestamp: sourceTimestampMs,
-    ...(datatypeInData && { datatype: DATATYPE[born.type] }),
-    ...(wire === undefined && { isNull: true }),
-    ...(properties.length > 0 && { properties }),
-    ...(wire !== undefined && { value: wire }),
-  };
+  options: DataOptions,
+): Building {
+  const metric: Building = { timestamp: sourceTimestampMs };
+  const wire = wireValueOf(value, type);
+  if (alias === undefined) metric.name = name;
+  else metric.alias = alias;
+  if (options.datatypeInData) metric.datatype = DATATYPE[type];
+  if (wire === undefined) metric.isNull = true;
+  else metric.value = wire;
+  return metric;
 }
+
+/** Lists of properties that samples have in common. They are frozen, so that each is encoded once. */
+class Qualities {
+  readonly #lists = new Map<number | undefined, Map<Status | undefined, readonly Property[]>>();
+
+  /** @param status undefined: not told; @param epoch likewise */
+  of(status: Status | undefined, epoch: number | undefined): readonly Property[] {
+    const ofEpoch = this.#lists.get(epoch) ?? new Map<Status | undefined, readonly Property[]>();
+    let list = ofEpoch.get(status);
+    if (list === undefined) {
+      list = Object.freeze([
+        ...(status === undefined ? [] : qualityOf(status)),
+        ...(epoch === undefined ? [] : [epochProperty(epoch)]),
+      ]);
+      if (this.#lists.size > EPOCHS_KEPT) this.#lists.clear();
+      this.#lists.set(epoch, ofEpoch.set(status, list));
+    }
+    return list;
+  }
+}
+
+/** Of a backlog; each start of the gateway is one. */
+const EPOCHS_KEPT = 100;
+const QUALITIES = new Qualities();
 
 function named({ name, alias }: BornMetric): Pick<Metric, "name" | "alias"> {
   return alias === undefined ? { name } : { name, alias };

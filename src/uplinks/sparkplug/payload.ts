@@ -105,7 +105,19 @@ export function encodeMetric(metric: Metric): Uint8Array {
   return writer.take();
 }
 
+/** Of lists that are frozen, because they are those of many metrics. */
+const encodedLists = new WeakMap<readonly Property[], Uint8Array>();
+
 function encodeProperties(properties: readonly Property[]): Uint8Array {
+  if (!Object.isFrozen(properties)) return encodeList(properties);
+  const known = encodedLists.get(properties);
+  if (known !== undefined) return known;
+  const encoded = encodeList(properties);
+  encodedLists.set(properties, encoded);
+  return encoded;
+}
+
+function encodeList(properties: readonly Property[]): Uint8Array {
   const values = properties.map(({ type, isNull, value }) => {
     if (type !== undefined) writer.uint(PROPERTY.type, type);
     if (isNull !== undefined) writer.bool(PROPERTY.isNull, isNull);

@@ -21,6 +21,7 @@ const INITIAL_BYTES = 256;
 /** A 64-bit varint takes ten groups of seven bits. */
 const VARINT_MAX_BYTES = 10;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
+const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 export class ProtobufWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
@@ -28,7 +29,7 @@ export class ProtobufWriter {
 
   /** What was written, in memory of its own. */
   take(): Uint8Array {
-    const taken = Uint8Array.from(this.#bytes.subarray(0, this.#length));
+    const taken = new Uint8Array(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     return taken;
   }
@@ -81,21 +82,28 @@ export class ProtobufWriter {
   }
 
   #varint(value: Uint64): void {
-    assert(value >= 0 && value <= UINT64_MAX, `${value} as a uint64`);
     this.#reserve(VARINT_MAX_BYTES);
+    if (typeof value === "number") {
+      assert(Number.isSafeInteger(value) && value >= 0, `${value} as a uint64`);
+      this.#smallVarint(value);
+      return;
+    }
+    assert(value >= 0n && value <= UINT64_MAX, `${value} as a uint64`);
     let rest = value;
-    if (typeof rest === "bigint" && rest > BigInt(Number.MAX_SAFE_INTEGER)) {
-      while (rest >= 0x80n) {
-        this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
-        rest >>= 7n;
-      }
+    while (rest > SAFE_MAX) {
+      this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
     }
-    let small = Number(rest);
-    while (small >= 0x80) {
-      this.#bytes[this.#length++] = (small % 0x80) | 0x80;
-      small = Math.floor(small / 0x80);
+    this.#smallVarint(Number(rest));
+  }
+
+  #smallVarint(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
     }
-    this.#bytes[this.#length++] = small;
+    this.#bytes[this.#length++] = rest;
   }
 
   #reserve(bytes: number): void {
@@ -221,5 +229,5 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A number where that is exact. */
 export function uint64Of(value: bigint): Uint64 {
-  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value;
+  return value <= SAFE_MAX ? Number(value) : value;
 }
