@@ -49,3 +49,23 @@ test("P8: SIGHUP loads what changed; a bad file is refused; no backlog is lost",
   await gateway.logged(/configuration loaded: 1 lines, 0 inputs, 2 uplinks/);
   assert.equal(await gateway.stop(), 0);
 });
+
+test("P8: an uplink that moves to another server under its name takes its backlog along", async () => {
+  const s = await FieldSite.open();
+  site = s;
+  const subscriber = await s.subscribe();
+  s.pump.set("holdingRegister", 0, 7);
+  const file = await s.configure(s.uplinkYaml({ server: "mqtts://127.0.0.1:9" }));
+  const gateway = await s.startGateway(file);
+  await s.heldTag("pump", "value", (value) => value === "7");
+  s.pump.set("holdingRegister", 0, 8);
+  await s.heldTag("pump", "value", (value) => value === "8");
+  await s.configure();
+  gateway.hangUp();
+  await s.seen("the pump at the new server", (reader) => reader.tag("pump/value")?.value === 8);
+  const isOld = ({ topic, payload }: { readonly topic: string; readonly payload: Uint8Array }) =>
+    topic.endsWith("/history") && Buffer.from(payload).toString().includes(`"id":"pump/value","v":7,`);
+  await s.seen("what waited for the old one", () => subscriber.messages.some(isOld));
+  assert.equal(s.reader().counts().losses, 0);
+  assert.equal(await gateway.stop(), 0);
+});
