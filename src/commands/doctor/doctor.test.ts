@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { hostClock } from "../../core/clock.ts";
+import { STATUS_FILE, type StatusContent } from "../../diagnostics/status-file.ts";
 import { type Certificates, writeCertificates } from "../../testing/certificates.ts";
 import { runCommand } from "../../testing/command-run.ts";
+import { Condition } from "../../testing/condition.ts";
+import { runGateway } from "../../testing/gateway-process.ts";
 import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
 import { type Mosquitto, startMosquitto } from "../../testing/mosquitto.ts";
 import { openPtyPair } from "../../testing/pty.ts";
@@ -52,6 +55,7 @@ async function site(t: TestContext, amiss: Amiss = {}): Promise<string> {
     await pair.close();
   });
   const { ca = certificates.ca, url = broker.url, password = "Geheim-1", path = pair.path } = amiss;
+  // Its name, too: two clients of one name would throw each other off.
   const folder = mkdtempSync(join(dir, "site-"));
   writeFileSync(join(folder, "cloud.password"), `${password}\n`, { mode: 0o600 });
   const file = join(folder, "gateway.yaml");
@@ -59,7 +63,7 @@ async function site(t: TestContext, amiss: Amiss = {}): Promise<string> {
   writeFileSync(
     file,
     `version: 1
-gateway: { group: plant-7, name: pump-house-3 }
+gateway: { group: plant-7, name: ${basename(folder)} }
 clock: { source: host }
 uplinks:
   cloud:
@@ -89,6 +93,16 @@ async function wrong(file: string, ...more: string[]): Promise<readonly Finding[
   return findings.filter(({ area, verdict }) => areas.includes(area) && verdict !== "OK");
 }
 
+function statusIn(folder: string): StatusContent | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, STATUS_FILE), "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+const START_LIMIT_MS = 20_000;
+
 const named = (findings: readonly Finding[]) => findings.map(({ area, name }) => `${area} ${name}`);
 
 // Most of it is waiting for devices that keep silent.
@@ -103,7 +117,6 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     ["line duplicate-unit-id", () => ({ units: [1, 2, 2] })],
     ["line bias-missing", () => ({ faults: { noise: Uint8Array.of(0xff) } })],
     ["line echo", () => ({ faults: { echo: true } })],
-    ["line slow-device", () => ({ faults: { delayMs: 1_100 } })],
     ["line register-refused", () => ({ faults: { exceptionCode: 2 } })],
     ["port port-missing", () => ({ path: "/dev/ttyNowhere" })],
     ["broker tls-failed", () => ({ ca: certificates.strangerCa })],
@@ -137,6 +150,36 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     assert.equal(await run.ended(), 1);
     assert.match(run.text(), /\d+ OK\.\s*$/);
     for (const line of run.text().split(/\r?\n|\r/)) assert.ok(line.length <= 80, line);
+  });
+
+  test("beside the running service it asks its counters and sessions, and leaves both alone", async (t) => {
+    const file = await site(t);
+    const runtimeDir = mkdtempSync(join(dir, "run-"));
+    const gateway = runGateway(file, runtimeDir, { RUNTIME_DIRECTORY: runtimeDir });
+    t.after(() => gateway.kill());
+    await gateway.started();
+    const isConnected = () => statusIn(runtimeDir)?.uplinks[0]?.state === "connected";
+    const told = new Condition(hostClock);
+    const watcher = watch(runtimeDir, () => told.changed());
+    t.after(() => watcher.close());
+    await told.until("it is connected", isConnected, START_LIMIT_MS, () => gateway.log());
+    // Another client with its id would end this session, and the next one has another number.
+    const session = statusIn(runtimeDir)?.uplinks[0]?.session;
+    const run = runInTerminal(["doctor", file, "--json"], {
+      RUNTIME_DIRECTORY: runtimeDir,
+      STATE_DIRECTORY: runtimeDir,
+    });
+    t.after(() => run.kill());
+    await run.ended();
+    const { findings }: { findings: Finding[] } = JSON.parse(run.text());
+    const words = findings.map(({ area, verdict, found }) => `${area} ${verdict} ${found}`).join("\n");
+    assert.match(words, /^service OK runs: /m);
+    assert.match(words, /^line /m);
+    assert.match(words, /^broker OK the service says: connected, /m);
+    assert.match(words, /^network OK the gateway accepts no connection/m);
+    assert.ok(session !== undefined && session > 0);
+    assert.equal(statusIn(runtimeDir)?.uplinks[0]?.session, session);
+    assert.equal(statusIn(runtimeDir)?.lines[0]?.fault, "");
   });
 
   test("its archive holds what support needs and no secret", async (t) => {
