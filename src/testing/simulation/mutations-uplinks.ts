@@ -100,6 +100,11 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
         replace: `[{ type: "announce" }, { type: "deliver" }],`,
       },
       { file: "uplinks/flow.ts", find: "if (flow.cutting || messages.live >=", replace: "if (messages.live >=" },
+      {
+        file: "uplinks/link.ts",
+        find: "if (batch === undefined || !this.#delivering || this.#flow.cutting) return;",
+        replace: "if (batch === undefined || !this.#delivering) return;",
+      },
     ],
   },
   {
