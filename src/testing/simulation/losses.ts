@@ -26,6 +26,8 @@ const COMMIT_INTERVALS = 1.25;
 const CHECK_MIN_MS = 60;
 /** Where nothing waits for the card only this is written. */
 const STATE_RECORD_MS = 60_000;
+/** A read before a jump, on its way while that is written, holds the safe time back to its own stamp: a slow scan ago. */
+const READ_BEFORE_MS = 60_000;
 /** A gap that is told begins so much earlier: the clock may have been stepped back by that. */
 const STEP_WITHIN_EPOCH_MS = 1_000;
 /** Above this nothing is given up in a run as long as ours. */
@@ -68,7 +70,7 @@ export function checkGaps(uplink: string, book: DeliveryBook, downs: Downs, stor
 
 /** What is stored of a life that is shorter may tell nothing new. */
 function earliestGap(startMs: number, { cutsMs, startsMs, waitsMs }: Downs): number {
-  const marginMs = STATE_RECORD_MS + waitsMs + STEP_WITHIN_EPOCH_MS;
+  const marginMs = STATE_RECORD_MS + READ_BEFORE_MS + waitsMs + STEP_WITHIN_EPOCH_MS;
   const cutMs = cutsMs.findLast((ms) => ms <= startMs) ?? startMs;
   const beganMs = startsMs.findLast((ms) => ms < cutMs);
   const isShort = beganMs !== undefined && cutMs - beganMs < marginMs && cutsMs.some((ms) => ms <= beganMs);
