@@ -59,7 +59,7 @@ test("P5: whatever the delay after which replies of equal length come again, no 
     }),
     { numRuns: 60 },
   );
-  assert.ok(good > 5_000, `${good} good readings`);
+  assert.ok(good > 3_000, `${good} good readings`);
 });
 
 test("P5: doubled replies cost time: five reads of one length a maxLate remain, one where no padding is allowed", async () => {
