@@ -35,7 +35,7 @@ interface Form {
 }
 
 const LONG: Form = { seconds: 600, settleSeconds: 60, rates: [50, 200, 1_000, 5_000], deviceSeconds: 60 };
-const SHORT: Form = { seconds: 120, settleSeconds: 60, rates: [50, 1_000], deviceSeconds: 10 };
+const SHORT: Form = { seconds: 120, settleSeconds: 60, rates: [1_000], deviceSeconds: 10 };
 const DEVICE_SETTLE_SECONDS = 10;
 const CARD_BYTES = 256 * 1_048_576;
 
