@@ -8,15 +8,22 @@ export interface CommandRun {
 type Command<Args> = (args: Args, io: PipedIo) => Promise<number>;
 type PipedIo = ReturnType<typeof pipedIo>;
 
-export async function runCommand<Args>(command: Command<Args>, args: Args): Promise<CommandRun> {
+/** @param isEnough where given, the command is told to end, as by SIGTERM, once what it printed is enough */
+export async function runCommand<Args>(
+  command: Command<Args>,
+  args: Args,
+  isEnough: (out: string) => boolean = () => false,
+): Promise<CommandRun> {
   const said = { out: "", err: "" };
-  return { code: await command(args, pipedIo(said)), ...said };
+  return { code: await command(args, pipedIo(said, isEnough)), ...said };
 }
 
-function pipedIo(said: { out: string; err: string }) {
+function pipedIo(said: { out: string; err: string }, isEnough: (out: string) => boolean) {
+  const end = new AbortController();
   return {
     out(text: string) {
       said.out += text;
+      if (isEnough(said.out)) end.abort();
     },
     err(text: string) {
       said.err += text;
@@ -25,7 +32,7 @@ function pipedIo(said: { out: string; err: string }) {
     columns: 80,
     rows: 24,
     env: {},
-    signal: new AbortController().signal,
+    signal: end.signal,
     onKey: () => () => undefined,
   };
 }

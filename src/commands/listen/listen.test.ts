@@ -53,10 +53,8 @@ test("what goes by is shown as it comes, summed up at the end, and captured; not
   await command.until(/refused \(2\)[\s\S]*ok in/);
   pty.master.write(SILENT);
   await command.until(/NO ANSWER[\s\S]*NO ANSWER/);
-  pty.master.write(READ);
-  await command.until(/silence of \d\.\ds/);
-  pty.master.write(READ_REPLY);
-  await command.until(/silence of[\s\S]*ok in/);
+  pty.master.write(Buffer.concat([READ, READ_REPLY]));
+  await command.until(/silence of \d+\.\ds[\s\S]*ok in/);
   command.press(CTRL_C);
   assert.equal(await command.ended(), 0);
   assert.match(command.text(), /unit {2}asked {2}answered {2}refused {2}no answer/);
@@ -74,34 +72,34 @@ test("what goes by is shown as it comes, summed up at the end, and captured; not
 
 test("a line on which nobody talks, and one that nobody understands, end with 69 and say so", async (t) => {
   const { pty } = await site(t);
-  const args = [pty.path, "--for", "200ms"];
-  const silent = await runCommand(listen, args);
+  const silent = await runCommand(listen, [pty.path, "--for", "200ms"]);
   assert.equal(silent.code, 69);
   assert.match(silent.out, /nothing was heard/);
   const stop = again(() => pty.master.write(new Uint8Array(40).fill(0xaa)));
-  const noisy = await runCommand(listen, args);
+  const noisy = await runCommand(listen, [pty.path], (out) => out.includes("noise"));
   stop();
   assert.equal(noisy.code, 69);
-  assert.match(noisy.out, /\d0 bytes and no frame at 19200 8E1/);
+  assert.match(noisy.out, /\d+ bytes and no frame at 19200 8E1/);
   await assert.rejects(runCommand(listen, ["/dev/nothing"]), /is not there/);
   await assert.rejects(runCommand(listen, [pty.path, "--for", "1"]), /usage:/);
 });
 
 test("machines get a line a frame and the summary", async (t) => {
   const { pty } = await site(t);
-  const stop = again(() => {
-    for (const frame of [READ, READ_REPLY, SILENT]) pty.master.write(frame);
-  });
-  const { out } = await runCommand(listen, [pty.path, "--for", "400ms", "--json"]);
+  const stop = again(() => pty.master.write(Buffer.concat([READ, READ_REPLY, SILENT])));
+  const hasBoth = (out: string) => out.includes('"fate":"answered"') && out.includes('"fate":"silent"');
+  const { out } = await runCommand(listen, [pty.path, "--json"], hasBoth);
   stop();
   const lines = out
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
-  const [answered, silent] = lines;
+  // The port may have been opened amid a frame, so what came first is not asked.
+  const answered = lines.find(({ fate }) => fate === "answered");
+  const silent = lines.find(({ fate }) => fate === "silent");
   const { summary } = lines.at(-1);
-  assert.deepEqual([answered.unitId, answered.address, answered.quantity, answered.fate], [3, 100, 2, "answered"]);
-  assert.deepEqual([silent.unitId, silent.fate], [7, "silent"]);
+  assert.deepEqual([answered.unitId, answered.address, answered.quantity], [3, 100, 2]);
+  assert.equal(silent.unitId, 7);
   assert.deepEqual(
     summary.units.map(({ unitId, answered, silent }: Record<string, number>) => [unitId, answered === 0, silent === 0]),
     [
