@@ -384,8 +384,9 @@ export interface DeviceReport {
 export interface LineReport {
   readonly name: string;
   readonly path: string;
-  /** Empty while the port is open, else why it is not. */
+  /** Empty while the port is open, else why it is not. It is none while the line is lent to a tool. */
   readonly fault: string;
+  readonly lent?: true;
   /** Share of the time the line is busy, percent. */
   readonly utilisation: number;
   /** Reads that were due and not made, since the start. */

@@ -15,14 +15,17 @@ export interface PortCheck {
   readonly isFree: boolean;
 }
 
-/** @param gateways processes that are the gateway itself, which may hold its own ports */
-export function checkPort(machine: Machine, line: LineConfig, gateways: readonly number[]): PortCheck {
+/**
+ * @param gateways processes that are the gateway itself, which may hold its own ports
+ * @param isLent the gateway has given it to a tool, which may hold it, too
+ */
+export function checkPort(machine: Machine, line: LineConfig, gateways: readonly number[], isLent: boolean): PortCheck {
   const { name, path } = line;
   const file = machine.real(path);
   if (file === undefined) return { isFree: false, findings: [ailing("port", name, missing(machine, path))] };
   // A pseudo terminal is a program's, not a wire's: that program holds it rightly.
   const holders = file.startsWith("/dev/pts/") ? [] : holdersOf(machine, file);
-  const others = holders.filter((pid) => !gateways.includes(pid));
+  const others = isLent ? [] : holders.filter((pid) => !gateways.includes(pid));
   const findings = [
     ...checkHolders(machine, name, file, others),
     ...checkRights(machine, name, path),
@@ -32,7 +35,7 @@ export function checkPort(machine: Machine, line: LineConfig, gateways: readonly
   ];
   const isFree = holders.length === 0 && machine.mayUse(path);
   if (findings.length > 0) return { isFree, findings };
-  const user = holders.length > 0 ? "held by the gateway" : "free";
+  const user = isLent ? "lent to a tool" : holders.length > 0 ? "held by the gateway" : "free";
   const target = file === path ? path : `${path} (${file})`;
   return { isFree, findings: [ok("port", name, `${target} is there, ${user}`)] };
 }

@@ -84,7 +84,7 @@ const HEALTH: OutboxReport = {
   healthReason: "",
 };
 
-const port = (m: Machine) => checkPort(m, LINE, [77]).findings;
+const port = (m: Machine) => checkPort(m, LINE, [77], false).findings;
 
 const CASES: readonly (readonly [string, Files, (m: Machine) => readonly Finding[]])[] = [
   ["undervoltage", { "/sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n" }, checkBoard],
@@ -96,7 +96,7 @@ const CASES: readonly (readonly [string, Files, (m: Machine) => readonly Finding
   [
     "port-bluetooth",
     { "/sys/class/bluetooth/hci0/type": "" },
-    (m) => checkPort(m, lineConfig("/dev/ttyAMA0", []), []).findings,
+    (m) => checkPort(m, lineConfig("/dev/ttyAMA0", []), [], false).findings,
   ],
   ["port-held", { "/proc/80/fd/0": "→/dev/ttyUSB0", "/proc/80/comm": "minicom\n" }, port],
   ["mini-uart", { "/sys/class/tty/ttyUSB0/device/of_node/compatible": "brcm,bcm2835-aux-uart\0" }, port],
@@ -169,6 +169,12 @@ describe("doctor at the machine", () => {
       assert.ok(findings.every(({ means, todo }) => means !== undefined && todo !== undefined));
     });
   }
+
+  test("whoever holds a port that the gateway has lent holds it rightly", (t) => {
+    const held = machine(t, { "/proc/80/fd/0": "→/dev/ttyUSB0", "/proc/80/comm": "node\n" });
+    const [finding] = checkPort(held, LINE, [77], true).findings;
+    assert.deepEqual([finding?.verdict, finding?.found], ["OK", "/dev/ttyUSB0 is there, lent to a tool"]);
+  });
 });
 
 function counters(name: string, more: Partial<DeviceReport> = {}): DeviceReport {
@@ -218,6 +224,13 @@ describe("doctor at the counters of the running service", () => {
         ["OK"],
       );
     }
+  });
+
+  test("a line that is lent to a tool is no fault, and is told as lent", () => {
+    const [finding, ...more] = judgeCounters(report([counters("a", DEAD)], { fault: "lent to a tool", lent: true }));
+    assert.equal(finding?.verdict, "OK");
+    assert.match(finding?.found ?? "", /^lent to a tool: not read meanwhile/);
+    assert.deepEqual(more, []);
   });
 
   for (const [name, subject, line] of PATTERNS) {

@@ -135,9 +135,9 @@ interface Around {
 }
 
 async function checkLine(machine: Machine, line: LineConfig, around: Around, io: CommandIo): Promise<Finding[]> {
-  const { findings, isFree } = checkPort(machine, line, around.gateways);
   const report = around.status?.lines.find(({ name }) => name === line.name);
-  if (report !== undefined && !around.test) return [...findings, ...judgeCounters(report)];
+  const { findings, isFree } = checkPort(machine, line, around.gateways, report?.lent === true);
+  if (report !== undefined && (!around.test || report.lent === true)) return [...findings, ...judgeCounters(report)];
   if (report === undefined && (!isFree || around.isHidden)) return [...findings];
   if (io.isTerminal) io.err(`testing ${line.name} …\r`);
   try {

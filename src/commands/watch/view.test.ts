@@ -89,6 +89,13 @@ describe("watch", () => {
     assert.ok(lines.some((line) => line === "! line RS485-1: 58 % busy, 0.0 requests/s, LOST: pump"));
   });
 
+  test("a line that a tool uses is told as lent, without the mark of a fault", () => {
+    const now = status(0, 0, 0);
+    const lines = now.lines.map((line) => ({ ...line, fault: "lent to a tool", lent: true as const }));
+    const shown = draw(FIRST_VIEW, picture({ ...now, lines }), SIZE).find((line) => line.includes("line RS485-1"));
+    assert.equal(shown, "  line RS485-1: lent to a tool, not read meanwhile");
+  });
+
   test("fits every size from 40 × 10 on, whatever the keys chose", () => {
     for (const size of [SIZE, { columns: 40, rows: 12 }, { columns: 132, rows: 43 }, { columns: 0, rows: 0 }]) {
       for (const view of [FIRST_VIEW, pressed(["f", "p", "u"]), pressed(["t", "g", "p", "s"])]) {

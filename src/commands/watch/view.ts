@@ -190,7 +190,8 @@ function tagLine(
 }
 
 function linesText(lines: readonly LineReport[], rates: Rates): string[] {
-  return limited(lines, "lines", ({ name, fault, utilisation, missedPeriods, devices }) => {
+  return limited(lines, "lines", ({ name, fault, lent, utilisation, missedPeriods, devices }) => {
+    if (lent === true) return `  line ${name}: ${fault}, not read meanwhile`;
     if (fault !== "") return `! line ${name}: ${fault}`;
     const { requestsPerS, failedPercent } = rates.line(name);
     const lost = devices.filter((device) => device.lost).map((device: DeviceReport) => device.name);

@@ -18,6 +18,7 @@ test("P3: a lent line is free, and its tags are out of service until they are re
   await lent;
   assert.equal(sink.latestPresence("pump"), "outOfService");
   assert.match(source.report().fault, /lent to a tool/);
+  assert.equal(source.report().lent, true);
   await line.open();
   await line.close();
   const asked = device.requests;
@@ -30,6 +31,7 @@ test("P3: a lent line is free, and its tags are out of service until they are re
   source.takeBack();
   await clock.advance(400);
   assert.equal(source.report().fault, "");
+  assert.equal(source.report().lent, undefined);
   assert.ok(sink.of("pump/r0").length > before);
   assert.equal(sink.latest("pump/r0")?.status, "Good");
   assert.equal(sink.latestPresence("pump"), "online");

@@ -113,6 +113,7 @@ class LineSource implements ModbusSource {
       name: this.#line.name,
       path: this.#line.path,
       fault: this.#open ? "" : this.#fault,
+      ...(!this.#open && this.#fault === LENT && { lent: true as const }),
       utilisation: this.#busy.percent(this.#clock.monotonicMs()),
       missedPeriods: this.#poll.missedPeriods(),
       foreignFrames: this.#strays.foreignFrames,
