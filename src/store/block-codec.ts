@@ -14,6 +14,7 @@ import { deflateRawSync, inflateRawSync } from "node:zlib";
 import { assert, messageOf } from "../core/errors.ts";
 import { STATUS_NAMES, type Status } from "../core/quality.ts";
 import type { TagRef } from "../core/tag.ts";
+import { crc32 } from "./crc32.ts";
 import { isUndated, type StoredSample, type StoredUndated } from "./stored-sample.ts";
 import { readValues, writeValues } from "./value-columns.ts";
 import { ByteReader, ByteWriter, DamagedBytes } from "./varint.ts";
@@ -176,17 +177,4 @@ function statusAt(index: number): Status {
   const status = STATUS_NAMES[index];
   if (status === undefined) throw new DamagedBytes(`status ${index} is not known`);
   return status;
-}
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let bit = 0; bit < 8; bit++) c = (c & 1) === 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c >>> 0;
-});
-
-/** CRC-32 of ISO 3309, as in zip. The one of node:zlib is younger than the oldest Node we run on. */
-function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const byte of bytes) c = (CRC_TABLE[(c ^ byte) & 0xff] ?? 0) ^ (c >>> 8);
-  return (c ^ 0xffffffff) >>> 0;
 }

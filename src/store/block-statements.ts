@@ -11,7 +11,7 @@ const COLUMNS = `${HEAD_COLUMNS}, data`;
 
 export interface BlockStatements {
   readonly putBlock: Statement<[Block & { readonly total: number }]>;
-  readonly putTag: Statement<[TagEntry]>;
+  readonly putTag: Statement<[TagEntry & { readonly sum: number }]>;
   readonly putFacts: (facts: Facts) => void;
   readonly drop: Statement<[number]>;
   readonly release: Statement<[number, number, number, number]>;
@@ -47,7 +47,9 @@ export function prepareBlocks(database: Database): BlockStatements {
          fromMs = excluded.fromMs, toMs = excluded.toMs, runMs = excluded.runMs, data = excluded.data,
          total = excluded.total`,
     ),
-    putTag: database.prepare("INSERT INTO tag (key, device, name, type) VALUES (@key, @device, @name, @type)"),
+    putTag: database.prepare(
+      "INSERT INTO tag (key, device, name, type, sum) VALUES (@key, @device, @name, @type, @sum)",
+    ),
     putFacts: factWriter(database),
     drop: database.prepare("DELETE FROM block WHERE first = ?"),
     release: database.prepare("DELETE FROM block WHERE first >= ? AND first <= ? AND last <= ? ORDER BY first LIMIT ?"),

@@ -9,14 +9,14 @@ import { join } from "node:path";
 import type { TagRef } from "../core/tag.ts";
 import type { NumberedSample } from "../pipeline.ts";
 import { contentOf } from "./block-content.ts";
-import { type Block, type Facts, StorageFailure, type TagEntry } from "./block-store.ts";
+import { type Block, type Facts, StorageFailure } from "./block-store.ts";
 import { Dictionary } from "./dictionary.ts";
 import { isLocked } from "./file-lock.ts";
 import { countUpTo } from "./ranges.ts";
+import { readFacts, readTags } from "./row-sums.ts";
 import { type SavedOutbox, savedOutbox } from "./saved-facts.ts";
 import { type Database, fileSize, OUTBOX_FILE_ID, openReadOnly, storageFailure } from "./sqlite.ts";
 import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
-import { readFacts } from "./sqlite-facts.ts";
 import { dated, isUndated } from "./stored-sample.ts";
 
 /** What the file holds as a whole, as its rows tell. */
@@ -60,10 +60,8 @@ export class OutboxFile {
     try {
       const source = this.#copy === undefined ? this.#path : join(this.#copy, COPY_NAME);
       this.#database = openReadOnly(source, { fileId: OUTBOX_FILE_ID, format: OUTBOX_FORMAT });
-      this.#dictionary = new Dictionary(
-        this.#database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
-      );
-      this.facts = readFacts(this.#database);
+      this.#dictionary = new Dictionary(readTags(this.#database).tags);
+      this.facts = readFacts(this.#database).facts;
       this.saved = savedOutbox(this.facts, this.#dictionary);
     } catch (thrown) {
       this.#removeCopy();

@@ -3,8 +3,8 @@ import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { PRIORITIES, VALUE_TYPES } from "../core/tag.ts";
 import type { Block, Facts, TagEntry } from "./block-store.ts";
 import { fenceAbove } from "./dictionary.ts";
+import { readFacts, readTags } from "./row-sums.ts";
 import { type Database, NewerFormat, OUTBOX_FILE_ID, openReadOnly, type Statement } from "./sqlite.ts";
-import { readFacts } from "./sqlite-facts.ts";
 
 /** In one transaction. */
 const BATCH_BLOCKS = 200;
@@ -73,11 +73,8 @@ function opened(path: string, format: number): Source | undefined {
 /** From both ends: a page that cannot be read hides only its own. */
 function tagsOf(database: Database): Omit<Source, "database"> {
   const tags = new Map<number, TagEntry>();
-  const walk = (order: "ASC" | "DESC") => {
-    const rows = database.prepare<[], TagEntry>(`SELECT key, device, name, type FROM tag ORDER BY key ${order}`);
-    for (const tag of rows.iterate()) tags.set(tag.key, tag);
-    return true;
-  };
+  const walk = (order: "ASC" | "DESC") =>
+    readTags(database, order, (tag) => tags.set(tag.key, tag)).flipped.length === 0;
   const hasAllTags = attempt(() => walk("ASC")) ?? false;
   if (!hasAllTags) attempt(() => walk("DESC"));
   return { tags: [...tags.values()], hasAllTags };
@@ -110,9 +107,9 @@ function taken({ database: source, tags, hasAllTags }: Source, target: SalvageTa
     // Damage may hide a row of theirs without a word.
     target.putTags?.([...tags, fenceAbove(tags)]);
     let isWhole = hasAllTags;
-    const facts = attempt(() => readFacts(source));
-    if (facts === undefined) isWhole = false;
-    else target.putFacts?.(facts);
+    const read = attempt(() => readFacts(source));
+    if (read === undefined || read.flipped.length > 0) isWhole = false;
+    if (read !== undefined) target.putFacts?.(read.facts);
     const found = namesOf(source);
     isWhole &&= found.isWhole;
     let batch: Block[] = [];

@@ -15,9 +15,9 @@ import {
   type ReadBlocks,
   type ReadRequest,
   StorageFailure,
-  type TagEntry,
   type Usage,
 } from "./block-store.ts";
+import { tagSum, wholeFacts, wholeTags, withSums } from "./row-sums.ts";
 import { type Salvaged, salvage } from "./salvage.ts";
 import {
   type Database,
@@ -31,7 +31,7 @@ import {
   storageFailure,
   takeLock,
 } from "./sqlite.ts";
-import { FACTS_TABLE, readFacts } from "./sqlite-facts.ts";
+import { FACTS_TABLE } from "./sqlite-facts.ts";
 
 const MIGRATIONS: readonly string[] = [
   `${FACTS_TABLE}
@@ -43,6 +43,7 @@ const MIGRATIONS: readonly string[] = [
   CREATE INDEX block_by_priority ON block (priority, first);`,
   // Bytes of all blocks of this priority up to this one: how much lies in a range is then two looks, not a scan.
   "ALTER TABLE block ADD COLUMN total INTEGER NOT NULL DEFAULT 0;",
+  `${withSums("tag")} ${withSums("fact")}`,
 ];
 
 /** The newest form of the file. */
@@ -237,8 +238,8 @@ const NO_FILE = { fileBytes: 0, pagesBytes: 0, usedBytes: 0 };
 
 function contentOf(database: Database, statements: BlockStatements): Omit<OpenedBlocks, "setAside" | "usage"> {
   return {
-    tags: database.prepare<[], TagEntry>("SELECT key, device, name, type FROM tag").all(),
-    facts: readFacts(database),
+    tags: wholeTags(database),
+    facts: wholeFacts(database),
     highest: highestNumber(database),
     newest: lastBlocks(statements, Number.MAX_SAFE_INTEGER),
   };
@@ -287,7 +288,7 @@ function sizeOf({ firstReaching, lastReached }: BlockStatements, ranges: readonl
 
 /** @returns whether released blocks are left */
 function apply(statements: BlockStatements, change: Change): boolean {
-  for (const tag of change.tags) statements.putTag.run(tag);
+  for (const tag of change.tags) statements.putTag.run({ ...tag, sum: tagSum(tag) });
   for (const first of change.dropped) statements.drop.run(first);
   for (const block of change.blocks) {
     const below = statements.totalBelow.get(block.priority, block.first) ?? 0;

@@ -1,9 +1,10 @@
 /** state.db: facts that must survive, apart from the outbox and its load. Synchronous; runs on the storage thread. */
 import type { Facts, OpenRequest, SetAside, StorageFailure } from "./block-store.ts";
+import { wholeFacts, withSums } from "./row-sums.ts";
 import { type Database, openDatabase, type SqliteWatch, STATE_FILE_ID, storageFailure } from "./sqlite.ts";
-import { FACTS_TABLE, factWriter, readFacts } from "./sqlite-facts.ts";
+import { FACTS_TABLE, factWriter } from "./sqlite-facts.ts";
 
-const MIGRATIONS: readonly string[] = [FACTS_TABLE];
+const MIGRATIONS: readonly string[] = [FACTS_TABLE, withSums("fact")];
 
 export interface OpenedState {
   readonly setAside: SetAside | undefined;
@@ -23,7 +24,7 @@ export class SqliteState {
   open(request: OpenRequest): OpenedState {
     const options = { ...request, fileId: STATE_FILE_ID, migrations: MIGRATIONS, exclusive: true, watch: this.#watch };
     try {
-      const opened = openDatabase(options, readFacts);
+      const opened = openDatabase(options, wholeFacts);
       this.#database = opened.database;
       return { setAside: opened.setAside, facts: opened.content };
     } catch (thrown) {

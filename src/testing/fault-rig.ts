@@ -12,9 +12,9 @@ import { type BlockHead, type BlockStore, type Facts, type FailureKind, StorageF
 import { Incidents } from "../store/incidents.ts";
 import { createOutbox, type LastKnown } from "../store/outbox.ts";
 import { OUTBOX_LIMITS, type OutboxLimits } from "../store/outbox-limits.ts";
+import { readFacts } from "../store/row-sums.ts";
 import { type Database, OUTBOX_FILE_ID, openReadOnly, type SqliteWatch } from "../store/sqlite.ts";
 import { OUTBOX_FORMAT } from "../store/sqlite-block-store.ts";
-import { readFacts } from "../store/sqlite-facts.ts";
 import { createStorageCalls } from "../store/storage-calls.ts";
 import { inProcessStorage } from "../store/storage-client.ts";
 import { tagRef } from "./store-rig.ts";
@@ -121,7 +121,7 @@ export class FaultRig {
   async facts(): Promise<ReadonlyMap<string, string | null>> {
     const database = openReadOnly(join(this.dir, "outbox.db"), { fileId: OUTBOX_FILE_ID, format: OUTBOX_FORMAT });
     try {
-      return new Map(readFacts(database));
+      return new Map(readFacts(database).facts);
     } finally {
       database.close();
     }
