@@ -12,14 +12,15 @@ import {
   offlineText,
   onlineText,
   type Part,
-  sampleText,
   snapshotEnvelope,
   tagsEnvelope,
   tagText,
+  type ValueId,
   valuesEnvelope,
+  writeSample,
 } from "./json-payload.ts";
 import { mergeAsLost } from "./lost-stretches.ts";
-import { packAll, packSamples, payloadOf } from "./packing.ts";
+import { entriesOf, packAll, packSamples, payloadOf } from "./packing.ts";
 import { Renewals } from "./renewals.ts";
 
 /** Status is told again after this long, so that a late reader is right after at most this long. */
@@ -33,6 +34,8 @@ export interface JsonFormatOptions {
   readonly id: string;
   readonly values: CurrentValues;
   readonly clock: Clock;
+  /** Absent: a session hears nothing. */
+  readonly converse?: NonNullable<SessionFormat["converse"]>;
 }
 
 export function createJsonFormat(options: JsonFormatOptions): Format {
@@ -50,10 +53,11 @@ export function createJsonFormat(options: JsonFormatOptions): Format {
 }
 
 interface Words extends JsonFormatOptions {
-  readonly idOf: (tag: TagRef) => string;
+  readonly idOf: (tag: TagRef) => ValueId;
 }
 
 class JsonSession implements SessionFormat {
+  readonly converse?: NonNullable<SessionFormat["converse"]>;
   readonly #words: Words;
   readonly #session: number;
   readonly #limits: FormatLimits;
@@ -69,6 +73,7 @@ class JsonSession implements SessionFormat {
   #toldUnsynced = false;
 
   constructor(words: Words, opening: Opening, limits: FormatLimits) {
+    if (words.converse !== undefined) this.converse = words.converse;
     this.#words = words;
     this.#session = opening.session;
     this.#limits = limits;
@@ -110,27 +115,29 @@ class JsonSession implements SessionFormat {
   live(samples: readonly (NumberedSample | UnsyncedCopy)[], maxBytes: number): Encoded {
     const { topics, values, idOf } = this.#words;
     const epoch = values.epoch();
-    const packed = packSamples(
+    this.#dataSeq += 1;
+    const isUnsynced = samples[0]?.unsynced === true;
+    const { payload, taken } = packSamples(
+      this.#envelope(epoch, this.#dataSeq, isUnsynced),
       samples,
-      (sample) => sampleText(idOf(sample.tag), sample, epoch, false),
+      (out, sample) => writeSample(out, idOf(sample.tag), sample, epoch, false),
       this.#room(topics.data, maxBytes),
     );
-    this.#dataSeq += 1;
-    for (const { tag } of samples.slice(0, packed.taken)) this.#carried.set(tag.device, this.#dataSeq);
-    const isUnsynced = samples[0]?.unsynced === true;
-    const message = this.#valuesMessage(topics.data, epoch, this.#dataSeq, packed.entries, isUnsynced);
-    return { messages: [message], taken: packed.taken };
+    for (const { tag } of samples.slice(0, taken)) this.#carried.set(tag.device, this.#dataSeq);
+    return { messages: [this.#message(topics.data, payload, false)], taken };
   }
 
   history(samples: readonly NumberedSample[], maxBytes: number): Encoded {
     const { topics, values, idOf } = this.#words;
     const epoch = values.epoch();
-    const packed = packSamples(
+    this.#historySeq += 1;
+    const { payload, taken } = packSamples(
+      this.#envelope(epoch, this.#historySeq, false),
       samples,
-      (sample) => sampleText(idOf(sample.tag), sample, epoch, true),
+      (out, sample) => writeSample(out, idOf(sample.tag), sample, epoch, true),
       this.#room(topics.history, maxBytes),
     );
-    return { messages: [this.#historyMessage(epoch, packed.entries)], taken: packed.taken };
+    return { messages: [this.#message(topics.history, payload, false)], taken };
   }
 
   forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded {
@@ -139,7 +146,7 @@ class JsonSession implements SessionFormat {
     const merged = mergeAsLost(
       samples,
       "history off",
-      (stretch) => lostText(idOf(stretch.tag), stretch, epoch),
+      (stretch) => lostText(idOf(stretch.tag).text, stretch, epoch),
       this.#room(topics.history, maxBytes),
     );
     return { messages: [this.#historyMessage(epoch, merged.entries)], taken: merged.taken };
@@ -148,7 +155,7 @@ class JsonSession implements SessionFormat {
   *lost(loss: Loss, maxBytes: number): Iterable<Message> {
     const { topics, values, idOf } = this.#words;
     const epoch = values.epoch();
-    const entries = lostStretches(loss).map((stretch) => lostText(idOf(stretch.tag), stretch, epoch));
+    const entries = lostStretches(loss).map((stretch) => lostText(idOf(stretch.tag).text, stretch, epoch));
     if (entries.length === 0) return;
     for (const some of packAll(entries, this.#room(topics.history, maxBytes))) yield this.#historyMessage(epoch, some);
   }
@@ -179,7 +186,9 @@ class JsonSession implements SessionFormat {
     const messages = this.#parts(
       (part) => topics.snapshot(device.name, part),
       (part) => snapshotEnvelope(timestampMs, this.#session, epoch, after, part, isUnsynced),
-      values.snapshot(device.name).map((sample) => sampleText(idOf(sample.tag), sample, epoch, false)),
+      entriesOf(values.snapshot(device.name), (out, sample) =>
+        writeSample(out, idOf(sample.tag), sample, epoch, false),
+      ),
     );
     const partsBefore = this.#snapshotParts.get(device.name) ?? 0;
     this.#snapshotParts.set(device.name, messages.length);
@@ -227,12 +236,13 @@ class JsonSession implements SessionFormat {
 
   #historyMessage(epoch: number, entries: readonly string[]): Message {
     this.#historySeq += 1;
-    return this.#valuesMessage(this.#words.topics.history, epoch, this.#historySeq, entries, false);
+    const payload = payloadOf(this.#envelope(epoch, this.#historySeq, false), entries);
+    return this.#message(this.#words.topics.history, payload, false);
   }
 
-  #valuesMessage(topic: string, epoch: number, seq: number, entries: readonly string[], isUnsynced: boolean): Message {
-    const envelope = valuesEnvelope(this.#words.clock.wallMs(), this.#session, epoch, seq, isUnsynced);
-    return this.#message(topic, payloadOf(envelope, entries), false);
+  /** Of the data and the history topic alike. */
+  #envelope(epoch: number, seq: number, isUnsynced: boolean): Envelope {
+    return valuesEnvelope(this.#words.clock.wallMs(), this.#session, epoch, seq, isUnsynced);
   }
 
   #message(topic: string, payload: Uint8Array, retain: boolean): Message {

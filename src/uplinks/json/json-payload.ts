@@ -1,8 +1,8 @@
 /** The JSON on the wire, as texts. Keys stand in the order of the contract; what does not apply is left out. */
-import { isGood, type Status } from "../../core/quality.ts";
+import { isGood, STATUS_NAMES, type Status } from "../../core/quality.ts";
 import type { Tag, TagRef } from "../../core/tag.ts";
 import type { Loss, LossReason, Sample } from "../../pipeline.ts";
-import { jsonOfValue } from "./json-value.ts";
+import type { JsonWriter } from "./json-writer.ts";
 
 /** The value of `clock` where the times are only the best-known ones. */
 const UNSYNCED = "unsynced";
@@ -40,13 +40,23 @@ export interface Part {
   readonly parts: number;
 }
 
-/** Makes a value's id, as JSON text, from the template of the configuration. */
-export function idsBy(template: string): (tag: TagRef) => string {
-  const known = new Map<string, string>();
+/** A value's id as JSON text. */
+export interface ValueId {
+  readonly text: string;
+  /** The beginning of each entry of the value: `{"id":"pump-1/speed","v":` */
+  readonly head: Uint8Array;
+}
+
+/** Makes a value's id from the template of the configuration, once for each tag. */
+export function idsBy(template: string): (tag: TagRef) => ValueId {
+  const known = new Map<string, ValueId>();
   return (tag) => {
     let id = known.get(tag.id);
     if (id === undefined) {
-      id = JSON.stringify(template.replaceAll("{device}", () => tag.device).replaceAll("{tag}", () => tag.name));
+      const text = JSON.stringify(
+        template.replaceAll("{device}", () => tag.device).replaceAll("{tag}", () => tag.name),
+      );
+      id = { text, head: Buffer.from(`{"id":${text},"v":`) };
       known.set(tag.id, id);
     }
     return id;
@@ -114,10 +124,20 @@ export function valuesEnvelope(
 }
 
 /** @param messageEpoch the epoch of the message; a sample of another one says its own */
-export function sampleText(id: string, sample: Sample, messageEpoch: number, historical: boolean): string {
-  const { tag, value, status, sourceTimestampMs, epoch } = sample;
-  const h = historical ? `,"h":1` : "";
-  return `{"id":${id},"v":${jsonOfValue(value, tag.type)}${qualityText(status)},"t":${sourceTimestampMs}${h}${epochText(epoch, messageEpoch)}}`;
+export function writeSample(
+  out: JsonWriter,
+  id: ValueId,
+  { tag, value, status, sourceTimestampMs, epoch }: Sample,
+  messageEpoch: number,
+  historical: boolean,
+): void {
+  out.encoded(id.head);
+  out.value(value, tag.type);
+  out.encoded(untilTime(status));
+  out.integer(sourceTimestampMs);
+  if (historical) out.encoded(HISTORICAL);
+  out.text(epochText(epoch, messageEpoch));
+  out.encoded(END);
 }
 
 /** Of Kepware's IoT Gateway, standard template. */
@@ -126,13 +146,17 @@ export function kepwareEnvelope(timestampMs: number): Envelope {
 }
 
 /** A value in Kepware's standard template. */
-export function kepwareText(
-  id: string,
+export function writeKepware(
+  out: JsonWriter,
+  id: ValueId,
   { tag, value, status, sourceTimestampMs }: Sample,
   isUnsynced: boolean,
-): string {
-  const q = isGood(status) && !isUnsynced;
-  return `{"id":${id},"v":${jsonOfValue(value, tag.type)},"q":${q},"t":${sourceTimestampMs}}`;
+): void {
+  out.encoded(id.head);
+  out.value(value, tag.type);
+  out.encoded(isGood(status) && !isUnsynced ? KEPWARE_GOOD : KEPWARE_BAD);
+  out.integer(sourceTimestampMs);
+  out.encoded(END);
 }
 
 /** A lost stretch, on the history topic. */
@@ -150,6 +174,17 @@ export function lostStretches(loss: Loss): readonly LostStretch[] {
 function qualityText(status: Status): string {
   return isGood(status) ? `,"q":true` : `,"q":false,"s":"${status}"`;
 }
+
+/** What stands between a value and its time. */
+function untilTime(status: Status): Uint8Array {
+  return UNTIL_TIME.get(status) ?? END;
+}
+
+const UNTIL_TIME = new Map(STATUS_NAMES.map((status) => [status, Buffer.from(`${qualityText(status)},"t":`)]));
+const KEPWARE_GOOD = Buffer.from(`,"q":true,"t":`);
+const KEPWARE_BAD = Buffer.from(`,"q":false,"t":`);
+const HISTORICAL = Buffer.from(`,"h":1`);
+const END = Buffer.from("}");
 
 function epochText(epoch: number, messageEpoch: number): string {
   return epoch === messageEpoch ? "" : `,"e":${epoch}`;

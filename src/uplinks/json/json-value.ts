@@ -4,16 +4,16 @@ import type { Value, ValueType } from "../../core/tag.ts";
 const EXACT_INTEGER_MAX = 2n ** 53n;
 
 /** Below this every whole float32 is exact, and its decimal digits are the shortest that tell it. */
-const FLOAT32_EXACT_MAX = 2 ** 24;
+export const FLOAT32_EXACT_MAX = 2 ** 24;
 
 /** Below this a float32 has fewer bits than 24. */
 const FLOAT32_NORMAL_MIN = 2 ** -126;
 
 /** Any decimal of so many digits comes back from a normal float32, so none shorter needs to be tried. */
-const FLOAT32_DIGITS_SURE = 6;
+export const FLOAT32_DIGITS_SURE = 6;
 
 /** Decimal digits that tell any float32. */
-const FLOAT32_DIGITS_MAX = 9;
+export const FLOAT32_DIGITS_MAX = 9;
 
 /** A value as JSON text: no digit more than its type holds, none less than tells it. */
 export function jsonOfValue(value: Value, type: ValueType): string {

@@ -7,8 +7,9 @@ import type { TagRef } from "../../core/tag.ts";
 import type { Loss, Message, NumberedSample, Sample, UnsyncedCopy } from "../../pipeline.ts";
 import type { Encoded, Format, FormatLimits, SessionFormat } from "../format.ts";
 import { createJsonFormat, type JsonFormatOptions } from "./json-format.ts";
-import { type Envelope, idsBy, kepwareEnvelope, kepwareText } from "./json-payload.ts";
-import { packAll, packSamples, payloadOf } from "./packing.ts";
+import { type Envelope, idsBy, kepwareEnvelope, type ValueId, writeKepware } from "./json-payload.ts";
+import type { JsonWriter } from "./json-writer.ts";
+import { entriesOf, packAll, packSamples, payloadOf } from "./packing.ts";
 
 export interface KepwareFormatOptions extends JsonFormatOptions {
   /** `topics` are what Kepware has no word for; this is its own. */
@@ -28,16 +29,18 @@ export function createKepwareFormat(options: KepwareFormatOptions): Format {
 }
 
 interface Words extends KepwareFormatOptions {
-  readonly idOf: (tag: TagRef) => string;
+  readonly idOf: (tag: TagRef) => ValueId;
 }
 
 class KepwareSession implements SessionFormat {
+  readonly converse?: NonNullable<SessionFormat["converse"]>;
   readonly #words: Words;
   /** Status, history and losses. It is asked for no picture, so it renews none. */
   readonly #beside: SessionFormat;
   readonly #limits: FormatLimits;
 
   constructor(words: Words, beside: SessionFormat, limits: FormatLimits) {
+    if (words.converse !== undefined) this.converse = words.converse;
     this.#words = words;
     this.#beside = beside;
     this.#limits = limits;
@@ -57,9 +60,10 @@ class KepwareSession implements SessionFormat {
     const isUnsynced = values.isUnsynced();
     const entries = values
       .devices()
-      .flatMap(({ name }) => values.snapshot(name).map((sample) => this.#entry(sample, isUnsynced)));
+      .flatMap(({ name }) => entriesOf(values.snapshot(name), (out, sample) => this.#write(out, sample, isUnsynced)));
     if (entries.length === 0) return;
-    for (const some of packAll(entries, this.#room(this.#limits.messageMaxBytes))) yield this.#message(some);
+    for (const some of packAll(entries, this.#room(this.#limits.messageMaxBytes)))
+      yield this.#message(payloadOf(this.#envelope(), some));
   }
 
   online(): readonly Message[] {
@@ -71,9 +75,14 @@ class KepwareSession implements SessionFormat {
   }
 
   live(samples: readonly (NumberedSample | UnsyncedCopy)[], maxBytes: number): Encoded {
-    const entryOf = (sample: NumberedSample | UnsyncedCopy) => this.#entry(sample, sample.unsynced === true);
-    const { entries, taken } = packSamples(samples, entryOf, this.#room(maxBytes));
-    return { messages: [this.#message(entries)], taken };
+    const isUnsynced = samples[0]?.unsynced === true;
+    const { payload, taken } = packSamples(
+      this.#envelope(),
+      samples,
+      (out, sample) => this.#write(out, sample, isUnsynced),
+      this.#room(maxBytes),
+    );
+    return { messages: [this.#message(payload)], taken };
   }
 
   history(samples: readonly NumberedSample[], maxBytes: number): Encoded {
@@ -97,14 +106,16 @@ class KepwareSession implements SessionFormat {
   }
 
   /** A value whose time is a guess is not good: there is no other mark for it here. */
-  #entry(sample: Sample, isUnsynced: boolean): string {
-    return kepwareText(this.#words.idOf(sample.tag), sample, isUnsynced);
+  #write(out: JsonWriter, sample: Sample, isUnsynced: boolean): void {
+    writeKepware(out, this.#words.idOf(sample.tag), sample, isUnsynced);
   }
 
-  #message(entries: readonly string[]): Message {
-    const { topic, clock } = this.#words;
-    const envelope: Envelope = kepwareEnvelope(clock.wallMs());
-    return { topic, payload: payloadOf(envelope, entries), qos: 1, retain: false };
+  #envelope(): Envelope {
+    return kepwareEnvelope(this.#words.clock.wallMs());
+  }
+
+  #message(payload: Uint8Array): Message {
+    return { topic: this.#words.topic, payload, qos: 1, retain: false };
   }
 
   #room(maxBytes: number): number {

@@ -1,6 +1,7 @@
 /** How many entries go into one message. */
 import type { Sample } from "../../pipeline.ts";
 import type { Envelope } from "./json-payload.ts";
+import { JsonWriter } from "./json-writer.ts";
 
 export interface Packed {
   readonly entries: readonly string[];
@@ -12,24 +13,50 @@ export function payloadOf({ open, close }: Envelope, entries: readonly string[])
   return Buffer.from(`${open}${entries.join(",")}${close}`, "utf8");
 }
 
-/** As many of the samples, from the first on, as fit into `maxBytes`; at least one. */
+/** What is written last here is taken in the same turn: one is enough. */
+const out = new JsonWriter();
+const COMMA = Buffer.from(",");
+
+/** Writes an entry. */
+export type WriteEntry<S> = (out: JsonWriter, sample: S) => void;
+
+/** As many of the samples, from the first on, as fit into `maxBytes`, as one payload; at least one. */
 export function packSamples<S extends Sample>(
+  { open, close }: Envelope,
   samples: readonly S[],
-  entryOf: (sample: S) => string,
+  write: WriteEntry<S>,
   maxBytes: number,
-): Packed {
-  const entries: string[] = [];
-  let bytes = 0;
+): { readonly payload: Uint8Array; readonly taken: number } {
+  out.text(open);
+  const limit = out.length + maxBytes;
+  let taken = 0;
+  let beforeLast = out.length;
   for (const sample of samples) {
-    const entry = entryOf(sample);
-    bytes += Buffer.byteLength(entry) + 1;
-    if (bytes > maxBytes && entries.length > 0) break;
-    entries.push(entry);
+    const before = out.length;
+    if (taken > 0) out.encoded(COMMA);
+    write(out, sample);
+    if (out.length > limit && taken > 0) {
+      out.back(before);
+      break;
+    }
+    beforeLast = before;
+    taken += 1;
   }
-  const fits = entries.length;
   // A read before a jump is only worth something beside the jump: it waits for the next message.
-  if (fits > 1 && fits < samples.length && samples[fits - 1]?.readBefore === true) entries.pop();
-  return { entries, taken: entries.length };
+  if (taken > 1 && taken < samples.length && samples[taken - 1]?.readBefore === true) {
+    out.back(beforeLast);
+    taken -= 1;
+  }
+  out.text(close);
+  return { payload: out.take(), taken };
+}
+
+/** Each sample as an entry of its own. */
+export function entriesOf<S extends Sample>(samples: readonly S[], write: WriteEntry<S>): readonly string[] {
+  return samples.map((sample) => {
+    write(out, sample);
+    return out.takeText();
+  });
 }
 
 /** All entries in as few messages as may be, each of at most `maxBytes`; at least one message. */
