@@ -7,6 +7,7 @@ import type { TagRef, Value } from "../core/tag.ts";
 import type { NumberedSample } from "../pipeline.ts";
 import { PlantTraces } from "../testing/traces.ts";
 import { decodeBlock, encodeBlock } from "./block-codec.ts";
+import { Dictionary } from "./dictionary.ts";
 import type { StoredSample } from "./stored-sample.ts";
 import { DamagedBytes } from "./varint.ts";
 
@@ -100,6 +101,34 @@ test("P8: any bytes at all, cut blocks too, end in DamagedBytes", () => {
       assert.throws(() => decodeBlock(bytes.subarray(0, at % bytes.length), tagOf), DamagedBytes);
     }),
   );
+});
+
+test("P8: what no gateway writes is damaged, however right its checksum is: an import writes it again", () => {
+  const sample = {
+    tag: tags[0] ?? assert.fail(),
+    value: 1,
+    status: "Good",
+    sourceTimestampMs: 0,
+    epoch: 1,
+    number: 1,
+  } as const;
+  const beyond = 2 ** 51 + 1;
+  for (const wrong of [
+    { sourceTimestampMs: beyond },
+    { sourceTimestampMs: -beyond },
+    { epoch: beyond },
+    { value: 2n ** 64n },
+  ])
+    assert.throws(() => decodeBlock(encodeBlock([{ ...sample, ...wrong }], keyOf), tagOf), DamagedBytes);
+  const names = [
+    ["pump\u001b[2J", "speed"],
+    ["pump/+", "speed"],
+    ["pump", "#"],
+    ["pump", "a\nb"],
+    ["", ""],
+  ] as const;
+  for (const [device, name] of names)
+    assert.equal(new Dictionary([{ key: 1, device, name, type: "float64" }]).tagOf(1, "normal"), undefined);
 });
 
 test("a block of another version, another time base or an unknown tag says so", () => {

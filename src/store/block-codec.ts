@@ -31,6 +31,9 @@ export const MAX_BLOCK_SAMPLES = 65_536;
 /** The same for the bytes of all columns: it bounds what a damaged block can make us allocate. */
 const MAX_COLUMN_BYTES = 16 * 1_048_576;
 
+/** Of numbers, epochs and times: far beyond ours, within a calendar's, and the difference of two can still be written. */
+const MAX_WHOLE = 2 ** 51;
+
 const DEFLATE_LEVEL = 1;
 /** The least that zlib takes, and the most that is allocated on the word of a header. */
 const CHUNK_MIN_BYTES = 64;
@@ -163,6 +166,7 @@ function readDeltas(columns: ByteReader, count: number): number[] {
   let number = 0;
   return repeat(count, () => {
     number += columns.zigzag();
+    if (Math.abs(number) > MAX_WHOLE) throw new DamagedBytes(`${number} is out of bounds`);
     return number;
   });
 }

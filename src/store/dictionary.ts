@@ -4,6 +4,9 @@ import type { TagEntry } from "./block-store.ts";
 
 /** More than a file ever gives: a name takes bytes, and unused ones are forgotten. */
 const KEYS_MAX = 1_000_000;
+/** Wider than what gateway.yaml takes today, without what breaks a topic or a line. Tags of the gateway itself have a slash. */
+const DEVICE_NAME = /^[^\p{C}\s/+#]{1,256}$/u;
+const TAG_NAME = /^[^\p{C}\s+#]{1,256}$/u;
 
 /** Of tags that may be missing here blocks have keys all the same: an entry that no tag has, and new keys lie above. */
 export function fenceAbove(known: readonly TagEntry[]): TagEntry {
@@ -11,8 +14,9 @@ export function fenceAbove(known: readonly TagEntry[]): TagEntry {
   return { key: highest + KEYS_MAX, device: "", name: "", type: "" };
 }
 
-function isFence({ device, name }: TagEntry): boolean {
-  return device === "" && name === "";
+/** Names go into topics, logs and tables: those that no configuration takes are a foreign hand's, or a fence. */
+function isNamed({ device, name }: TagEntry): boolean {
+  return DEVICE_NAME.test(device) && TAG_NAME.test(name);
 }
 
 export class Dictionary {
@@ -50,7 +54,7 @@ export class Dictionary {
     const cached = this.#refs.get(cacheKey);
     if (cached !== undefined) return cached;
     const entry = this.#entries.get(key);
-    if (entry === undefined || isFence(entry)) return undefined;
+    if (entry === undefined || !isNamed(entry)) return undefined;
     const { device, name } = entry;
     const tag: TagRef = Object.freeze({ id: tagId(device, name), device, name, type: typeOf(entry.type), priority });
     this.#refs.set(cacheKey, tag);

@@ -29,6 +29,9 @@ const READ_BEFORE = 0x80;
 
 /** Whole numbers below this are stored as differences, which then fit 53 bits with their sign. */
 const MAX_DELTA_INTEGER = 2 ** 51;
+/** Of int64 the least, of uint64 the greatest. */
+const BIGINT_MIN = -(2n ** 63n);
+const BIGINT_MAX = 2n ** 64n - 1n;
 const POWERS = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000] as const;
 
 /** What the last value of a tag was, so that the next one can be told by the difference. */
@@ -112,6 +115,8 @@ export function readValues(columns: ByteReader, keys: readonly number[]): ReadVa
         return doubles.float64();
       case KIND.bigint:
         memory.bigint += bigints.bigZigzag();
+        if (memory.bigint < BIGINT_MIN || memory.bigint > BIGINT_MAX)
+          throw new DamagedBytes("an integer is longer than 64 bits");
         return memory.bigint;
       case KIND.utf8:
         return Buffer.from(texts.blob()).toString("utf8");
