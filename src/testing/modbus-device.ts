@@ -29,6 +29,8 @@ export interface Faults {
   readonly replyUnitId?: number;
   /** Another PDU in place of the right one, in a frame that is whole. */
   readonly alter?: (pdu: Uint8Array) => Uint8Array;
+  /** Bytes missing at the begin of the frame, as where the direction is switched too late. */
+  readonly lostBytes?: number;
   /** Bytes missing at the end of the frame. */
   readonly truncateBytes?: number;
   /** Index of a bit of the frame that arrives inverted, taken modulo its length. */

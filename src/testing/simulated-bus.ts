@@ -111,7 +111,7 @@ function replyBytes(device: ModbusDevice, pdu: Uint8Array, faults: Faults): Uint
   const { bit = 0, pattern = 0 } = faults.burst ?? {};
   const first = bit % (whole.length * 8);
   for (let i = 0; i < BURST_BITS && first + i < whole.length * 8; i++) if ((pattern >> i) & 1) flip(whole, first + i);
-  return whole.subarray(0, Math.max(0, whole.length - (faults.truncateBytes ?? 0)));
+  return whole.subarray(faults.lostBytes ?? 0, Math.max(0, whole.length - (faults.truncateBytes ?? 0)));
 }
 
 function flip(frame: Uint8Array, bit: number): void {

@@ -1,16 +1,17 @@
-/** The way to a broker, step by step: name, connection, TLS with the chain of certificates, login, limits. */
+/** The way to a broker, step by step: name, connection, TLS with the chain of certificates, login, limits, rights. */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { DetailedPeerCertificate, TLSSocket } from "node:tls";
 import type { UplinkConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
-import type { BrokerLimits, UplinkReport } from "../../pipeline.ts";
+import type { Connection, UplinkReport } from "../../pipeline.ts";
 import { openMqtt, type ProtocolVersion, VersionRefusal } from "../../uplinks/mqtt-connection.ts";
 import { endpointOf, openSecureSocket, type SecureSocket } from "../../uplinks/secure-socket.ts";
 import { cloudService } from "../../uplinks/service-limits.ts";
 import { readPassword } from "../../uplinks/tls-files.ts";
 import { ailing, type Finding, ok } from "./finding.ts";
+import { tryRights } from "./try-rights.ts";
 
 /** For one server, all steps. */
 const STEPS_LIMIT_MS = 8_000;
@@ -138,7 +139,7 @@ function chainOf(certificate: DetailedPeerCertificate): DetailedPeerCertificate[
   return chain;
 }
 
-/** With the real client id, without will, publishing nothing. The service is not there: it would be thrown off. */
+/** With the real client id, without will, changing nothing. The service is not there: it would be thrown off. */
 async function visit(
   subject: string,
   server: string,
@@ -147,12 +148,35 @@ async function visit(
   clock: Clock,
   late: AbortSignal,
 ): Promise<Finding> {
+  let connection: Connection;
   try {
-    const limits = await login(server, uplink, secure, clock, late);
-    const about = `packets up to ${limits.maxPacketBytes} bytes, QoS up to ${limits.maxQos}, retained messages ${limits.retainAvailable ? "kept" : "not kept"}`;
-    // A cloud that keeps nothing is told everything again.
-    const isEnough = limits.maxQos >= 1 && (limits.retainAvailable || cloudService(uplink.format) !== undefined);
-    if (isEnough) return ok("broker", subject, `accepts the login; ${about}`);
+    connection = await login(server, uplink, secure, clock, late);
+  } catch (error) {
+    secure.socket.destroy();
+    return unreachable("login-refused", subject, messageOf(error), `client id ${uplink.clientId}`);
+  }
+  const onLate = () => connection.destroy();
+  late.addEventListener("abort", onLate, { once: true });
+  try {
+    const finding = await judgeLogin(subject, connection, uplink, clock);
+    const frozen = "the broker answers no more; it may be overloaded, or the link frozen";
+    return late.aborted ? unreachable("unreachable", subject, frozen, `client id ${uplink.clientId}`) : finding;
+  } finally {
+    late.removeEventListener("abort", onLate);
+    await connection.close();
+  }
+}
+
+async function judgeLogin(
+  subject: string,
+  connection: Connection,
+  uplink: UplinkConfig,
+  clock: Clock,
+): Promise<Finding> {
+  const { limits } = connection;
+  const about = `packets up to ${limits.maxPacketBytes} bytes, QoS up to ${limits.maxQos}, retained messages ${limits.retainAvailable ? "kept" : "not kept"}`;
+  // A cloud that keeps nothing is told everything again.
+  if (limits.maxQos < 1 || (!limits.retainAvailable && cloudService(uplink.format) === undefined)) {
     const ailment = {
       name: "broker-limits",
       verdict: "FAULT",
@@ -161,11 +185,17 @@ async function visit(
       todo: "switch retained messages and QoS 1 on at the broker",
     } as const;
     return ailing("broker", subject, ailment, about);
-  } catch (error) {
-    return unreachable("login-refused", subject, messageOf(error), `client id ${uplink.clientId}`);
-  } finally {
-    secure.socket.destroy();
   }
+  const { refused, words } = await tryRights(connection, uplink, clock);
+  if (refused.length === 0) return ok("broker", subject, `accepts the login; ${words}; ${about}`);
+  const ailment = {
+    name: "rights-missing",
+    verdict: "FAULT",
+    found: `the broker accepts the login, and refuses ${refused.join(", ")}`,
+    means: "this user, certificate or client id has not the rights that the gateway needs there",
+    todo: 'give it those that the README names under "On the broker\'s side", or mend `topic` or `node` in gateway.yaml',
+  } as const;
+  return ailing("broker", subject, ailment, words);
 }
 
 async function login(
@@ -174,7 +204,7 @@ async function login(
   secure: SecureSocket,
   clock: Clock,
   late: AbortSignal,
-): Promise<BrokerLimits> {
+): Promise<Connection> {
   const url = new URL(server);
   const service = cloudService(uplink.format);
   const username = service?.username?.(url.hostname, uplink.clientId);
@@ -190,13 +220,11 @@ async function login(
       login: { username: uplink.login.username, password: await readPassword(uplink.login, "login.passwordFile") },
     }),
   };
-  const connection = await openMqtt(secure, settings, clock, late).catch(async (error: unknown) => {
+  return openMqtt(secure, settings, clock, late).catch(async (error: unknown) => {
     if (!(error instanceof VersionRefusal) || uplink.mqttVersion !== "auto") throw error;
     const again = await openSecureSocket(endpointOf(server), asItConnects(uplink, server), clock, late);
     return openMqtt(again, { ...settings, version: 4 }, clock, late);
   });
-  await connection.close();
-  return connection.limits;
 }
 
 function judgeSession(name: string, report: UplinkReport): Finding {

@@ -1,85 +1,36 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { hostClock } from "../../core/clock.ts";
 import { STATUS_FILE, type StatusContent } from "../../diagnostics/status-file.ts";
-import { type Certificates, writeCertificates } from "../../testing/certificates.ts";
+import { AILMENTS, type Amiss, ailingSite, type Surroundings, surroundings } from "../../testing/ailing-site.ts";
 import { runCommand } from "../../testing/command-run.ts";
 import { Condition } from "../../testing/condition.ts";
 import { runGateway } from "../../testing/gateway-process.ts";
-import { type Faults, ModbusDevice } from "../../testing/modbus-device.ts";
-import { type Mosquitto, startMosquitto } from "../../testing/mosquitto.ts";
-import { openPtyPair } from "../../testing/pty.ts";
-import { serveDevices } from "../../testing/simulated-bus.ts";
+import { subscribe } from "../../testing/subscriber.ts";
 import { runInTerminal } from "../../testing/terminal-run.ts";
 import { runCommandLine } from "../cli.ts";
 import type { Finding } from "./finding.ts";
 
 let dir: string;
-let certificates: Certificates;
-let broker: Mosquitto;
+let around: Surroundings;
 
 before(async () => {
   dir = mkdtempSync(join(tmpdir(), "sallyport-doctor-"));
-  certificates = await writeCertificates(join(dir, "tls"), hostClock);
-  broker = await startMosquitto({ certificates, users: { pump: "Geheim-1" } });
+  around = await surroundings(dir);
 });
 
 after(async () => {
-  await broker.close();
+  await around.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
-/** What differs from a site that is in order. */
-interface Amiss {
-  readonly url?: string;
-  readonly ca?: string;
-  readonly password?: string;
-  readonly path?: string;
-  readonly units?: readonly number[];
-  /** Of the device with unit 2. */
-  readonly faults?: Faults;
-  readonly comment?: string;
-}
-
 async function site(t: TestContext, amiss: Amiss = {}): Promise<string> {
-  const pair = await openPtyPair();
-  const devices = (amiss.units ?? [1, 2]).map((unitId) => new ModbusDevice(unitId));
-  for (const device of devices) if (device.unitId === 2) device.faults = amiss.faults ?? {};
-  const stop = serveDevices(pair.master, devices, hostClock);
-  t.after(async () => {
-    stop();
-    await pair.close();
-  });
-  const { ca = certificates.ca, url = broker.url, password = "Geheim-1", path = pair.path } = amiss;
-  // Its name, too: two clients of one name would throw each other off.
-  const folder = mkdtempSync(join(dir, "site-"));
-  writeFileSync(join(folder, "cloud.password"), `${password}\n`, { mode: 0o600 });
-  const file = join(folder, "gateway.yaml");
-  const { certificate, key } = certificates.client;
-  writeFileSync(
-    file,
-    `version: 1
-gateway: { group: plant-7, name: ${basename(folder)} }
-clock: { source: host }
-uplinks:
-  cloud:
-    servers: [ "${url}" ]
-    tls: { ca: ${ca}, certificate: ${certificate}, key: ${key} }
-    login: { username: pump, passwordFile: cloud.password } ${amiss.comment ?? ""}
-lines:
-  bench:
-    path: ${path}
-    serial: 115200 8N1
-    responseTimeout: 800ms
-    devices:
-      meter: { unitId: 1, tags: { power: { holdingRegister: 10, type: float32 } } }
-      pump: { unitId: 2, tags: { speed: { inputRegister: 3 } } }
-`,
-  );
+  const { file, close } = await ailingSite(around, amiss);
+  t.after(close);
   return file;
 }
 
@@ -111,27 +62,30 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     assert.deepEqual(await wrong(await site(t)), []);
   });
 
-  const faults: readonly (readonly [string, () => Amiss])[] = [
-    ["line device-silent", () => ({ units: [1] })],
-    ["line line-silent", () => ({ units: [] })],
-    ["line duplicate-unit-id", () => ({ units: [1, 2, 2] })],
-    ["line bias-missing", () => ({ faults: { noise: Uint8Array.of(0xff) } })],
-    ["line echo", () => ({ faults: { echo: true } })],
-    ["line register-refused", () => ({ faults: { exceptionCode: 2 } })],
-    ["port port-missing", () => ({ path: "/dev/ttyNowhere" })],
-    ["broker tls-failed", () => ({ ca: certificates.strangerCa })],
-    ["broker unreachable", () => ({ url: "mqtts://localhost:1" })],
-    ["broker name-unknown", () => ({ url: "mqtts://no-such-host.invalid:8883" })],
-    ["broker login-refused", () => ({ password: "wrong" })],
-  ];
-  for (const [name, amiss] of faults) {
+  for (const { name, amiss } of AILMENTS.filter(({ isTimed }) => isTimed === undefined)) {
     test(`names what is amiss: ${name}`, async (t) => {
-      const findings = await wrong(await site(t, amiss()));
+      const findings = await wrong(await site(t, amiss(around)));
       const area = name.split(" ")[0];
       assert.deepEqual(named(findings.filter((finding) => finding.area === area)).slice(0, 1), [name]);
       for (const { todo = "" } of findings) assert.notEqual(todo, "");
     });
   }
+
+  test("a visit says what it may, and what the broker keeps of the gateway stays as it was", async (t) => {
+    const topic = "plant-7/visited";
+    const login = { username: "pump", password: "Geheim-1" };
+    const { broker, certificates } = around;
+    const filter = { topics: [`${topic}/#`], retainAsPublished: true };
+    const observer = await subscribe(broker.url, { certificates, login, ...filter });
+    t.after(() => observer.close());
+    const { out } = await runCommand(runCommandLine, ["doctor", await site(t, { topic })]);
+    assert.match(out, /accepts the login; may write\s+plant-7\/visited\/status/);
+    await observer.until("the visit's word has come", (all) => all.length > 0);
+    const [word, ...more] = observer.messages;
+    const { timestamp: _, ...said } = JSON.parse(Buffer.from(word?.payload ?? []).toString());
+    assert.deepEqual([said, more], [{ online: false, session: 0, epoch: 0 }, []]);
+    assert.equal(word?.retain, false, "nobody keeps it");
+  });
 
   test("tells of a configuration that cannot be used, and checks the rest", async () => {
     const file = join(dir, "broken.yaml");
@@ -192,7 +146,7 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     assert.match(text, /sallyport-report\/doctor\.txt[\s\S]*sallyport-report\/gateway\.yaml/);
     assert.match(text, /group: plant-7/);
     assert.doesNotMatch(text, /Geheim/);
-    const key = readFileSync(certificates.client.key, "utf8").split("\n")[1] ?? "";
+    const key = readFileSync(around.certificates.client.key, "utf8").split("\n")[1] ?? "";
     assert.ok(key.length > 40 && !text.includes(key));
   });
 });
