@@ -1,10 +1,10 @@
 /** One run of the bus benchmark: a contestant on its paced lines for a while, and what wire and kernel counted of it. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { hostClock, sleep } from "../core/clock.ts";
 import { endChild, openPacedLine, type PacedLine, type Programs, type Traffic, type WireCount } from "./paced-line.ts";
+import { cpuSecondsOf } from "./process-figures.ts";
 
 export type Contestant = "libmodbus" | "sallyport" | "modbusSerial";
 
@@ -34,9 +34,6 @@ export interface RunResult {
   readonly delivered: number;
 }
 
-/** The kernel's unit of CPU time in /proc (USER_HZ), the same on every Linux port that we run on. */
-const CPU_TICKS_PER_S = 100;
-
 const START_LIMIT_MS = 20_000;
 const START_LOOK_MS = 100;
 
@@ -53,11 +50,11 @@ export async function runContestant(programs: Programs, contestant: Contestant, 
     const told = children.map((child) => (child.stdout === null ? "" : text(child.stdout)));
     for (const line of lines) await running(line);
     await sleep(hostClock, plan.warmUpMs);
-    const cpuBeforeS = await cpuSecondsOf(children);
+    const cpuBeforeS = await cpuSecondsOfAll(children);
     for (const line of lines) line.begin();
     await sleep(hostClock, plan.windowMs);
     const counts = await Promise.all(lines.map((line) => line.end()));
-    const cpuS = (await cpuSecondsOf(children)) - cpuBeforeS;
+    const cpuS = (await cpuSecondsOfAll(children)) - cpuBeforeS;
     await Promise.all(children.map(endChild));
     const atLast = await Promise.all(lines.map((line) => line.end()));
     const brought = atLast.reduce((total, { repliesEver }) => total + repliesEver, 0) * plan.traffic.registers;
@@ -129,14 +126,7 @@ function readingsIn(told: readonly string[]): Readings {
   return { good: sum((readings) => readings.good), other: sum((readings) => readings.other) };
 }
 
-/** User and system time of these processes so far. */
-async function cpuSecondsOf(children: readonly ChildProcess[]): Promise<number> {
-  let ticks = 0;
-  for (const { pid } of children) {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // After the name, which may hold anything, the fields count from the third; 14 and 15 are the times (proc(5)).
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    ticks += Number(fields[11]) + Number(fields[12]);
-  }
-  return ticks / CPU_TICKS_PER_S;
+async function cpuSecondsOfAll(children: readonly ChildProcess[]): Promise<number> {
+  const seconds = await Promise.all(children.map(({ pid = 0 }) => cpuSecondsOf(pid)));
+  return seconds.reduce((sum, each) => sum + each, 0);
 }

@@ -1,15 +1,7 @@
 /** What the replay benchmark measures, and the limits it is held to. */
+import { atLeast, atMost, type Figure, tableOf, told } from "./figure.ts";
 import type { DrainResult } from "./replay-drain.ts";
 import type { LiveResult } from "./replay-live.ts";
-
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** As printed; empty where none is promised. */
-  readonly limit: string;
-  readonly verdict: "pass" | "FAIL" | "";
-}
 
 const STORE_MIN_PER_S = 100_000;
 const UPLINK_MIN_PER_S = 40_000;
@@ -56,28 +48,5 @@ export function textOf({
   readonly loadAverage: number;
   readonly figures: readonly Figure[];
 }) {
-  const rows = figures.map(({ name, value, unit, limit, verdict }) => {
-    const digits = unit === "ms" || unit === "MB" ? 1 : unit === "µs/sample" ? 2 : 0;
-    return [name, value.toFixed(digits), unit, limit && `limit ${limit}`, verdict];
-  });
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
-  return `load average ${loadAverage.toFixed(1)}\n\n${lines.join("\n")}\n`;
-}
-
-function told(name: string, value: number, unit: string): Figure {
-  return { name, value, unit, limit: "", verdict: "" };
-}
-
-function atLeast(name: string, value: number, unit: string, min: number): Figure {
-  return { name, value, unit, limit: `>= ${min}`, verdict: value >= min ? "pass" : "FAIL" };
-}
-
-function atMost(name: string, value: number, unit: string, max: number): Figure {
-  return { name, value, unit, limit: `<= ${max.toFixed(0)}`, verdict: value <= max ? "pass" : "FAIL" };
+  return `load average ${loadAverage.toFixed(1)}\n\n${tableOf(figures)}`;
 }

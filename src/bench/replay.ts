@@ -7,7 +7,7 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -19,9 +19,11 @@ import { messageOf } from "../core/errors.ts";
 import { type Certificates, writeCertificates } from "../testing/certificates.ts";
 import { type Mosquitto, startMosquitto } from "../testing/mosquitto.ts";
 import { subscribe } from "../testing/subscriber.ts";
+import type { Figure } from "./figure.ts";
+import { unitEnvironment } from "./process-figures.ts";
 import { makeBacklog } from "./replay-backlog.ts";
 import type { DrainPlan, DrainResult } from "./replay-drain.ts";
-import { type Figure, figuresOfDrain, figuresOfLive, textOf } from "./replay-figures.ts";
+import { figuresOfDrain, figuresOfLive, textOf } from "./replay-figures.ts";
 import type { LivePlan, LiveResult } from "./replay-live.ts";
 import { TOPIC } from "./replay-uplink.ts";
 import { openSlowLink, type SlowLink } from "./slow-link.ts";
@@ -36,12 +38,11 @@ const LONG: Form = { storeSamples: 10_000_000, uplinkSamples: 10_000_000, liveVa
 const SHORT: Form = { storeSamples: 500_000, uplinkSamples: 500_000, liveValues: 100 };
 
 const SLOW_BITS_PER_S = 64_000;
-/** What drains is given the memory that the service gives itself. */
-const UNIT = new URL("../../systemd/sallyport.service", import.meta.url);
 
 const { values: options } = parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } });
 const form = options.short ? SHORT : LONG;
-const unitEnvironment = environmentOf(await readFile(UNIT, "utf8"));
+/** What drains is given the memory that the service gives itself. */
+const environment = await unitEnvironment();
 const dir = await mkdtemp(join(tmpdir(), "sallyport-replay-"));
 const figures: Figure[] = [];
 let folders = 0;
@@ -133,14 +134,9 @@ async function runProgram(file: string, plan: unknown, enter: readonly string[] 
   const program = fileURLToPath(new URL(file, import.meta.url));
   const node = [process.execPath, "--import", "tsx", program, JSON.stringify(plan)];
   const [command = "", ...args] = [...enter, ...node];
-  const env = { ...process.env, ...unitEnvironment };
+  const env = { ...process.env, ...environment };
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], env });
   const [told, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
   if (code !== 0) throw new Error(`${file} ended with ${code}`);
   return told;
-}
-
-function environmentOf(unit: string): Record<string, string> {
-  const settings = [...unit.matchAll(/^Environment="?(\w+)=([^"\n]*)"?$/gm)];
-  return Object.fromEntries(settings.map(([, name = "", value = ""]) => [name, value]));
 }

@@ -8,6 +8,8 @@ export interface FrozenProxy {
   /** Connections accepted since the start, and those still open. */
   accepted(): number;
   open(): number;
+  /** What clients have sent to the target, in bytes. */
+  sentBytes(): number;
   /** Keeps every socket, forwards nothing, tells nobody; new connections are accepted and meet silence. */
   freeze(): void;
   /** Forwards again, first what waited. */
@@ -35,6 +37,7 @@ class LoopbackProxy implements FrozenProxy {
   /** Came while frozen; the target hears of them at the thaw. */
   readonly #newcomers = new Set<Socket>();
   #accepted = 0;
+  #sentBytes = 0;
   #frozen = false;
   #refused = false;
   #delayMs = 0;
@@ -62,6 +65,10 @@ class LoopbackProxy implements FrozenProxy {
 
   open(): number {
     return this.#links.size + this.#newcomers.size;
+  }
+
+  sentBytes(): number {
+    return this.#sentBytes;
   }
 
   freeze(): void {
@@ -109,6 +116,9 @@ class LoopbackProxy implements FrozenProxy {
 
   #join(client: Socket): void {
     const link = new Link(client, connect(this.#target), (forward) => this.#later(forward));
+    client.on("data", (chunk: Uint8Array) => {
+      this.#sentBytes += chunk.length;
+    });
     this.#links.add(link);
     client.once("close", () => this.#links.delete(link));
   }

@@ -40,13 +40,18 @@ export async function startGateway(
   return gateway;
 }
 
-/** Starts `sallyport run` without waiting for anything. It ends with this process, however this one ends. */
+/**
+ * Starts `sallyport run` without waiting for anything. It ends with this process, however this one ends.
+ *
+ * @param program what Node is given before `run`: by default the source as it stands
+ */
 export function runGateway(
   configFile: string,
   stateDir: string,
   environment: Record<string, string> = {},
+  program: readonly string[] = ["--import", "tsx", MAIN],
 ): GatewayProcess {
-  const args = ["--import", "tsx", MAIN, "run", "--config", configFile, "--state-dir", stateDir];
+  const args = [...program, "run", "--config", configFile, "--state-dir", stateDir];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...args], {
     cwd: join(MAIN, "..", ".."),
     env: { ...process.env, ...environment },

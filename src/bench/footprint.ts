@@ -1,0 +1,85 @@
+/**
+ * What the gateway takes from a board: `npm run bench:footprint [-- --short] [--json]`.
+ *
+ * The bundle as a process of its own with the unit's environment; four lines of devices on terminal pairs whose every
+ * register changes at every read; a Mosquitto with TLS; a subscriber. At 100, 1,000 and 10,000 tags, each read once a
+ * second, and with one tag that is read once an hour, which is idle.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { CountingPlantOptions } from "../testing/counting-plant.ts";
+import { atMost, type Figure, tableOf, told } from "./figure.ts";
+import { liveOnce } from "./footprint-life.ts";
+
+interface Case {
+  readonly name: string;
+  readonly load: CountingPlantOptions;
+  readonly rssMaxMB?: number;
+  readonly cpuMaxPercent?: number;
+}
+
+const EACH_SECOND_MS = 1_000;
+const EACH_HOUR_MS = 3_600_000;
+const CASES: readonly Case[] = [
+  { name: "idle", load: { lines: 1, devicesPerLine: 1, tagsPerDevice: 1, scanRateMs: EACH_HOUR_MS } },
+  { name: "100_tags", load: { lines: 4, devicesPerLine: 1, tagsPerDevice: 25, scanRateMs: EACH_SECOND_MS } },
+  {
+    name: "1000_tags",
+    load: { lines: 4, devicesPerLine: 5, tagsPerDevice: 50, scanRateMs: EACH_SECOND_MS },
+    rssMaxMB: 75,
+    cpuMaxPercent: 6,
+  },
+  {
+    name: "10000_tags",
+    load: { lines: 4, devicesPerLine: 25, tagsPerDevice: 100, scanRateMs: EACH_SECOND_MS },
+    rssMaxMB: 110,
+  },
+];
+const FIRST_SAMPLE_MAX_MS = 1_000;
+const LONG = { warmUpMs: 30_000, measureMs: 60_000 };
+const SHORT = { warmUpMs: 5_000, measureMs: 10_000 };
+const BUILD = fileURLToPath(new URL("../../scripts/build.mjs", import.meta.url));
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+const { values: options } = parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } });
+const span = options.short ? SHORT : LONG;
+// Beside node_modules, where its addons are found.
+const dist = await mkdtemp(join(ROOT, "node_modules", ".footprint-"));
+const dir = await mkdtemp(join(tmpdir(), "sallyport-footprint-"));
+const figures: Figure[] = [];
+try {
+  const built = spawnSync(process.execPath, [BUILD, dist], { encoding: "utf8" });
+  if (built.status !== 0) throw new Error(`the bundle was not made: ${built.stderr}`);
+  for (const each of CASES) {
+    process.stderr.write(`${each.name}: ${(span.warmUpMs + span.measureMs) / 1_000} s\n`);
+    figures.push(...(await figuresOf(each, join(dir, each.name))));
+  }
+} finally {
+  await rm(dist, { recursive: true, force: true });
+  await rm(dir, { recursive: true, force: true });
+}
+const report = { loadAverage: loadavg()[0] ?? Number.NaN, figures };
+const text = `load average ${report.loadAverage.toFixed(1)}\n\n${tableOf(figures)}`;
+process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
+process.exitCode = figures.some(({ verdict }) => verdict === "FAIL") ? 1 : 0;
+
+async function figuresOf({ name, load, rssMaxMB, cpuMaxPercent }: Case, folder: string): Promise<Figure[]> {
+  const life = await liveOnce({ folder, program: join(dist, "sallyport.mjs"), load, ...span });
+  const rssMB = life.rssBytes / 1e6;
+  const cpuPercent = (life.cpuS * 100) / (span.measureMs / 1_000);
+  return [
+    atMost(`${name}_first_sample`, life.firstSampleMs, "ms", FIRST_SAMPLE_MAX_MS),
+    rssMaxMB === undefined ? told(`${name}_rss`, rssMB, "MB") : atMost(`${name}_rss`, rssMB, "MB", rssMaxMB),
+    told(`${name}_rss_peak`, life.rssPeakBytes / 1e6, "MB"),
+    cpuMaxPercent === undefined
+      ? told(`${name}_cpu`, cpuPercent, "%")
+      : atMost(`${name}_cpu`, cpuPercent, "%", cpuMaxPercent),
+    told(`${name}_values`, life.values / (span.measureMs / 1_000), "values/s"),
+    ...(name === "idle" ? [] : [told(`${name}_wire`, life.sentBytes / life.values, "B/sample")]),
+  ];
+}
