@@ -64,6 +64,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> =
       summary: "stored samples as CSV or JSON lines",
       load: async () => (await import("./export.ts")).exportSamples,
     },
+    "first-boot": {
+      summary: "an image's own: take over the site of its card",
+      load: async () => (await import("./first-boot.ts")).firstBoot,
+    },
     "hw-test": { summary: "test a board's lines, pins, flash and clock" },
     keygen: { summary: "make a key for remote commands" },
     command: { summary: "sign a remote command" },

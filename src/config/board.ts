@@ -19,6 +19,8 @@ export interface Board {
   readonly pins: Readonly<Record<string, BoardPin>>;
   /** Where the kernel and a login write: never a line. */
   readonly console?: string;
+  /** The light that shows how the gateway is: the first that its file names. */
+  readonly light?: string;
 }
 
 /** Nothing is known: gateway.yaml must give paths and chips itself. */
@@ -133,5 +135,12 @@ export function loadBoard(name: string | undefined, folder = OWN_BOARDS): Board 
   const file = join(folder, name, BOARD_FILE);
   const board = v.parse(boardSchema, parseSource(file, readFileSync(file, "utf8")).value);
   const lines = Object.fromEntries(Object.entries(board.lines).map(([label, { path }]) => [label, path]));
-  return { name, lines, pins: board.pins, ...(board.console !== undefined && { console: board.console }) };
+  const light = Object.values(board.leds)[0];
+  return {
+    name,
+    lines,
+    pins: board.pins,
+    ...(board.console !== undefined && { console: board.console }),
+    ...(light !== undefined && { light }),
+  };
 }

@@ -3,10 +3,10 @@ import { posix } from "node:path";
 import { type Import, importsOf, type SourceText } from "./source-text.ts";
 import { type Finding, roleOf } from "./tidy.ts";
 
-const STAGES = ["sources/modbus", "sources/gpio", "tags", "store", "uplinks", "clock", "diagnostics"] as const;
+const STAGES = ["sources/modbus", "sources/gpio", "tags", "store", "uplinks", "clock", "diagnostics", "leds"] as const;
 const FROM_PIPELINE = ["pipeline", "core"];
 const FROM_GATEWAY = [...STAGES, "config", ...FROM_PIPELINE];
-const FROM_COMMANDS = ["commands", "gateway", ...FROM_GATEWAY];
+const FROM_COMMANDS = ["commands", "gateway", "first-boot", ...FROM_GATEWAY];
 
 /** What the files of an area may import of ours. Every stage may import itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -16,11 +16,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "commands/demo": [...FROM_COMMANDS, "testing"],
   "commands/simulate": [...FROM_COMMANDS, "testing"],
   gateway: FROM_GATEWAY,
+  // Runs before the gateway does, on its files.
+  "first-boot": ["first-boot", "config", "core"],
   ...Object.fromEntries(STAGES.map((stage) => [stage, [stage, "config.ts", ...FROM_PIPELINE]])),
   config: ["config", ...FROM_PIPELINE],
   pipeline: ["core"],
   core: ["core"],
-  testing: ["testing", "gateway", ...FROM_GATEWAY],
+  testing: ["testing", "gateway", "first-boot", ...FROM_GATEWAY],
   bench: ["bench", "testing", ...FROM_COMMANDS],
   test: ["testing", "bench", ...FROM_COMMANDS],
 };

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { type CheckedSite, checkSite } from "../config/site.ts";
+import { seededRandom } from "../core/random.ts";
+import { CardFiles, PowerCut } from "../testing/card-files.ts";
+import { hostFiles } from "./boot-files.ts";
+import type { Places } from "./places.ts";
+import { takeSite } from "./take-site.ts";
+
+const SITE = `version: 1
+board: virtual
+hostname: pump-house-3
+network: dhcp
+wifi: { ssid: plant, passwordFile: wifi.password, country: DE }
+console: { passwordFile: console.password }
+`;
+const GATEWAY = `version: 1
+gateway: { group: plant-7, name: pump-house-3 }
+uplinks:
+  cloud: { servers: [ "mqtts://a.example.com:8883" ], login: { username: u, passwordFile: passwords/cloud } }
+lines:
+  RS485-1: { serial: 9600 8N1, devices: { meter-1: { unitId: 1, model: eastron-sdm630 } } }
+`;
+const KEY = "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n";
+const CONTENT: Readonly<Record<string, string>> = {
+  "site.yaml": SITE,
+  "gateway.yaml": GATEWAY,
+  "wifi.password": "plant-geheim\n",
+  "console.password": "geheimnis\n",
+  "passwords/cloud": "wolke-geheim\n",
+  "tls/ca.pem": "a CA\n",
+  "tls/gateway.key": KEY,
+};
+
+const NOW_MS = Date.UTC(2026, 10, 22);
+const PLACES: Places = { site: "/fat/site", data: "/data", service: { uid: 990, gid: 991 } };
+
+let root: string;
+/** What the real check says of the site. */
+let checked: CheckedSite;
+
+function putSite(folder: string, content = CONTENT): void {
+  for (const [path, text] of Object.entries(content)) {
+    mkdirSync(join(folder, path, ".."), { recursive: true, mode: 0o700 });
+    writeFileSync(join(folder, path), text, { mode: 0o600 });
+  }
+}
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), "sallyport-first-boot-"));
+  putSite(join(root, "model"));
+  checked = checkSite(join(root, "model"));
+});
+
+after(() => rmSync(root, { recursive: true }));
+
+/** Holds each site that is judged to be whole: half of one and half of another must be judged by nobody. */
+function whole(card: CardFiles, ...sites: readonly Readonly<Record<string, string>>[]) {
+  return (folder: string): CheckedSite => {
+    const has = (site: Readonly<Record<string, string>>) =>
+      Object.entries(site).every(([path, text]) => {
+        const isTls = path.startsWith("tls/") && folder === "/data/site";
+        return card.text(isTls ? `/data/sallyport/${path}` : join(folder, path)) === text;
+      });
+    assert.ok(sites.some(has), `${folder} holds a mixture`);
+    return checked;
+  };
+}
+
+function cardWith(content: Readonly<Record<string, string>>, seed: number): CardFiles {
+  const card = new CardFiles(seededRandom(seed));
+  for (const [path, text] of Object.entries(content)) card.put(`/fat/site/${path}`, text);
+  card.put("/fat/site/flashed", "2026-11-22T08:00:00Z\n");
+  card.put("/data/lost+found/nothing", "");
+  return card;
+}
+
+function boot(card: CardFiles, check: (folder: string) => CheckedSite) {
+  return takeSite({ files: card, places: PLACES, check, notBeforeMs: NOW_MS });
+}
+
+function assertTaken(card: CardFiles, content = CONTENT): void {
+  for (const [path, text] of Object.entries(content)) {
+    const place = path.startsWith("tls/") ? `/data/sallyport/${path}` : `/data/site/${path}`;
+    assert.equal(card.text(place), text, place);
+  }
+  assert.deepEqual(
+    card.filesBelow("/data/site.staged").concat(card.filesBelow("/data").filter((path) => path.endsWith(".new"))),
+    [],
+  );
+  const left = card.filesBelow("/fat/site").map((path) => path.slice("/fat/site/".length));
+  assert.deepEqual(left, ["flashed", "gateway.yaml", "site.yaml", "tls/ca.pem"]);
+}
+
+describe("the site of a card is taken over", () => {
+  test("into the data partition, each file with its owner, and what is secret leaves the FAT", () => {
+    const card = cardWith(CONTENT, 1);
+    const { taken, problems } = boot(card, whole(card, CONTENT));
+    assert.deepEqual([taken.toSorted(), problems], [Object.keys(CONTENT).toSorted(), []]);
+    assertTaken(card);
+    const root = { uid: 0, gid: 0 };
+    const service = { uid: 990, gid: 991 };
+    const access = (path: string) => {
+      const { mode, owner } = card.access(path) ?? {};
+      return { mode, owner };
+    };
+    assert.deepEqual(access("/data/site/gateway.yaml"), { mode: 0o640, owner: { uid: 0, gid: 991 } });
+    assert.deepEqual(access("/data/site/console.password"), { mode: 0o600, owner: root });
+    assert.deepEqual(access("/data/site/passwords"), { mode: 0o700, owner: root });
+    assert.deepEqual(access("/data/site/passwords/cloud"), { mode: 0o600, owner: root });
+    assert.deepEqual(access("/data/sallyport/tls/gateway.key"), { mode: 0o600, owner: service });
+    assert.deepEqual(access("/data/sallyport/tls/ca.pem"), { mode: 0o640, owner: service });
+  });
+
+  test("P8: a power cut at any of its steps, and at any step of the boot after it, loses nothing", () => {
+    let cuts = 0;
+    for (let step = 1; ; step++) {
+      const card = cardWith(CONTENT, step);
+      if (!cutAt(card, step, whole(card, CONTENT))) break;
+      cutAt(card, 1 + ((step * 7) % 40), whole(card, CONTENT));
+      boot(card, whole(card, CONTENT));
+      assertTaken(card);
+      cuts += 1;
+    }
+    assert.ok(cuts > 50, `only ${cuts} steps were cut`);
+  });
+
+  test("P8: a cut while a new site replaces an old one leaves one of both in force, never a mixture", () => {
+    const next = { ...CONTENT, "gateway.yaml": GATEWAY.replace("meter-1", "meter-2"), "tls/ca.pem": "another CA\n" };
+    const { "gateway.yaml": gateway, "tls/ca.pem": ca } = next;
+    for (let step = 1; ; step++) {
+      const card = cardWith(CONTENT, step);
+      boot(card, whole(card, CONTENT));
+      card.put("/fat/site/gateway.yaml", gateway);
+      card.put("/fat/site/tls/ca.pem", ca);
+      const isCut = cutAt(card, step, whole(card, next));
+      const { site } = boot(card, whole(card, next));
+      assert.ok(site !== undefined);
+      assertTaken(card, next);
+      if (!isCut) break;
+    }
+  });
+
+  test("a site that is there already costs no write and is not taken over again", () => {
+    const card = cardWith(CONTENT, 1);
+    boot(card, whole(card, CONTENT));
+    assert.deepEqual(boot(card, whole(card, CONTENT)).taken, []);
+  });
+
+  test("what laptops leave behind, and what first boot itself wrote, is no part of a site", () => {
+    const card = cardWith(CONTENT, 1);
+    for (const name of [".DS_Store", "._site.yaml", "System Volume Information/x", "ERROR.txt", "gateway.csr"]) {
+      card.put(`/fat/site/${name}`, "x");
+    }
+    assert.deepEqual(boot(card, whole(card, CONTENT)).taken.length, Object.keys(CONTENT).length);
+  });
+});
+
+/** @returns whether the power went before the boot was done */
+function cutAt(card: CardFiles, step: number, check: (folder: string) => CheckedSite): boolean {
+  card.cutAfter(step);
+  try {
+    boot(card, check);
+    return false;
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+    return true;
+  } finally {
+    card.restart();
+  }
+}
+
+describe("on a real file system, judged by the very check of the command", () => {
+  function place(name: string, content: Readonly<Record<string, string>>): Places {
+    const places = { site: join(root, name, "fat", "site"), data: join(root, name, "data") };
+    mkdirSync(places.data, { recursive: true });
+    putSite(places.site, content);
+    return places;
+  }
+  const take = (places: Places) => takeSite({ files: hostFiles, places, check: checkSite, notBeforeMs: NOW_MS });
+  const sound = { ...CONTENT, "tls/gateway.key": "" };
+
+  test("P9: files bear the time of the card's writing, which the clock's judge goes by", () => {
+    const places = place("sound", sound);
+    const { site, problems } = take(places);
+    assert.deepEqual([site?.site.hostname, problems], ["pump-house-3", []]);
+    assert.equal(statSync(join(places.data, "site", "gateway.yaml")).mtimeMs, NOW_MS);
+    assert.equal(readFileSync(join(places.data, "site", "tls", "ca.pem"), "utf8"), "a CA\n");
+    for (const name of ["wifi.password", "console.password", "passwords/cloud"]) {
+      assert.equal(statSync(join(places.site, name), { throwIfNoEntry: false }), undefined, name);
+    }
+  });
+
+  test("P8: mistakes are told as somebody sees them in a laptop, and the site before them stays in force", () => {
+    const places = place("faulty", sound);
+    take(places);
+    writeFileSync(join(places.site, "gateway.yaml"), GATEWAY.replace("unitId: 1", "unitId: 300"));
+    const { site, taken, problems } = take(places);
+    assert.equal(site?.gateway.config.lines[0]?.devices[0]?.unitId, 1);
+    assert.deepEqual([taken, problems.length], [[], 1]);
+    assert.equal(problems[0]?.file, "site/gateway.yaml");
+    assert.equal(readFileSync(join(places.data, "site", "gateway.yaml"), "utf8"), GATEWAY);
+  });
+
+  test("P8: without any site nothing is in force, and it is said what to do", () => {
+    const { site, problems } = take(place("empty", {}));
+    assert.equal(site, undefined);
+    assert.match(problems[0]?.remedy ?? "", /put site\.yaml and gateway\.yaml into the folder site/);
+  });
+
+  test("P7: a folder that is no site is refused before it is read", () => {
+    const places = place("large", { ...sound, "photo.jpg": "x".repeat(5 * 1_048_576) });
+    assert.match(take(places).problems[0]?.wrong ?? "", /more than 256 files or 4 MB/);
+  });
+});
