@@ -1,5 +1,5 @@
 /** The JSON on the wire, as texts. Keys stand in the order of the contract; what does not apply is left out. */
-import { isGood, STATUS_NAMES, type Status } from "../../core/quality.ts";
+import { isGood, type Status } from "../../core/quality.ts";
 import type { Tag, TagRef } from "../../core/tag.ts";
 import type { Loss, LossReason, Sample } from "../../pipeline.ts";
 import type { JsonWriter } from "./json-writer.ts";
@@ -133,11 +133,9 @@ export function writeSample(
 ): void {
   out.encoded(id.head);
   out.value(value, tag.type);
-  out.encoded(untilTime(status));
-  out.integer(sourceTimestampMs);
-  if (historical) out.encoded(HISTORICAL);
-  out.text(epochText(epoch, messageEpoch));
-  out.encoded(END);
+  const kind = historical ? HISTORICAL : LIVE;
+  const end = epoch === messageEpoch ? kind.end : `${kind.end}${epochText(epoch, messageEpoch)}`;
+  out.encoded(kind.tails.of(status, sourceTimestampMs, end));
 }
 
 /** Of Kepware's IoT Gateway, standard template. */
@@ -154,9 +152,7 @@ export function writeKepware(
 ): void {
   out.encoded(id.head);
   out.value(value, tag.type);
-  out.encoded(isGood(status) && !isUnsynced ? KEPWARE_GOOD : KEPWARE_BAD);
-  out.integer(sourceTimestampMs);
-  out.encoded(END);
+  out.encoded(KEPWARE.of(isGood(status) && !isUnsynced, sourceTimestampMs, ""));
 }
 
 /** A lost stretch, on the history topic. */
@@ -175,16 +171,32 @@ function qualityText(status: Status): string {
   return isGood(status) ? `,"q":true` : `,"q":false,"s":"${status}"`;
 }
 
-/** What stands between a value and its time. */
-function untilTime(status: Status): Uint8Array {
-  return UNTIL_TIME.get(status) ?? END;
+/** What follows a value. Samples of one reply have it in common, so the last one is kept. */
+class Tails<Q> {
+  readonly #qualityText: (quality: Q) => string;
+  #quality: Q | undefined;
+  #ms = Number.NaN;
+  #end = "";
+  #last = Buffer.alloc(0);
+
+  constructor(qualityText: (quality: Q) => string) {
+    this.#qualityText = qualityText;
+  }
+
+  of(quality: Q, ms: number, end: string): Uint8Array {
+    if (ms !== this.#ms || quality !== this.#quality || end !== this.#end) {
+      this.#quality = quality;
+      this.#ms = ms;
+      this.#end = end;
+      this.#last = Buffer.from(`${this.#qualityText(quality)},"t":${ms}${end}}`);
+    }
+    return this.#last;
+  }
 }
 
-const UNTIL_TIME = new Map(STATUS_NAMES.map((status) => [status, Buffer.from(`${qualityText(status)},"t":`)]));
-const KEPWARE_GOOD = Buffer.from(`,"q":true,"t":`);
-const KEPWARE_BAD = Buffer.from(`,"q":false,"t":`);
-const HISTORICAL = Buffer.from(`,"h":1`);
-const END = Buffer.from("}");
+const LIVE = { end: "", tails: new Tails(qualityText) };
+const HISTORICAL = { end: `,"h":1`, tails: new Tails(qualityText) };
+const KEPWARE = new Tails((good: boolean) => `,"q":${good}`);
 
 function epochText(epoch: number, messageEpoch: number): string {
   return epoch === messageEpoch ? "" : `,"e":${epoch}`;

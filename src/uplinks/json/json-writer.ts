@@ -62,13 +62,6 @@ export class JsonWriter {
     this.#length += text.length;
   }
 
-  /** A whole number, exact as a double. */
-  integer(value: number): void {
-    this.#reserve(DOUBLE_DIGITS_SURE + GROUP_DIGITS);
-    if (value < 0) this.#bytes[this.#length++] = MINUS;
-    this.#whole(Math.abs(value));
-  }
-
   /** As `jsonOfValue`, which is asked wherever there is no shorter way to the same digits. */
   value(value: Value, type: ValueType): void {
     if (typeof value !== "number" || !this.#number(value, type)) this.text(jsonOfValue(value, type));
