@@ -16,6 +16,7 @@ import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
+import { blinkingAtMistakes, boardLight, gatewayIndicator } from "./board-light.ts";
 import type { CommandIo } from "./io.ts";
 import { ReloadWatch } from "./reload.ts";
 
@@ -53,16 +54,18 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
   }
   const log = serviceLog(io, options.level, options.json);
   const manager = createServiceManager({ env: io.env, clock: hostClock, log });
+  const board = loadBoard(options.board ?? io.env.SALLYPORT_BOARD);
+  const light = boardLight(board, log);
   const load = () =>
     configuration(options.config, log, {
-      board: loadBoard(options.board ?? io.env.SALLYPORT_BOARD),
+      board,
       credentialsFolder: io.env.CREDENTIALS_DIRECTORY,
     });
   const watch = new ReloadWatch({ file: options.config, clock: hostClock });
   // From the first moment: a hang-up must not end a service that is still starting. A terminal that is closed ends what
   // runs in it.
   if (!io.isTerminal) io.onHangup?.(() => watch.ask());
-  const config = load();
+  const config = blinkingAtMistakes(load, light);
   const stateDir = resolve(options.stateDir ?? firstDirectory(io.env.STATE_DIRECTORY) ?? "state");
   const runtimeDir = resolve(firstDirectory(io.env.RUNTIME_DIRECTORY) ?? stateDir);
   makeDirectories([stateDir, runtimeDir]);
@@ -75,11 +78,14 @@ export async function run(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   gateway.start();
+  const indicator = gatewayIndicator(gateway, light, hostClock);
+  indicator?.start();
   log.notice(`started: ${contentText(config)}`);
   void manager.ready(() => healthText(gateway));
   watch.start(() => reload(gateway, load, log));
   await aborted(io.signal);
   watch.stop();
+  await indicator?.stop();
   log.notice("stopping");
   void manager.stopping();
   return stopWithin(gateway.stop(), log);
