@@ -16,6 +16,7 @@ const WITH_MACHINE_CODE = ["better-sqlite3", "serialport", "@serialport/*", "ono
 const FOUND_BY_URL = [
   [resolve(src, "store/storage-worker.ts"), "./storage-worker.mjs"],
   [resolve(src, "models"), "./models"],
+  [resolve(src, "sources/gpio/gpio-lines.pl"), "./gpio-lines.pl"],
   [resolve(root, "board"), "./board"],
 ];
 
@@ -75,5 +76,6 @@ await build({
   logLevel: "info",
 });
 await cp(resolve(src, "models"), resolve(dist, "models"), { recursive: true });
+await cp(resolve(src, "sources/gpio/gpio-lines.pl"), resolve(dist, "gpio-lines.pl"));
 await cp(resolve(root, "board"), resolve(dist, "board"), { recursive: true });
 await chmod(resolve(dist, "sallyport.mjs"), 0o755);

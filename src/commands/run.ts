@@ -13,6 +13,7 @@ import { createHostFigures } from "../diagnostics/host-figures.ts";
 import { createServiceManager } from "../diagnostics/service-manager.ts";
 import { createGateway, type Gateway, type Surroundings } from "../gateway.ts";
 import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
+import { createChardevPins, hasGpioChips } from "../sources/gpio/chardev-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
@@ -142,7 +143,7 @@ async function build(
       timeSigns: createTimeSigns({ flashed: config.file }),
       random: hostRandom,
       openLine: serialportLine,
-      pins: createSysfsPins(hostClock),
+      pins: hasGpioChips() ? createChardevPins() : createSysfsPins(hostClock),
       transport: (uplink) => createMqttTransport({ config: uplink, clock: hostClock, log: log.scope(uplink.name) }),
       storage: "thread",
       host: createHostFigures(),

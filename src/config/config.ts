@@ -157,7 +157,12 @@ export interface RegisterTag extends Tag {
 
 export interface InputConfig extends Tag {
   /** As the kernel names it; a label of gateway.yaml was looked up in the board's file. */
-  readonly pin: { readonly chip: string; readonly line: number };
+  readonly pin: {
+    readonly chip: string;
+    readonly line: number;
+    /** The resistor inside the chip; absent: as it is. */
+    readonly bias?: "pull-up" | "pull-down" | "disabled";
+  };
   readonly activeLow: boolean;
   readonly debounceMs: number;
   /** Absent: the level itself. */

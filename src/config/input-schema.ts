@@ -19,6 +19,7 @@ export const inputSchema = section(
   {
     pin: pinSchema,
     activeLow: v.exactOptional(flagSchema),
+    bias: v.exactOptional(choice(["pull-up", "pull-down", "disabled"])),
     debounce: v.exactOptional(duration(LIMITS.debounceMs)),
     counter: v.exactOptional(choice(["rising", "falling", "both"])),
     start: v.exactOptional(numberSchema),

@@ -109,7 +109,7 @@ export function buildInputs(file: GatewayFile, board: Board): InputConfig[] {
     deadband: deadbandOf(input.deadband, input.min, input.max),
     writable: false,
     enabled: true,
-    pin: addressOf(input.pin, board),
+    pin: { ...addressOf(input.pin, board), ...(input.bias !== undefined && { bias: input.bias }) },
     activeLow: input.activeLow ?? false,
     debounceMs: input.debounce ?? DEFAULTS.debounceMs,
     ...(input.counter !== undefined && {

@@ -51,6 +51,7 @@ export const KEY_NOTES: Readonly<Record<string, string>> = {
   inputs: "digital inputs of the board by name",
   "inputs.*.pin": "the label on the board, or { chip: …, line: … }",
   "inputs.*.activeLow": "on when the pin is low",
+  "inputs.*.bias": "the resistor inside the chip: pull-up, pull-down, disabled; default: as it is",
   "inputs.*.debounce": "so long a level must stand; default 20ms",
   "inputs.*.counter": "counts edges instead of telling the level",
   outbox: "what no broker has acknowledged yet",

@@ -54,6 +54,7 @@ const MAY_USE_BUILTIN: Readonly<Record<string, string>> = {
   "src/core/clock.ts node:process": "hrtime, the monotonic clock",
   "src/diagnostics/service-manager.ts node:child_process": "systemd-notify: Node cannot send to a Unix datagram socket",
 };
+  "src/sources/gpio/chardev-pins.ts node:child_process": "perl with gpio-lines.pl: Node has no ioctl for pins",
 
 export function checkImports(files: readonly SourceText[]): Finding[] {
   return [...files.flatMap(checkFileImports), ...findCycles(files)];

@@ -42,8 +42,14 @@ export class Input implements PinListener {
     this.#step({ kind: "sampled", level: this.#meaning(level), atMs: monotonicMs });
   }
 
-  scanned(monotonicMs: number): void {
+  missed(): void {
+    this.#count = { ...this.#count, certain: false };
+  }
+
+  scanned(monotonicMs: number, toldUntilMs: number): void {
     const { counter } = this.#input;
+    // By the pin's own time: an edge that is still on its way may have ended what would else count.
+    if (counter !== undefined) this.#step({ kind: "time", atMs: toldUntilMs });
     if (counter !== undefined) {
       // Edges that came while the pin was gone are in no count.
       const status = this.#count.certain ? "Good" : "UncertainLastUsableValue";
@@ -75,7 +81,7 @@ export class Input implements PinListener {
     const [contact, change] = debounce(this.#contact, event, this.#input.debounceMs);
     this.#contact = contact;
     this.#settling?.cancel();
-    if (contact?.turningSinceMs !== undefined) {
+    if (contact?.turningSinceMs !== undefined && this.#input.counter === undefined) {
       const countsAtMs = contact.turningSinceMs + this.#input.debounceMs;
       this.#settling = this.#clock.after(countsAtMs - this.#clock.monotonicMs(), () =>
         this.#step({ kind: "time", atMs: this.#clock.monotonicMs() }),

@@ -7,11 +7,17 @@
 export interface PinAddress {
   readonly chip: string;
   readonly line: number;
+  /** The resistor inside the chip; absent: as it is. */
+  readonly bias?: PinBias;
 }
+
+export type PinBias = "pull-up" | "pull-down" | "disabled";
 
 export interface PinEvents {
   /** The level after an edge, and when it came. Short pulses may be told late or as one edge, never as an edge that was none. */
   readonly edge: (level: boolean, monotonicMs: number) => void;
+  /** So many edges came before the next one is told, and are lost. Drivers that cannot know never say it. */
+  readonly missed?: (edges: number) => void;
   /** The pin is gone: its chip was unplugged or its watcher ended. Said once; only close() is of use then. */
   readonly lost: (reason: string) => void;
 }

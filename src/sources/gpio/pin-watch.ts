@@ -9,10 +9,12 @@ const REOPEN_MAX_MS = 60_000;
 
 export interface PinListener {
   edge(level: boolean, monotonicMs: number): void;
+  /** Edges were lost before the next one that is told. */
+  missed(edges: number): void;
   /** The level at a scan. Not called where an edge came meanwhile: that is newer. */
   sampled(level: boolean, monotonicMs: number): void;
-  /** After every scan that could read the pin. */
-  scanned(monotonicMs: number): void;
+  /** After every scan that could read the pin. @param toldUntilMs all edges up to then were told */
+  scanned(monotonicMs: number, toldUntilMs: number): void;
   /** The pin cannot be opened or read; it is tried again. */
   failed(monotonicMs: number): void;
 }
@@ -63,6 +65,7 @@ export class PinWatch {
     if (this.#stopped) return;
     const events = {
       edge: (level: boolean, monotonicMs: number) => this.#onEdge(level, monotonicMs),
+      missed: (edges: number) => this.#onMissed(edges),
       lost: (reason: string) => this.#fail(this.#pin, reason),
     };
     try {
@@ -78,6 +81,7 @@ export class PinWatch {
     const pin = this.#pin;
     if (pin === undefined || this.#stopped) return;
     const edgesBefore = this.#edges;
+    const beganMs = this.#o.clock.monotonicMs();
     let level: boolean;
     try {
       level = await pin.read();
@@ -90,7 +94,7 @@ export class PinWatch {
     this.#recovered();
     const nowMs = this.#o.clock.monotonicMs();
     if (this.#edges === edgesBefore) this.#o.listener.sampled(level, nowMs);
-    this.#o.listener.scanned(nowMs);
+    this.#o.listener.scanned(nowMs, beganMs);
     this.#next = this.#o.clock.after(this.#o.scanRateMs, () => this.#enqueue(() => this.#scan()));
   }
 
@@ -106,6 +110,12 @@ export class PinWatch {
     if (this.#pin === undefined || this.#stopped) return;
     this.#edges += 1;
     this.#o.listener.edge(level, monotonicMs);
+  }
+
+  #onMissed(edges: number): void {
+    if (this.#pin === undefined || this.#stopped) return;
+    this.#o.log.warning(`${edges} edges were lost: they came faster than this board can take them`);
+    this.#o.listener.missed(edges);
   }
 
   #fail(pin: Pin | undefined, reason: string): void {

@@ -52,6 +52,9 @@ export async function sysfsNumber(address: PinAddress, root = SYSFS_GPIO): Promi
 export function createSysfsPins(clock: Clock): PinDriver {
   return {
     async open(address, events) {
+      if (address.bias !== undefined) {
+        throw new Error(`bias ${address.bias} needs the character device /dev/gpiochip0, and this machine has none`);
+      }
       const number = await sysfsNumber(address);
       try {
         return await openNumber(number, events, clock);
