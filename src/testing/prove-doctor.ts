@@ -7,7 +7,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Finding } from "../commands/doctor/finding.ts";
 import { AILMENTS, type Amiss, ailingSite, type Surroundings, surroundings } from "./ailing-site.ts";
 import { runInTerminal, type TerminalRun } from "./terminal-run.ts";
 
@@ -22,6 +21,13 @@ const tell = (line: string) => void process.stdout.write(`${line}\n`);
 interface Case {
   readonly name: string;
   readonly amiss: (around: Surroundings) => Amiss;
+}
+
+/** Of a finding, as `--json` has it. */
+interface Told {
+  readonly area: string;
+  readonly name: string;
+  readonly verdict: string;
 }
 
 const cases: Case[] = [{ name: NOTHING, amiss: () => ({}) }, ...AILMENTS].filter(({ name }) =>
@@ -68,7 +74,7 @@ async function ended(command: TerminalRun): Promise<void> {
 
 /** What is wrong with the site, each name once; this machine may have troubles of its own. */
 function namesIn(text: string): readonly string[] {
-  const { findings }: { findings: readonly Finding[] } = JSON.parse(text.slice(text.indexOf("{")));
+  const { findings }: { readonly findings: readonly Told[] } = JSON.parse(text.slice(text.indexOf("{")));
   const amiss = findings.filter(({ area, verdict }) => AREAS.includes(area) && verdict !== "OK");
   const names = [...new Set(amiss.map(({ area, name }) => `${area} ${name}`))];
   return names.length === 0 ? [NOTHING] : names;

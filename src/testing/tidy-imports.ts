@@ -22,9 +22,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ["config", ...FROM_PIPELINE],
   pipeline: ["core"],
   core: ["core"],
+  // What the README shows of the commands.
+  "testing/screens": ["testing", "testing/screens", ...FROM_COMMANDS],
   testing: ["testing", "gateway", "first-boot", ...FROM_GATEWAY],
   bench: ["bench", "testing", ...FROM_COMMANDS],
-  test: ["testing", "bench", ...FROM_COMMANDS],
+  test: ["testing", "testing/screens", "bench", ...FROM_COMMANDS],
 };
 
 /** npm packages of the product and where they may be known: a file, or a folder where the package is its language. */

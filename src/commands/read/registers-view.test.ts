@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { Page } from "./page.ts";
 import { type Reply, tablesOf } from "./registers-view.ts";
 
-const README = new URL("../../../README.md", import.meta.url);
 /** Volts of phase 1 as the manual of an energy meter prints them: 230.2. */
 const VOLTS: Reply = { table: "inputRegister", address: 0, quantity: 2, data: Uint8Array.of(0x43, 0x66, 0x33, 0x34) };
-
-test("the README shows what read shows", async () => {
-  const readme = await readFile(README, "utf8");
-  const screen = new Page(false).lines(tablesOf(VOLTS, {})).join("\n");
-  assert.ok(readme.includes(screen), `README.md does not have:\n${screen}`);
-});
 
 test("pages fit 80 columns, the longest names and numbers too", () => {
   const data = new Uint8Array(8).fill(0x80);
