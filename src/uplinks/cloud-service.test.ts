@@ -62,7 +62,7 @@ describe("P2: Azure IoT Hub", () => {
         version: 4,
         clientId: CLIENT_ID,
         clean: true,
-        keepAliveS: 15,
+        keepAliveS: 10,
         username: `${HOST}/${CLIENT_ID}/?api-version=2021-04-12`,
         password: undefined,
         will: undefined,

@@ -6,6 +6,7 @@ import { connect, type IClientOptions, MqttClient } from "mqtt";
 import type { Clock, Timer } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import { type BrokerLimits, ConnectFailure, type Connection, type ConnectionEnd, type Message } from "../pipeline.ts";
+import { announcedKeepAliveS, SILENCE_KEEP_ALIVES } from "./keep-alive.ts";
 import { bufferOf, packetBytes } from "./mqtt-packet-bytes.ts";
 import { Pings } from "./mqtt-pings.ts";
 import {
@@ -46,7 +47,6 @@ const UNSENT_MAX_BYTES = 16 * 1024 * 1024;
 const CLOSE_TIMEOUT_MS = 3_000;
 /** Reason codes of SUBACK from here on (MQTT 5.0, section 3.9.3; 3.1.1 knows this one only). */
 const REFUSED = 0x80;
-const KEEP_ALIVE_MAX_S = 65_535;
 const WEB_SOCKET_MAX_BYTES = 1024 * 1024;
 /** A DISCONNECT packet, the same in both versions. Written by hand: mqtt.js would first wait for acknowledgements. */
 const DISCONNECT = Uint8Array.of(0xe0, 0x00);
@@ -99,7 +99,7 @@ function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
     protocolVersion: settings.version,
     clientId: settings.clientId,
     clean: true,
-    keepalive: Math.min(Math.max(1, Math.round(settings.keepAliveMs / 1000)), KEEP_ALIVE_MAX_S),
+    keepalive: announcedKeepAliveS(settings.keepAliveMs),
     reconnectPeriod: 0,
     queueQoSZero: false,
     resubscribe: false,
@@ -183,7 +183,8 @@ class Lifeline {
       return connectRefusal(code, login?.password === undefined ? undefined : login.username);
     }
     if (error.message !== KEEP_ALIVE_ERROR) return `the broker does not keep to the protocol: ${messageOf(error)}`;
-    return `the broker has not answered for ${(keepAliveMs * 1.5) / 1000} s: the link is frozen, or the broker stuck`;
+    const silentS = announcedKeepAliveS(keepAliveMs) * SILENCE_KEEP_ALIVES;
+    return `the broker has not answered for ${silentS} s: the link is frozen, or the broker stuck`;
   }
 }
 

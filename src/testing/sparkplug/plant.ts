@@ -3,7 +3,7 @@ import { hostClock } from "../../core/clock.ts";
 import { Condition } from "../condition.ts";
 import type { ServedReply } from "../counting-plant.ts";
 import { ModbusDevice } from "../modbus-device.ts";
-import { openPtyPair } from "../pty.ts";
+import { openPtyPair, type PtyPair } from "../pty.ts";
 import { serveDevices } from "../simulated-bus.ts";
 
 export interface PlantOptions {
@@ -18,6 +18,7 @@ export interface PlantOptions {
 export interface Plant {
   /** The `lines:` section of gateway.yaml. */
   readonly yaml: string;
+  readonly adapter: Pick<PtyPair, "vanish" | "comeBack">;
   /** Replies that carried a new number in all tags, by device, oldest first. */
   readonly served: ReadonlyMap<string, readonly ServedReply[]>;
   /** Every reply repeats the values of the last one, until they move again. */
@@ -56,6 +57,7 @@ export async function openPlant(options: PlantOptions): Promise<Plant> {
   const stop = serveDevices(pair.master, devices, hostClock);
   return {
     yaml: yamlOf(pair.path, options),
+    adapter: pair,
     served,
     stand(standing) {
       switches.standing = standing;

@@ -1,0 +1,93 @@
+/**
+ * How long a consumer at the far end takes a value for current after a link of its chain broke, and how soon after the
+ * repair it has the right picture: by JSON and by Sparkplug, at the broker that the gateway talks to and behind a bridge.
+ * Everything is real: terminals, the service as a process, two Mosquittos with TLS, the bridge between them.
+ *
+ *     npm run bench:not-current [-- --short | --times 20 | --keep-alive 30]
+ */
+import process, { argv, stdout } from "node:process";
+import { parseArgs } from "node:util";
+import { BREAKS, type Break, breakAndMend, type Outcome, type Seen } from "../testing/far-end/breaks.ts";
+import { BridgedSite, RESPONSE_TIMEOUT_MS, RETRIES, SCAN_RATE_MS } from "../testing/far-end/bridged-site.ts";
+import { SILENCE_KEEP_ALIVES } from "../uplinks/keep-alive.ts";
+
+const TIMES = 5;
+/** The gateway's default. */
+const KEEP_ALIVE_S = 15;
+const DEVICE_LIMIT_MS = SCAN_RATE_MS + (1 + RETRIES) * RESPONSE_TIMEOUT_MS;
+/** Each request and each reply that does not come has its time on the wire and its silence around it; then the way. */
+const WIRE_ALLOWANCE_MS = 2 * (1 + RETRIES) * 10;
+const CUT_LIMIT_MS = 1_000;
+const RIGHT_LIMIT_MS = 2_000;
+/** The oldest question on the link was asked within a scan of its freezing, and has 2 kB/s for its own bytes. */
+const NOTICE_LIMIT_MS = 5_000 + SCAN_RATE_MS + 300;
+
+const { values: options } = parseArgs({
+  args: argv.slice(2),
+  options: { short: { type: "boolean" }, times: { type: "string" }, "keep-alive": { type: "string" } },
+});
+const times = Number(options.times ?? (options.short ? 1 : TIMES));
+const keepAliveS = Number(options["keep-alive"] ?? KEEP_ALIVE_S);
+
+function knownLimitMs({ name }: Break): number {
+  if (name === "device dead" || name === "adapter gone") return DEVICE_LIMIT_MS + WIRE_ALLOWANCE_MS;
+  return name === "link frozen" ? SILENCE_KEEP_ALIVES * keepAliveS * 1_000 : CUT_LIMIT_MS;
+}
+
+let isMissed = false;
+
+function print(what: string, values: readonly number[], limitMs?: number): void {
+  const sorted = [...values].sort((a, b) => a - b);
+  const worst = sorted.at(-1);
+  const median = sorted[Math.floor(sorted.length / 2)];
+  if (worst === undefined) return;
+  const isOver = limitMs !== undefined && worst > limitMs;
+  if (isOver) isMissed = true;
+  const limit = limitMs === undefined ? "" : ` limit ${limitMs} ms${isOver ? " MISSED" : ""}`;
+  stdout.write(`${what} worst ${worst} median ${median} ms${limit}\n`);
+}
+
+function report(spec: Break, outcomes: readonly Outcome[]): void {
+  const name = spec.name.replaceAll(" ", "_");
+  for (const observer of site.observers) {
+    const who = `${observer.format}_${observer.place}`;
+    const seen = outcomes.flatMap((outcome) => outcome.seen.filter((one) => one.observer === observer));
+    const of = (take: (one: Seen) => number | undefined) => seen.flatMap((one) => take(one) ?? []);
+    print(
+      `${name}_known_${who}`,
+      of(({ untilKnownMs }) => untilKnownMs),
+      knownLimitMs(spec),
+    );
+    print(
+      `${name}_right_after_repair_${who}`,
+      of(({ untilRightMs }) => untilRightMs),
+    );
+    print(
+      `${name}_right_after_connack_${who}`,
+      of(({ sinceConnackMs }) => sinceConnackMs),
+      RIGHT_LIMIT_MS,
+    );
+  }
+  print(
+    `${name}_noticed_by_the_gateway`,
+    outcomes.flatMap(({ noticedMs }) => noticedMs ?? []),
+    NOTICE_LIMIT_MS,
+  );
+}
+
+const site = await BridgedSite.open(keepAliveS);
+try {
+  await site.startGateway();
+  const outcomes = new Map<Break, Outcome[]>(BREAKS.map((spec) => [spec, []]));
+  // In turn: a broker that cuts a connection again within seconds looks like a fight with a clone.
+  for (let nth = 0; nth < times; nth++) {
+    for (const [spec, list] of outcomes) list.push(await breakAndMend(site, spec, SCAN_RATE_MS, nth / times));
+  }
+  for (const [spec, list] of outcomes) report(spec, list);
+  const faults = [...outcomes.values()].flat().flatMap((outcome) => outcome.faults);
+  stdout.write(`faults ${faults.length}\n`);
+  for (const fault of faults) stdout.write(`${fault}\n`);
+  process.exitCode = isMissed || faults.length > 0 ? 1 : 0;
+} finally {
+  await site.close();
+}

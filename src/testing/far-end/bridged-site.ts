@@ -1,0 +1,200 @@
+/**
+ * A gateway with its plant, a broker in a DMZ, another one in a cloud and the bridge between them, all real, over TLS,
+ * with proxies on the ways between; and the reference consumer of either format at either broker.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { hostClock } from "../../core/clock.ts";
+import { type Certificates, writeCertificates } from "../certificates.ts";
+import type { ServedReply } from "../counting-plant.ts";
+import { type FrozenProxy, startFrozenProxy } from "../frozen-proxy.ts";
+import { type GatewayProcess, startGateway } from "../gateway-process.ts";
+import { type Mosquitto, startMosquitto } from "../mosquitto.ts";
+import { openPlant, type Plant } from "../sparkplug/plant.ts";
+import { Consumer } from "./consumer.ts";
+import type { Route } from "./picture.ts";
+import { TrueBook } from "./true-book.ts";
+
+export const SCAN_RATE_MS = 200;
+export const RESPONSE_TIMEOUT_MS = 400;
+export const RETRIES = 1;
+export const BRIDGE_KEEP_ALIVE_S = 5;
+
+export type Place = "dmz" | "cloud";
+export type Format = "json" | "sparkplug";
+
+/** A consumer, and all that ever arrived at it. */
+export interface Observer {
+  readonly place: Place;
+  readonly format: Format;
+  readonly consumer: Consumer;
+  readonly book: TrueBook;
+}
+
+/** A connection that a broker has accepted. */
+export interface Accepted {
+  readonly clientId: string;
+  readonly atMs: number;
+}
+
+const DEVICES = ["pump", "meter"] as const;
+export const TAGS = DEVICES.map((device) => `${device}/r0`);
+const TOPIC = "site/gateway";
+const BRIDGE_TOPIC = "bridges/dmz";
+const BRIDGE_CLIENT = "dmz-bridge";
+const FORMATS = ["json", "sparkplug"] as const;
+const CONNACK = /Sending CONNACK to (\S+) \(\d, 0\)/g;
+
+interface Parts {
+  readonly dir: string;
+  readonly configFile: string;
+  readonly plant: Plant;
+  readonly link: FrozenProxy;
+  readonly bridge: FrozenProxy;
+  readonly brokers: readonly Mosquitto[];
+  readonly observers: readonly Observer[];
+  readonly accepted: readonly Accepted[];
+}
+
+export class BridgedSite {
+  readonly plant: Plant;
+  /** From the gateway to the DMZ's broker. */
+  readonly link: FrozenProxy;
+  /** From there to the cloud's. */
+  readonly bridge: FrozenProxy;
+  readonly observers: readonly Observer[];
+  readonly #parts: Parts;
+  #gateway: GatewayProcess | undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+    this.plant = parts.plant;
+    this.link = parts.link;
+    this.bridge = parts.bridge;
+    this.observers = parts.observers;
+  }
+
+  static async open(keepAliveS: number): Promise<BridgedSite> {
+    const dir = await mkdtemp(join(tmpdir(), "sallyport-far-end-"));
+    const certificates = await writeCertificates(join(dir, "tls"), hostClock);
+    const accepted: Accepted[] = [];
+    const onLog = (text: string) => {
+      const atMs = hostClock.wallMs();
+      for (const [, clientId = ""] of text.matchAll(CONNACK)) accepted.push({ clientId, atMs });
+    };
+    const cloud = await startMosquitto({ certificates, onLog });
+    const bridge = await startFrozenProxy({ host: "127.0.0.1", port: cloud.port }, hostClock);
+    const configuration = (port: number) => dmzConfiguration(certificates, port, bridge.port);
+    const dmz = await startMosquitto({ certificates, configuration, onLog });
+    const link = await startFrozenProxy({ host: "127.0.0.1", port: dmz.port }, hostClock);
+    const plant = await openPlant({
+      devices: DEVICES,
+      tagsPerDevice: 1,
+      scanRateMs: SCAN_RATE_MS,
+      responseTimeoutMs: RESPONSE_TIMEOUT_MS,
+      retries: RETRIES,
+    });
+    const configFile = join(dir, "gateway.yaml");
+    await writeFile(configFile, gatewayConfiguration(certificates, link.port, keepAliveS, plant.yaml));
+    const observers = await Promise.all(
+      FORMATS.flatMap((format) => [
+        observe("dmz", dmz, format, certificates),
+        observe("cloud", cloud, format, certificates),
+      ]),
+    );
+    return new BridgedSite({ dir, configFile, plant, link, bridge, brokers: [dmz, cloud], observers, accepted });
+  }
+
+  async startGateway(): Promise<void> {
+    this.#gateway = await startGateway(this.#parts.configFile, join(this.#parts.dir, "state"));
+  }
+
+  async killGateway(): Promise<void> {
+    await this.#gateway?.kill();
+    this.#gateway = undefined;
+  }
+
+  log(): string {
+    return this.#gateway?.log() ?? "";
+  }
+
+  /** The last reply of each device, by tag. */
+  served(): ReadonlyMap<string, ServedReply | undefined> {
+    return new Map(DEVICES.map((device) => [`${device}/r0`, this.plant.served.get(device)?.at(-1)]));
+  }
+
+  /** When the broker first accepted the connection on which this observer waits, after that moment. */
+  acceptedAfter({ place, format }: Observer, sinceMs: number, link: "gateway" | "bridge"): number | undefined {
+    if (link === "bridge" && place === "dmz") return undefined;
+    const clientId = link === "bridge" ? BRIDGE_CLIENT : `site-gateway-${format}`;
+    return this.#parts.accepted.findLast((known) => known.clientId === clientId && known.atMs >= sinceMs)?.atMs;
+  }
+
+  async close(): Promise<void> {
+    const { observers, link, bridge, brokers, plant, dir } = this.#parts;
+    await this.killGateway();
+    await Promise.all(observers.map(({ consumer }) => consumer.close()));
+    await link.close();
+    await bridge.close();
+    await Promise.all(brokers.map((broker) => broker.close()));
+    await plant.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function observe(
+  place: Place,
+  { url }: Mosquitto,
+  format: Format,
+  certificates: Certificates,
+): Promise<Observer> {
+  const book = new TrueBook(format, TOPIC);
+  const route: Route = {
+    from: format === "json" ? { format, topic: TOPIC } : { format, group: "site", name: "gateway" },
+    bridges: place === "cloud" ? [BRIDGE_TOPIC] : [],
+  };
+  const onArrival = book.arrived.bind(book);
+  const consumer = await Consumer.start({ url, certificates, clientId: `${place}-${format}`, route, onArrival });
+  return { place, format, consumer, book };
+}
+
+/** The queue of a bridge that is down keeps what was sent at QoS 1. */
+function dmzConfiguration({ ca, server, client }: Certificates, port: number, bridgePort: number): string {
+  return `log_type all
+allow_anonymous true
+listener ${port} 127.0.0.1
+cafile ${ca}
+certfile ${server.certificate}
+keyfile ${server.key}
+require_certificate true
+max_queued_messages 10000000
+
+connection cloud
+address localhost:${bridgePort}
+remote_clientid ${BRIDGE_CLIENT}
+bridge_cafile ${ca}
+bridge_certfile ${client.certificate}
+bridge_keyfile ${client.key}
+topic ${TOPIC}/# out 1
+topic spBv1.0/site/# out 1
+topic spBv1.0/site/NCMD/# in 0
+cleansession false
+notifications true
+notification_topic ${BRIDGE_TOPIC}
+keepalive_interval ${BRIDGE_KEEP_ALIVE_S}
+restart_timeout 1
+`;
+}
+
+function gatewayConfiguration({ ca, client }: Certificates, port: number, keepAliveS: number, lines: string): string {
+  const common = `servers: [ "mqtts://localhost:${port}" ], keepAlive: ${keepAliveS}s, reconnect: { spread: 1s, max: 2s }`;
+  const tls = `tls: { ca: ${ca}, certificate: ${client.certificate}, key: ${client.key} }`;
+  return `version: 1
+gateway: { group: site, name: gateway }
+uplinks:
+  json: { ${common}, ${tls} }
+  sparkplug: { format: sparkplug, ${common}, ${tls} }
+clock: { source: host }
+${lines}`;
+}

@@ -1,0 +1,185 @@
+/**
+ * One gateway as its JSON topics tell of it: the reader's rule as a pure function. `../reader.ts` says the same with
+ * counters beside it; a test holds them to each other.
+ */
+import { parseWire, type SnapshotOnWire, type StatusOnWire, type ValuesOnWire } from "../wire.ts";
+import type { Arrival, Shown } from "./shown.ts";
+
+export interface JsonNode {
+  /** The uplink's prefix. */
+  readonly topic: string;
+  readonly status: StatusOnWire | undefined;
+  /** When a status came last, by the consumer's clock. */
+  readonly statusAtMs: number;
+  /** The last status that came while listening; only such a one tells what has not been missed. */
+  readonly liveStatus: StatusOnWire | undefined;
+  readonly run: Run | undefined;
+  readonly devices: ReadonlyMap<string, JsonDevice>;
+  readonly tags: ReadonlyMap<string, JsonTag>;
+  readonly sign: Sign | undefined;
+}
+
+/** Data messages of a session received without a gap. */
+interface Run {
+  readonly session: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+interface JsonDevice {
+  /** Snapshot parts by their number. */
+  readonly parts: ReadonlyMap<number, SnapshotOnWire>;
+  /** The consumer has everything since the snapshot, and has had since. */
+  readonly complete: boolean;
+}
+
+interface JsonTag extends Shown {
+  readonly epoch: number;
+  /** Its time is only the best-known one. */
+  readonly unsynced: boolean;
+}
+
+/** The last message that was sent while the consumer listened. */
+export interface Sign {
+  /** UTC, by the gateway's clock. */
+  readonly sentAtMs: number;
+  /** By the consumer's clock. */
+  readonly arrivedAtMs: number;
+}
+
+/** A status comes every 60 s; who has missed two of them hears nothing any more. */
+export const SILENT_AFTER_MS = 150_000;
+
+export function jsonNode(topic: string): JsonNode {
+  return {
+    topic,
+    status: undefined,
+    statusAtMs: 0,
+    liveStatus: undefined,
+    run: undefined,
+    devices: new Map(),
+    tags: new Map(),
+    sign: undefined,
+  };
+}
+
+export function hearJson(node: JsonNode, { topic, payload, retained }: Arrival, nowMs: number): JsonNode {
+  if (!topic.startsWith(`${node.topic}/`)) return node;
+  const [stage, device = "", part = "1"] = topic.slice(node.topic.length + 1).split("/");
+  const cleared = payload.length === 0;
+  switch (stage) {
+    case "status":
+      return cleared ? node : hearStatus(node, parseWire<StatusOnWire>(payload), retained, nowMs);
+    case "snapshot":
+      return cleared
+        ? withoutPart(node, device, Number(part))
+        : hearSnapshot(node, device, Number(part), parseWire<SnapshotOnWire>(payload));
+    case "data":
+      return hearData(node, parseWire<ValuesOnWire>(payload), nowMs);
+    default:
+      return node;
+  }
+}
+
+/** The consumer lost its own connection: what came meanwhile is missed. */
+export function jsonCutOff(node: JsonNode): JsonNode {
+  return { ...interrupted(node, undefined), status: undefined, liveStatus: undefined, sign: undefined };
+}
+
+/** Why the values of a device are not current, as far as the gateway tells; empty where they are. */
+export function jsonDoubt({ status, statusAtMs, liveStatus, run, devices }: JsonNode, name: string, nowMs: number) {
+  if (status === undefined) return "no status yet";
+  if (!status.online) return "the gateway is offline";
+  if (nowMs - statusAtMs > SILENT_AFTER_MS) return "the gateway has fallen silent";
+  const device = devices.get(name);
+  const [first] = device?.parts.values() ?? [];
+  if (device === undefined || first === undefined) return "no snapshot yet";
+  const parts = [...device.parts.values()];
+  if (parts.some(({ session }) => session !== status.session)) return "the snapshot is of another session";
+  if (parts.length < (first.parts ?? 1)) return "parts of the snapshot are missing";
+  if (liveStatus?.session !== status.session || run === undefined) return "no status since listening";
+  return device.complete ? "" : "data was missed since the snapshot";
+}
+
+function hearStatus(node: JsonNode, status: StatusOnWire, retained: boolean, nowMs: number): JsonNode {
+  if (node.status !== undefined && status.session < node.status.session) return node;
+  const sameSession = status.session === node.status?.session;
+  const told = { ...(sameSession ? node : incomplete(node)), status, statusAtMs: nowMs };
+  if (!status.online || retained) return told;
+  const seq = status.seq ?? 0;
+  const { run } = told;
+  const unbroken = run?.session === status.session && run.from <= seq + 1 && seq <= run.to;
+  const kept = unbroken ? told : interrupted(told, { session: status.session, from: seq + 1, to: seq });
+  return reviewed({ ...kept, liveStatus: status, sign: signOf(status, nowMs) });
+}
+
+function hearSnapshot(node: JsonNode, name: string, part: number, snapshot: SnapshotOnWire): JsonNode {
+  const { parts: known = new Map<number, SnapshotOnWire>(), complete = false } = node.devices.get(name) ?? {};
+  const parts = new Map([...known, [part, snapshot] as const].filter(([number]) => number <= (snapshot.parts ?? 1)));
+  const devices = new Map(node.devices).set(name, { parts, complete });
+  return reviewed(taken({ ...node, devices }, snapshot));
+}
+
+function withoutPart(node: JsonNode, name: string, part: number): JsonNode {
+  const device = node.devices.get(name);
+  if (device === undefined) return node;
+  const parts = new Map([...device.parts].filter(([number]) => number !== part));
+  return { ...node, devices: new Map(node.devices).set(name, { ...device, parts }) };
+}
+
+function hearData(node: JsonNode, message: ValuesOnWire, nowMs: number): JsonNode {
+  const { session, seq } = message;
+  const { run } = node;
+  const alone = { session, from: seq, to: seq };
+  const isLater = run === undefined || session > run.session || (session === run.session && seq > run.to);
+  if (!isLater) return node;
+  const heard = taken({ ...node, sign: signOf(message, nowMs) }, message);
+  if (session !== run?.session) return interrupted(heard, alone);
+  if (seq === run.to + 1) return { ...heard, run: { ...run, to: seq } };
+  return { ...interrupted(heard, alone), liveStatus: undefined };
+}
+
+function signOf({ timestamp, clock }: StatusOnWire | ValuesOnWire, nowMs: number): Sign | undefined {
+  return clock === "unsynced" ? undefined : { sentAtMs: timestamp, arrivedAtMs: nowMs };
+}
+
+/** Of two values of a tag the greater (epoch, t) holds; one whose time is only the best-known one gives way to any that is not. */
+function taken(node: JsonNode, message: Pick<ValuesOnWire, "epoch" | "clock" | "values">): JsonNode {
+  const unsynced = message.clock === "unsynced";
+  const tags = new Map(node.tags);
+  for (const { id, v, q, s, t, e } of message.values) {
+    const epoch = e ?? message.epoch;
+    const known = tags.get(id);
+    const hasOrder = known !== undefined && !(known.unsynced && !unsynced);
+    if (hasOrder && (epoch < known.epoch || (epoch === known.epoch && t <= known.timestampMs))) continue;
+    tags.set(id, { value: v, status: q ? "Good" : (s ?? "Bad"), timestampMs: t, epoch, unsynced });
+  }
+  return { ...node, tags };
+}
+
+/** Completeness is found out once and then kept by an unbroken run. */
+function reviewed(node: JsonNode): JsonNode {
+  const { liveStatus, run } = node;
+  if (liveStatus === undefined || run?.session !== liveStatus.session) return node;
+  const { session, devices: carried = {} } = liveStatus;
+  const review = (name: string, device: JsonDevice): JsonDevice => {
+    const parts = [...device.parts.values()];
+    if (device.complete || parts.length === 0 || parts.length < (parts[0]?.parts ?? 1)) return device;
+    const last = carried[name] ?? 0;
+    const has = (part: SnapshotOnWire) => last <= part.after || run.from <= part.after + 1;
+    return { ...device, complete: parts.every((part) => part.session === session && has(part)) };
+  };
+  return withDevices(node, review);
+}
+
+function interrupted(node: JsonNode, run: Run | undefined): JsonNode {
+  return { ...incomplete(node), run };
+}
+
+function incomplete(node: JsonNode): JsonNode {
+  return withDevices(node, (_, device) => ({ ...device, complete: false }));
+}
+
+function withDevices(node: JsonNode, change: (name: string, device: JsonDevice) => JsonDevice): JsonNode {
+  return { ...node, devices: new Map([...node.devices].map(([name, device]) => [name, change(name, device)])) };
+}
