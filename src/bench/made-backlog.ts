@@ -1,4 +1,7 @@
-/** A backlog that is made as it is read, so that a bench of what comes behind the outbox pays for nothing else. */
+/**
+ * A backlog that is made as it is read, of the same samples again and again under new numbers and times: a bench of
+ * what comes behind the outbox pays neither for decoding blocks nor for collecting samples.
+ */
 import type { TagRef } from "../core/tag.ts";
 import type { Batch, Loss, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
 
@@ -7,21 +10,34 @@ const SCAN_MS = 1_000;
 /** Two decimal places, as of a register that is scaled. */
 const VALUE_STEPS = 100_000;
 const PLACES = 100;
+/** More than ever are on their way at once. */
+const RING_SAMPLES = 50_000;
 /** Prime to the steps: neighbours differ, and all come up. */
 const STRIDE = 7_919;
 
+type Reused = { -readonly [K in keyof NumberedSample]: NumberedSample[K] };
+
 export class MadeBacklog implements UplinkQueue {
   readonly #tags: readonly TagRef[];
+  readonly #ring: readonly Reused[];
   readonly #samples: number;
   readonly #fromMs: number;
   /** Up to here all is acknowledged; beyond, what was acknowledged early. */
   #acknowledged = 0;
   readonly #early = new Map<number, number>();
 
-  /** @param samples so many, of the tags in turn, the last ones sampled at `nowMs` */
+  /** @param tags so many that the ring holds each equally often; @param samples of them in turn, the last ones sampled at `nowMs` */
   constructor(tags: readonly TagRef[], samples: number, nowMs: number) {
     this.#tags = tags;
     this.#samples = samples;
+    this.#ring = Array.from({ length: RING_SAMPLES }, (_, index) => ({
+      tag: tags[index % tags.length] as TagRef,
+      value: ((index * STRIDE) % VALUE_STEPS) / PLACES,
+      status: "Good",
+      sourceTimestampMs: 0,
+      epoch: 1,
+      number: 0,
+    }));
     this.#fromMs = nowMs - Math.ceil(samples / tags.length) * SCAN_MS;
   }
 
@@ -84,9 +100,9 @@ export class MadeBacklog implements UplinkQueue {
 
   #sample(number: number): NumberedSample {
     const index = number - 1;
-    const tag = this.#tags[index % this.#tags.length] as TagRef;
-    const value = ((index * STRIDE) % VALUE_STEPS) / PLACES;
-    const sourceTimestampMs = this.#fromMs + Math.floor(index / this.#tags.length) * SCAN_MS;
-    return { tag, value, status: "Good", sourceTimestampMs, epoch: 1, number };
+    const sample = this.#ring[index % RING_SAMPLES] as Reused;
+    sample.number = number;
+    sample.sourceTimestampMs = this.#fromMs + Math.floor(index / this.#tags.length) * SCAN_MS;
+    return sample;
   }
 }

@@ -14,7 +14,10 @@ import {
   roundTripMs,
 } from "./pace.ts";
 
-/** Messages of all kinds unacknowledged at once; brokers take 20 by default. */
+/**
+ * Messages of all kinds unacknowledged at once; brokers take 20 by default. Over QoS 0, which they do not count, those
+ * that are acknowledged together count as one.
+ */
 export const MESSAGES_IN_FLIGHT_MAX = 20;
 /** Live messages among them; the rest is left to history and upkeep. */
 export const LIVE_WINDOW_MAX = 16;

@@ -197,7 +197,7 @@ export class Link {
       // Without need to wait it goes out in this very turn, before anything else is decided.
       if (!this.#sender.hasRoom() && !(await this.#sender.room())) return false;
       if (this.#leaving && words === undefined) return false;
-      sent.push(new Promise((settle) => this.#sender.send(message, "upkeep", settle)));
+      sent.push(new Promise((settle) => this.#sender.send([message], "upkeep", settle)));
     }
     return (await Promise.all(sent)).every(Boolean);
   }
@@ -383,13 +383,9 @@ export class Link {
 
   /** Calls `delivered` in the turn of the last acknowledgement, before anything else is decided. */
   #deliverAll(messages: readonly Message[], kind: "live" | "history", delivered: () => void): void {
-    let owed = messages.length;
-    for (const message of messages) {
-      this.#sender.send(message, kind, (acknowledged) => {
-        owed -= 1;
-        if (acknowledged && owed === 0) delivered();
-      });
-    }
+    this.#sender.send(messages, kind, (acknowledged) => {
+      if (acknowledged) delivered();
+    });
   }
 
   /** Undefined when the file could not be read: the outbox has waited and told of it, so it is asked again at once. */

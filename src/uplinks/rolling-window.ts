@@ -10,8 +10,10 @@ export const WINDOW_MAX_BYTES = 16_000_000;
 /** What a sample takes in memory, about, but for a text as its value. */
 const SAMPLE_BYTES = 200;
 
+/** What was acknowledged together. */
 interface Kept {
-  readonly sample: NumberedSample;
+  readonly samples: readonly NumberedSample[];
+  readonly bytes: number;
   readonly atMs: number;
 }
 
@@ -24,18 +26,18 @@ export class RollingWindow {
 
   /** These were acknowledged now; times are monotonic. What has no identity yet is not kept. */
   keep(samples: readonly (NumberedSample | UnsyncedCopy)[], nowMs: number): void {
-    for (const sample of samples) {
-      if (sample.unsynced === true) continue;
-      this.#kept.push({ sample, atMs: nowMs });
-      this.#bytes += bytesOf(sample);
-    }
+    const dated = samples.filter((sample): sample is NumberedSample => sample.unsynced !== true);
+    if (dated.length === 0) return;
+    const bytes = dated.reduce((sum, sample) => sum + bytesOf(sample), 0);
+    this.#kept.push({ samples: dated, bytes, atMs: nowMs });
+    this.#bytes += bytes;
     this.#forget(nowMs);
   }
 
   /** All that is kept is owed again. */
   owe(nowMs: number): void {
     this.#forget(nowMs);
-    this.#owed.push(...this.#kept.slice(this.#first).map(({ sample }) => sample));
+    this.#owed = [...this.#owed, ...this.#kept.slice(this.#first).flatMap(({ samples }) => samples)];
     this.#owed = this.#owed.slice(-WINDOW_MAX_BYTES / SAMPLE_BYTES);
     this.#kept = [];
     this.#first = 0;
@@ -55,7 +57,7 @@ export class RollingWindow {
   #forget(nowMs: number): void {
     for (let oldest = this.#kept[this.#first]; oldest !== undefined; oldest = this.#kept[this.#first]) {
       if (nowMs - oldest.atMs <= WINDOW_MS && this.#bytes <= WINDOW_MAX_BYTES) break;
-      this.#bytes -= bytesOf(oldest.sample);
+      this.#bytes -= oldest.bytes;
       this.#first += 1;
     }
     // Moved up now and then: each time would cost as much as is kept.

@@ -5,14 +5,15 @@ import type { Connection, Message } from "../pipeline.ts";
 import { type Kind, MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
 import type { Ack } from "./pace.ts";
 
-/** A message that is next to be acknowledged and is not by then: the link is frozen. */
+/** What is next to be acknowledged and is not by then: the link is frozen. */
 export const FROZEN_AFTER_MS = 5_000;
 /** The slowest link worth using; what was not paced to the link gets the time its bytes take there. */
 export const SLOWEST_LINK_BYTES_PER_S = 2_000;
 
+/** What goes out together and is acknowledged together. */
 interface InFlight {
-  readonly message: Message;
   readonly kind: Kind;
+  readonly bytes: number;
   readonly sentMs: number;
   readonly queuedBytes: number;
   readonly historyBytes: number;
@@ -45,28 +46,34 @@ export class Sender {
     this.#options = options;
   }
 
-  /** Tells `settle` true as soon as the broker has acknowledged it, false when the connection ended before. */
-  send(message: Message, kind: Kind, settle: (delivered: boolean) => void): void {
+  /** Tells `settle` true as soon as the broker has acknowledged all of them, false when the connection ended before. */
+  send(messages: readonly Message[], kind: Kind, settle: (delivered: boolean) => void): void {
     if (this.#ended) {
       settle(false);
       return;
     }
     const { connection, clock, onSent } = this.#options;
-    const bytes = sizeOf(message);
+    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0);
     this.#bytes += bytes;
     if (kind === "history") this.#historyBytes += bytes;
     onSent(kind, bytes);
     const sentMs = clock.monotonicMs();
-    const flight = { message, kind, sentMs, queuedBytes: this.#bytes, historyBytes: this.#historyBytes, settle };
+    const flight = { kind, bytes, sentMs, queuedBytes: this.#bytes, historyBytes: this.#historyBytes, settle };
     this.#inFlight.add(flight);
     this.#watchOldest();
-    connection.publish(message).then(
-      () => this.#acknowledged(flight),
-      (error: unknown) => {
-        if (isOurBug(error)) throw error;
-        this.#refused(messageOf(error));
-      },
-    );
+    let owed = messages.length;
+    for (const message of messages) {
+      connection.publish(message).then(
+        () => {
+          owed -= 1;
+          if (owed === 0) this.#acknowledged(flight);
+        },
+        (error: unknown) => {
+          if (isOurBug(error)) throw error;
+          this.#refused(messageOf(error));
+        },
+      );
+    }
   }
 
   hasRoom(): boolean {
@@ -105,8 +112,7 @@ export class Sender {
   #acknowledged(flight: InFlight): void {
     if (this.#ended || !this.#inFlight.delete(flight)) return;
     const { clock, onAck } = this.#options;
-    const { kind, queuedBytes, historyBytes, sentMs } = flight;
-    const bytes = sizeOf(flight.message);
+    const { kind, bytes, queuedBytes, historyBytes, sentMs } = flight;
     this.#bytes -= bytes;
     if (kind === "history") this.#historyBytes -= bytes;
     this.#watchOldest();
@@ -161,7 +167,7 @@ function sizeOf({ topic, payload }: Message): number {
   return topic.length + payload.length;
 }
 
-function patienceMs({ kind, message }: InFlight): number {
-  const unpacedBytes = kind === "history" ? 0 : sizeOf(message);
+function patienceMs({ kind, bytes }: InFlight): number {
+  const unpacedBytes = kind === "history" ? 0 : bytes;
   return FROZEN_AFTER_MS + (unpacedBytes / SLOWEST_LINK_BYTES_PER_S) * 1000;
 }

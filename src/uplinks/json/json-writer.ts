@@ -36,7 +36,7 @@ export class JsonWriter {
 
   /** What was written, in memory of its own. */
   take(): Uint8Array {
-    const taken = new Uint8Array(this.#bytes.subarray(0, this.#length));
+    const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     return taken;
   }

@@ -67,17 +67,8 @@ const VALUE_FIELDS = ["int", "long", "float", "double", "boolean", "string"] as 
 const writer = new ProtobufWriter();
 
 export function encodePayload({ timestamp, metrics, seq }: Payload): Uint8Array {
-  return joinPayload(timestamp, metrics.map(encodeMetric), seq);
-}
-
-/** A payload of metrics that are encoded already. */
-export function joinPayload(
-  timestamp: Uint64 | undefined,
-  metrics: readonly Uint8Array[],
-  seq: Uint64 | undefined,
-): Uint8Array {
   if (timestamp !== undefined) writer.uint(PAYLOAD.timestamp, timestamp);
-  for (const metric of metrics) writer.bytes(PAYLOAD.metric, metric);
+  for (const metric of metrics) writeMetric(writer, metric);
   if (seq !== undefined) writer.uint(PAYLOAD.seq, seq);
   return writer.take();
 }
@@ -90,19 +81,35 @@ export function stampPayload(payload: Uint8Array, timestamp: Uint64, seq: Uint64
   return writer.take();
 }
 
-export function encodeMetric(metric: Metric): Uint8Array {
+/** As a field of a payload. */
+export function writeMetric(out: ProtobufWriter, metric: Metric): void {
   const { name, alias, timestamp, datatype, isHistorical, isTransient, isNull, properties, value } = metric;
-  const encoded = properties === undefined ? undefined : encodeProperties(properties);
-  if (name !== undefined) writer.string(METRIC.name, name);
-  if (alias !== undefined) writer.uint(METRIC.alias, alias);
-  if (timestamp !== undefined) writer.uint(METRIC.timestamp, timestamp);
-  if (datatype !== undefined) writer.uint(METRIC.datatype, datatype);
-  if (isHistorical !== undefined) writer.bool(METRIC.isHistorical, isHistorical);
-  if (isTransient !== undefined) writer.bool(METRIC.isTransient, isTransient);
-  if (isNull !== undefined) writer.bool(METRIC.isNull, isNull);
-  if (encoded !== undefined) writer.bytes(METRIC.properties, encoded);
-  if (value !== undefined) writeValue(METRIC.value, value);
-  return writer.take();
+  const begin = out.begin(PAYLOAD.metric);
+  if (name !== undefined) out.encoded(encodedName(name));
+  if (alias !== undefined) out.uint(METRIC.alias, alias);
+  if (timestamp !== undefined) out.uint(METRIC.timestamp, timestamp);
+  if (datatype !== undefined) out.uint(METRIC.datatype, datatype);
+  if (isHistorical !== undefined) out.bool(METRIC.isHistorical, isHistorical);
+  if (isTransient !== undefined) out.bool(METRIC.isTransient, isTransient);
+  if (isNull !== undefined) out.bool(METRIC.isNull, isNull);
+  if (properties !== undefined) out.bytes(METRIC.properties, encodeProperties(properties));
+  if (value !== undefined) writeValue(out, METRIC.value, value);
+  out.end(begin);
+}
+
+/** Names are those of thousands of metrics each. */
+const encodedNames = new Map<string, Uint8Array>();
+const NAMES_KEPT = 10_000;
+
+function encodedName(name: string): Uint8Array {
+  const known = encodedNames.get(name);
+  if (known !== undefined) return known;
+  const out = new ProtobufWriter();
+  out.string(METRIC.name, name);
+  const encoded = out.take();
+  if (encodedNames.size >= NAMES_KEPT) encodedNames.clear();
+  encodedNames.set(name, encoded);
+  return encoded;
 }
 
 /** Of lists that are frozen, because they are those of many metrics. */
@@ -118,25 +125,26 @@ function encodeProperties(properties: readonly Property[]): Uint8Array {
 }
 
 function encodeList(properties: readonly Property[]): Uint8Array {
-  const values = properties.map(({ type, isNull, value }) => {
-    if (type !== undefined) writer.uint(PROPERTY.type, type);
-    if (isNull !== undefined) writer.bool(PROPERTY.isNull, isNull);
-    if (value !== undefined) writeValue(PROPERTY.value, value);
-    return writer.take();
-  });
-  for (const { key } of properties) writer.string(PROPERTIES.key, key);
-  for (const value of values) writer.bytes(PROPERTIES.value, value);
-  return writer.take();
+  const out = new ProtobufWriter();
+  for (const { key } of properties) out.string(PROPERTIES.key, key);
+  for (const { type, isNull, value } of properties) {
+    const begin = out.begin(PROPERTIES.value);
+    if (type !== undefined) out.uint(PROPERTY.type, type);
+    if (isNull !== undefined) out.bool(PROPERTY.isNull, isNull);
+    if (value !== undefined) writeValue(out, PROPERTY.value, value);
+    out.end(begin);
+  }
+  return out.take();
 }
 
-function writeValue(first: number, { field, value }: WireValue): void {
+function writeValue(out: ProtobufWriter, first: number, { field, value }: WireValue): void {
   const number = first + VALUE_FIELDS.indexOf(field);
-  if (field === "int") writer.uint(number, value >>> 0);
-  else if (field === "long") writer.uint(number, BigInt.asUintN(64, value));
-  else if (field === "float") writer.float(number, value);
-  else if (field === "double") writer.double(number, value);
-  else if (field === "boolean") writer.bool(number, value);
-  else writer.string(number, value);
+  if (field === "int") out.uint(number, value >>> 0);
+  else if (field === "long") out.uint(number, BigInt.asUintN(64, value));
+  else if (field === "float") out.float(number, value);
+  else if (field === "double") out.double(number, value);
+  else if (field === "boolean") out.bool(number, value);
+  else out.string(number, value);
 }
 
 /** @throws MalformedPayload */

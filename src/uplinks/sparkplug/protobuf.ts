@@ -20,6 +20,7 @@ export const WIRE = { varint: 0, fixed64: 1, delimited: 2, fixed32: 5 } as const
 const INITIAL_BYTES = 256;
 /** A 64-bit varint takes ten groups of seven bits. */
 const VARINT_MAX_BYTES = 10;
+const INT32_MAX = 0x7fff_ffff;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
@@ -27,9 +28,24 @@ export class ProtobufWriter {
   #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
   #length = 0;
 
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Forgets what was written after the first so many bytes. */
+  back(length: number): void {
+    this.#length = length;
+  }
+
+  /** What was written between two lengths, until something else is written there. */
+  view(from: number, to: number): Uint8Array {
+    return this.#bytes.subarray(from, to);
+  }
+
   /** What was written, in memory of its own. */
   take(): Uint8Array {
-    const taken = new Uint8Array(this.#bytes.subarray(0, this.#length));
+    const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     return taken;
   }
@@ -70,6 +86,27 @@ export class ProtobufWriter {
     this.encoded(value);
   }
 
+  /** Begins a message as a field of this one; `end` it with what this returns. */
+  begin(field: number): number {
+    this.#key(field, WIRE.delimited);
+    this.#reserve(VARINT_MAX_BYTES);
+    return ++this.#length;
+  }
+
+  /** Its length goes in front of it, in one byte as a rule: where it takes more, the message moves up. */
+  end(begin: number): void {
+    const length = this.#length - begin;
+    let lengthBytes = 1;
+    for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) lengthBytes += 1;
+    if (lengthBytes > 1) {
+      this.#reserve(lengthBytes);
+      this.#bytes.copyWithin(begin + lengthBytes - 1, begin, this.#length);
+    }
+    this.#length = begin - 1;
+    this.#smallVarint(length);
+    this.#length += length;
+  }
+
   /** Fields that are encoded already. */
   encoded(fields: Uint8Array): void {
     this.#reserve(fields.length);
@@ -99,9 +136,14 @@ export class ProtobufWriter {
 
   #smallVarint(value: number): void {
     let rest = value;
-    while (rest >= 0x80) {
+    while (rest > INT32_MAX) {
       this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
       rest = Math.floor(rest / 0x80);
+    }
+    // In whole numbers of 32 bits, which most are: several times as fast.
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
+      rest >>= 7;
     }
     this.#bytes[this.#length++] = rest;
   }

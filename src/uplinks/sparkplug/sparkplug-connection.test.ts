@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection, Message } from "../../pipeline.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
-import { decodePayload, joinPayload } from "./payload.ts";
+import { decodePayload, encodePayload } from "./payload.ts";
 import { SparkplugConnection } from "./sparkplug-connection.ts";
 
 /** A connection whose questions are answered by hand. */
@@ -39,7 +39,7 @@ function setUp(barrierTopic?: string) {
   });
   const read: string[] = [];
   const publish = (type: string) => {
-    const payload = joinPayload(undefined, [], undefined);
+    const payload = encodePayload({ metrics: [] });
     const message: Message = { topic: `spBv1.0/g/${type}/n`, payload, qos: 0, retain: false };
     void connection.publish(message).then(() => read.push(type));
   };

@@ -25,7 +25,7 @@ import {
   REFUSED,
 } from "./metrics.ts";
 import { Parcel } from "./parcel.ts";
-import { encodeMetric, joinPayload, type Metric } from "./payload.ts";
+import { encodePayload, type Metric } from "./payload.ts";
 import type { SparkplugTopics } from "./sparkplug-topics.ts";
 
 /** The device of the self-tags: they are metrics of the node. */
@@ -313,7 +313,7 @@ export class SparkplugSession implements SessionFormat {
   }
 
   #data(parcel: Parcel<NumberedSample | UnsyncedCopy>): readonly Message[] {
-    return parcel.byDevice().map(([device, metrics]) => this.#encoded(this.#dataTopic(device), metrics));
+    return parcel.byDevice().map(([device, payload]) => this.#encoded(this.#dataTopic(device), payload));
   }
 
   #dataTopic(device: string): string {
@@ -330,12 +330,12 @@ export class SparkplugSession implements SessionFormat {
   /** Metrics stand in the order of time. */
   #message(topic: string, metrics: readonly Metric[]): Message {
     const ordered = metrics.toSorted((a, b) => Number(a.timestamp) - Number(b.timestamp));
-    return this.#encoded(topic, ordered.map(encodeMetric));
+    return this.#encoded(topic, encodePayload({ metrics: ordered }));
   }
 
   /** Time and number of the payload are those of its writing: see SparkplugConnection. */
-  #encoded(topic: string, metrics: readonly Uint8Array[]): Message {
-    return { topic, payload: joinPayload(undefined, metrics, undefined), qos: 0, retain: false };
+  #encoded(topic: string, payload: Uint8Array): Message {
+    return { topic, payload, qos: 0, retain: false };
   }
 
   #nowMs(): number {
