@@ -2,6 +2,7 @@
 import { hostClock, sleep, type Timer } from "../core/clock.ts";
 import { silentLog } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
+import type { Transport } from "../pipeline.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import { createUplink, type Uplink } from "../uplinks/uplink.ts";
 import type { Certificates } from "./certificates.ts";
@@ -22,8 +23,15 @@ export interface FleetOrder {
   readonly staggerMs: number;
 }
 
-/** What a process tells: how many are connected, and in the end how far each has counted. */
-export type FleetReport = { readonly connected: number } | { readonly counted: Readonly<Record<string, number>> };
+/** What a process tells: how many are connected and which attempts were begun, and in the end how far each has counted. */
+export type FleetReport =
+  | {
+      readonly connected: number;
+      /** Of attempts since the last report: monotonic time, which all processes of a machine share. */
+      readonly begunMs: readonly number[];
+      readonly rssBytes: number;
+    }
+  | { readonly counted: Readonly<Record<string, number>> };
 
 const REPORT_MS = 500;
 
@@ -33,7 +41,7 @@ class LightGateway {
   count = 0;
   readonly #values: SettableValues;
 
-  constructor(name: string, { certificates, server, reconnect }: FleetOrder) {
+  constructor(name: string, { certificates, server, reconnect }: FleetOrder, onAttempt: () => void) {
     this.name = name;
     const queue = new MemoryQueue(hostClock);
     this.#values = new SettableValues(hostClock, [deviceOf("meter", ["count"])], [queue]);
@@ -42,7 +50,7 @@ class LightGateway {
       config,
       values: this.#values,
       queue,
-      transport: createMqttTransport({ config, clock: hostClock, log: silentLog }),
+      transport: noticed(createMqttTransport({ config, clock: hostClock, log: silentLog }), onAttempt),
       state: new MemoryState(),
       clock: hostClock,
       random: hostRandom,
@@ -56,8 +64,19 @@ class LightGateway {
   }
 }
 
+function noticed(transport: Transport, onAttempt: () => void): Transport {
+  return {
+    connect(request) {
+      onAttempt();
+      return transport.connect(request);
+    },
+  };
+}
+
 async function run(order: FleetOrder): Promise<void> {
-  const gateways = order.names.map((name) => new LightGateway(name, order));
+  const begunMs: number[] = [];
+  const onAttempt = () => void begunMs.push(hostClock.monotonicMs());
+  const gateways = order.names.map((name) => new LightGateway(name, order, onAttempt));
   const timers = new Map<LightGateway, Timer>();
   const tickOn = (gateway: LightGateway) => {
     gateway.tick();
@@ -67,7 +86,8 @@ async function run(order: FleetOrder): Promise<void> {
     );
   };
   const report = () => {
-    tell({ connected: gateways.filter(({ uplink }) => uplink.report().state === "connected").length });
+    const connected = gateways.filter(({ uplink }) => uplink.report().state === "connected").length;
+    tell({ connected, begunMs: begunMs.splice(0), rssBytes: process.memoryUsage.rss() });
     hostClock.after(REPORT_MS, report);
   };
   process.on("message", (word) => {

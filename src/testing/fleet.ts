@@ -24,15 +24,20 @@ export interface FleetOptions {
 }
 
 export interface FleetResult {
-  /** In any second after the broker's return. */
+  /** Attempts that the gateways began in any second since the broker went away, also those that met nobody. */
+  readonly attemptsPerSMax: number;
+  /** Those that the broker took, in any second after its return. */
   readonly connectsPerSMax: number;
   /** From the broker's return to the last gateway that was connected again. */
   readonly allBackMs: number;
   readonly counted: number;
   readonly missing: number;
+  /** Of all processes of gateways, at most. */
+  readonly rssBytes: number;
 }
 
-const PERIOD_MS = 1_000;
+/** Each gateway has a value to tell so often: enough to be missed, and little enough for some thousand on two cores. */
+const PERIOD_MS = 5_000;
 const STAGGER_MS = 20;
 /** As every uplink has them where its file says nothing. */
 const RECONNECT = { spreadMs: 30_000, maxMs: 120_000 };
@@ -62,6 +67,7 @@ export async function proveFleet(options: FleetOptions): Promise<FleetResult> {
   try {
     await fleet.connected(gateways, BACK_LIMIT_MS);
     tell(`${gateways} gateways in ${options.processes} processes are connected`);
+    fleet.forgetAttempts();
     await broker.stop();
     await fleet.connected(0, BACK_LIMIT_MS);
     await sleep(hostClock, outageMs);
@@ -76,7 +82,14 @@ export async function proveFleet(options: FleetOptions): Promise<FleetResult> {
     const missing = () => seen.missing(counted);
     await subscriber.until("all values are there", () => missing() === 0, CATCH_UP_LIMIT_MS).catch(() => undefined);
     const total = [...counted.values()].reduce((sum, count) => sum + count, 0);
-    return { connectsPerSMax: busiestSecond(connectsMs), allBackMs, counted: total, missing: missing() };
+    return {
+      attemptsPerSMax: busiestSecond(fleet.attemptsMs()),
+      connectsPerSMax: busiestSecond(connectsMs),
+      allBackMs,
+      counted: total,
+      missing: missing(),
+      rssBytes: fleet.rssBytes(),
+    };
   } finally {
     await fleet.end();
     await subscriber.close();
@@ -120,6 +133,8 @@ class Fleet {
   readonly #connected = new Map<ChildProcess, number>();
   readonly #counted = new Map<string, number>();
   readonly #told = new Set<ChildProcess>();
+  readonly #rssBytes = new Map<ChildProcess, number>();
+  #attemptsMs: number[] = [];
   readonly #condition = new Condition(hostClock);
 
   constructor({ gateways, processes }: FleetOptions, certificates: FleetOrder["certificates"], broker: Mosquitto) {
@@ -153,6 +168,19 @@ class Fleet {
     );
   }
 
+  /** When the attempts were begun, in order. */
+  attemptsMs(): readonly number[] {
+    return this.#attemptsMs.toSorted((a, b) => a - b);
+  }
+
+  forgetAttempts(): void {
+    this.#attemptsMs = [];
+  }
+
+  rssBytes(): number {
+    return [...this.#rssBytes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
   async countNoFurther(): Promise<ReadonlyMap<string, number>> {
     for (const child of this.#children) child.send("count no further");
     const allTold = () => this.#told.size === this.#children.length;
@@ -170,8 +198,11 @@ class Fleet {
   }
 
   #report(child: ChildProcess, report: FleetReport): void {
-    if ("connected" in report) this.#connected.set(child, report.connected);
-    if ("counted" in report) {
+    if ("connected" in report) {
+      this.#connected.set(child, report.connected);
+      this.#rssBytes.set(child, Math.max(report.rssBytes, this.#rssBytes.get(child) ?? 0));
+      this.#attemptsMs.push(...report.begunMs);
+    } else {
       this.#told.add(child);
       for (const [name, count] of Object.entries(report.counted)) this.#counted.set(name, count);
     }
