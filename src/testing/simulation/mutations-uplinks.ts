@@ -23,8 +23,8 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/link.ts",
-        find: "if (acknowledged && owed === 0) delivered();",
-        replace: "if (owed === 0) delivered();",
+        find: "if (acknowledged) delivered();",
+        replace: "delivered();",
       },
     ],
   },
