@@ -12,7 +12,13 @@ import type { Random } from "./core/random.ts";
 import type { HostFigures } from "./diagnostics/host-figures.ts";
 import { LineLending } from "./diagnostics/line-lending.ts";
 import { RequestDesk, type RequestHandler } from "./diagnostics/request-desk.ts";
-import { createSelfReport, type Reports, type SelfReport, selfDevice } from "./diagnostics/self-tags.ts";
+import {
+  COMMAND_RESULT,
+  createSelfReport,
+  type Reports,
+  type SelfReport,
+  selfDevice,
+} from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
 import type {
   CurrentValues,
@@ -29,10 +35,12 @@ import { createGpioSource } from "./sources/gpio/gpio-source.ts";
 import type { PinDriver } from "./sources/gpio/pin-driver.ts";
 import { createModbusSource, type ModbusSource } from "./sources/modbus/modbus-source.ts";
 import type { SerialLine } from "./sources/modbus/serial-line.ts";
+import { createTagWriter, type WritableLine } from "./sources/modbus/tag-writer.ts";
 import { openStore, type Store } from "./store/open-store.ts";
 import type { OutboxLimits } from "./store/outbox-limits.ts";
 import type { Storage } from "./store/storage-client.ts";
 import { createTagTable, type TagTable } from "./tags/tag-table.ts";
+import type { CommandDesk } from "./uplinks/commands/command-desk.ts";
 import { createUplink, type Uplink } from "./uplinks/uplink.ts";
 
 /** Everything outside the gateway: the world it reads and sends to, time and chance. */
@@ -96,6 +104,7 @@ export async function createGateway(config: Config, around: Surroundings): Promi
   });
   const settling = await settle(clock, store);
   const stages = new JoinedStages(config, around, clock, store);
+  await stages.join();
   clock.onSettled((shiftMs) => stages.values.clockSettled(shiftMs, settling.epochMustRise));
   return stages;
 }
@@ -130,7 +139,8 @@ class JoinedStages implements Gateway {
   #config: Config;
   #lines: readonly ModbusSource[];
   #inputs: Source;
-  #uplinks: readonly Uplink[];
+  #uplinks: readonly Uplink[] = [];
+  #commands: CommandDesk | undefined;
   /** A reload under way. */
   #reloading: Promise<unknown> = Promise.resolve();
 
@@ -151,7 +161,6 @@ class JoinedStages implements Gateway {
     });
     this.#lines = config.lines.map((line) => this.#line(line));
     this.#inputs = this.#inputSource(config);
-    this.#uplinks = config.uplinks.map((uplink) => this.#uplink(uplink));
     this.#self = createSelfReport({
       device: selfDevice(config),
       sink: this.values,
@@ -163,10 +172,17 @@ class JoinedStages implements Gateway {
     this.#forTools = runtimeParts(this.values, outbox, this, () => this.#lines, around);
   }
 
+  /** The last to be joined: its code is loaded only where the configuration allows commands. */
+  async join(): Promise<void> {
+    this.#commands = await this.#commandDesk();
+    this.#uplinks = this.#config.uplinks.map((uplink) => this.#uplink(uplink));
+  }
+
   start(): void {
     const { values } = this;
     for (const part of [this.#clock, values, ...this.#uplinks, ...this.#sources(), this.#self, ...this.#forTools])
       part.start();
+    this.#commands?.start();
   }
 
   reload(config: Config): Promise<readonly string[]> {
@@ -179,7 +195,10 @@ class JoinedStages implements Gateway {
     await this.#reloading;
     this.#clock.stop();
     await this.#self.stop();
-    await this.#stopped("lines and inputs", this.#sources());
+    await Promise.all([
+      this.#stopped("lines and inputs", this.#sources()),
+      this.#stopped("commands", this.#commands === undefined ? [] : [this.#commands]),
+    ]);
     this.values.stop();
     await this.#stopped("brokers", this.#uplinks);
     // After them nobody asks the outbox anything.
@@ -208,6 +227,7 @@ class JoinedStages implements Gateway {
     await Promise.all([
       this.#stopped("lines and inputs", ended),
       this.#stopped("brokers", change.keepsUplinks ? [] : this.#uplinks),
+      this.#stopped("commands", change.keepsUplinks || this.#commands === undefined ? [] : [this.#commands]),
     ]);
 
     const devices = devicesOf(next);
@@ -221,13 +241,14 @@ class JoinedStages implements Gateway {
 
     this.#lines = next.lines.map((line) => keptLine(line) ?? this.#line(line));
     if (!change.keepsInputs) this.#inputs = this.#inputSource(next);
-    if (!change.keepsUplinks) this.#uplinks = next.uplinks.map((uplink) => this.#uplink(uplink));
+    if (!change.keepsUplinks) await this.join();
     const begun = [
       ...(change.keepsUplinks ? [] : this.#uplinks),
       ...this.#lines.filter((line) => !kept.has(line)),
       ...(change.keepsInputs ? [] : [this.#inputs]),
     ];
     for (const part of begun) part.start();
+    if (!change.keepsUplinks) this.#commands?.start();
     return change.needsRestart;
   }
 
@@ -257,6 +278,32 @@ class JoinedStages implements Gateway {
       clock: this.#clock,
       random,
       log: log.scope(config.name),
+      ...(this.#commands && { commands: this.#commands }),
+    });
+  }
+
+  async #commandDesk(): Promise<CommandDesk | undefined> {
+    const { commands, gateway, lines } = this.#config;
+    if (commands === undefined) return undefined;
+    const { createCommandDesk } = await import("./uplinks/commands/command-desk.ts");
+    const clock = this.#clock;
+    const tell = (value: string) =>
+      this.values.read([{ tag: COMMAND_RESULT, value, status: "Good" }], clock.monotonicMs());
+    return createCommandDesk({
+      config: { commands, gateway, lines },
+      writer: createTagWriter(() => this.#writableLines()),
+      memory: this.#store.commands,
+      clock,
+      time: clock,
+      tell,
+      log: this.#around.log.scope("commands"),
+    });
+  }
+
+  #writableLines(): readonly WritableLine[] {
+    return this.#config.lines.flatMap((config, index) => {
+      const source = this.#lines[index];
+      return source === undefined ? [] : [{ config, source }];
     });
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -66,7 +67,7 @@ describe("check", () => {
       /^ {2}adapter {2}\/dev\/ttyUSB0 {2}9600 8N1$/m,
       /^ {4}meter-1: unit 1, 2 tags$/m,
       /^ {6}power-total {2}30053 {2}inputRegister:52 {2}float32 {2}W {2}1s$/m,
-      /^ {6}a-name… {2}465000 {2}holdingRegister:64999 {2}float32 DCBA {2}rpm {2}500ms {2}writable$/m,
+      /^ {6}a-name-as-long-a… {2}465000 {2}holdingRegister:64999 {2}float32 DCBA {2}rpm {2}500ms$/m,
       /^ {6}running +00004 {3}coil:3 +bool +500ms$/m,
       /^ {6}mode +40009 +holdingRegister:8 +uint16 +1s\n {8}0 stopped, 1 running$/m,
       /^ {6}flow +40010 +holdingRegister:9 +int16 ×0\.1 +1s$/m,
@@ -133,12 +134,35 @@ describe("check", () => {
     assert.equal(forced.warnings[0].key, "lines.adapter");
   });
 
-  test("names the keys that this version accepts, but does not act on", async () => {
+  test("names the keys that it accepts, but does not act on", async () => {
     const { out } = await run(file("good.yaml"));
-    const [, list = ""] = out.split("ACCEPTED, BUT NOT ACTED ON BY THIS VERSION\n");
+    const [, list = ""] = out.split("ACCEPTED, BUT NOT ACTED ON\n");
     assert.match(
       list,
-      /^ {2}line 15 lines\.adapter\.devices\.pump-1\.tags\.a-name[^ ]*\.writable\n {4}not in this version: nothing remote can write$/m,
+      /^ {2}line 15 lines\.adapter\.devices\.pump-1\.tags\.a-name[^ ]*\.writable\n {4}without a section commands nothing remote can write$/m,
+    );
+  });
+
+  test("P10: warns of each tag that anybody at the broker can write, and shows what is writable", async () => {
+    const { publicKey } = generateKeyPairSync("ed25519");
+    writeFileSync(file("ops.pub"), publicKey.export({ type: "spki", format: "pem" }));
+    const tag = "running: { coil: 3, writable: true, unsigned: true }";
+    writeFileSync(
+      file("open.yaml"),
+      `${GOOD.replace("running: { coil: 3 }", tag)}commands: { authorizedKeys: [ ops.pub ] }\n`,
+    );
+    const { code, out } = await run(file("open.yaml"));
+    assert.equal(code, 0);
+    assert.match(out, /^ {6}running +00004 {3}coil:3 +bool +500ms {2}writable$/m);
+    const [, list = ""] = out.split("ACCEPTED, BUT ANYBODY AT THE BROKER CAN WRITE\n");
+    assert.match(
+      list,
+      /^ {2}line 16 lines\.adapter\.devices\.pump-1\.tags\.running\.unsigned\n {4}whoever may publish/,
+    );
+    const told = JSON.parse((await run("--json", file("open.yaml"))).out);
+    assert.deepEqual(
+      told.warnings.map(({ key }: { key: string }) => key),
+      ["lines.adapter.devices.pump-1.tags.running.unsigned"],
     );
   });
 

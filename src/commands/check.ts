@@ -6,6 +6,7 @@ import type { Config, InputConfig, LineConfig, UplinkConfig } from "../config/co
 import { keyOf } from "../config/document.ts";
 import { type CheckedConfig, checkConfig } from "../config/load.ts";
 import type { Notice } from "../config/not-yet.ts";
+import { openTags } from "../config/remote-writes.ts";
 import { checkSite } from "../config/site.ts";
 import { durationText, serialText, sizeText } from "../config/values.ts";
 import { ConfigurationError, EXIT, messageOf, type Problem, UserError } from "../core/errors.ts";
@@ -103,12 +104,14 @@ function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo,
   const columns = pageColumns(io.columns);
   const budget = config.lines.map((line) => predictLine(line));
   const overloads = overloadsOf(checked);
+  const open = openTags(checked.config, checked.place);
   const refusal = force || overloads.length === 0 ? undefined : new ConfigurationError(overloads);
   if (json) {
-    const told = refusal === undefined ? { problems: [], warnings: overloads } : { problems: overloads, warnings: [] };
+    const accepted = { problems: [], warnings: [...overloads, ...open] };
+    const told = refusal === undefined ? accepted : { problems: overloads, warnings: open };
     io.out(machineText({ ...told, notices, config: refusal === undefined ? config : null, budget, ...more }));
   } else if (refusal === undefined) {
-    io.out(report(checked, budget, overloads, columns));
+    io.out(report(checked, budget, { overloads, open }, columns));
   } else {
     io.out(busBudgetText(budget, columns));
     io.err(mistakesText(refusal));
@@ -157,7 +160,7 @@ function parse(args: string[]): Arguments | "help" {
 function report(
   { config, notices }: CheckedConfig,
   budget: readonly LineBudget[],
-  overloads: readonly Problem[],
+  { overloads, open }: { readonly overloads: readonly Problem[]; readonly open: readonly Problem[] },
   columns: number,
 ): string {
   const tags = config.lines.flatMap((line) => line.devices.flatMap((device) => device.tags)).length;
@@ -171,7 +174,10 @@ function report(
       : [`inputs\n${listing(config.inputs.map(inputRow), { columns, indent: 2, yielding: [0, 1, 3] })}`]),
     ...(budget.length === 0 ? [] : [busBudgetText(budget, columns)]),
     keptText(config),
-    ...(overloads.length === 0 ? [] : [overloadsText(overloads, columns)]),
+    ...(overloads.length === 0
+      ? []
+      : [problemsText("ACCEPTED, BUT ASKED LESS OFTEN THAN THE FILE SAYS", overloads, columns)]),
+    ...(open.length === 0 ? [] : [problemsText("ACCEPTED, BUT ANYBODY AT THE BROKER CAN WRITE", open, columns)]),
     ...(notices.length === 0 ? [] : [noticesText(notices, columns)]),
   ];
   return blocks.join("\n");
@@ -205,14 +211,14 @@ function keptText({ outbox }: Config): string {
   return `outbox ${path}: up to ${sizeText(maxSizeBytes)} or ${durationText(maxAgeMs)}, committed every ${durationText(commitIntervalMs)}\n`;
 }
 
-function overloadsText(overloads: readonly Problem[], columns: number): string {
-  const texts = overloads.map(({ line, key, wrong, remedy }) => {
+function problemsText(title: string, problems: readonly Problem[], columns: number): string {
+  const texts = problems.map(({ line, key, wrong, remedy }) => {
     return `  line ${line} ${key}\n${wrapped(`${wrong}; ${remedy}`, columns, 4)}`;
   });
-  return `ACCEPTED, BUT ASKED LESS OFTEN THAN THE FILE SAYS\n${texts.join("")}`;
+  return `${title}\n${texts.join("")}`;
 }
 
 function noticesText(notices: readonly Notice[], columns: number): string {
   const texts = notices.map(({ line, key, text }) => `  line ${line} ${key}\n${wrapped(text, columns, 4)}`);
-  return `ACCEPTED, BUT NOT ACTED ON BY THIS VERSION\n${texts.join("")}`;
+  return `ACCEPTED, BUT NOT ACTED ON\n${texts.join("")}`;
 }

@@ -4,6 +4,7 @@ import { createTimeSigns } from "../clock/time-signs.ts";
 import { loadBoard } from "../config/board.ts";
 import type { Config } from "../config/config.ts";
 import { checkConfig, type LoadOptions } from "../config/load.ts";
+import { openTags } from "../config/remote-writes.ts";
 import { hostClock } from "../core/clock.ts";
 import { makeDirectory } from "../core/directory.ts";
 import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
@@ -12,8 +13,8 @@ import { hostRandom } from "../core/random.ts";
 import { createHostFigures } from "../diagnostics/host-figures.ts";
 import { createServiceManager } from "../diagnostics/service-manager.ts";
 import { createGateway, type Gateway, type Surroundings } from "../gateway.ts";
-import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { createChardevPins, hasGpioChips } from "../sources/gpio/chardev-pins.ts";
+import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
@@ -121,13 +122,14 @@ function contentText({ lines, inputs, uplinks }: Config): string {
 
 /** Warns of what this version does not act on, and refuses what it must not do otherwise. */
 function configuration(file: string, log: Log, options: LoadOptions): Config {
-  const { config, notices } = checkConfig(file, options);
+  const { config, notices, place } = checkConfig(file, options);
   const refused = notices.filter((notice) => notice.refused);
   if (refused.length > 0) {
     const remedy = "`sallyport check` lists all that is not there yet";
     throw new ConfigurationError(refused.map((notice) => ({ ...notice, wrong: notice.text, remedy })));
   }
   for (const notice of notices) log.warning(`${notice.key}: ${notice.text}`);
+  for (const { key, wrong } of openTags(config, place)) log.warning(`${key}: ${wrong}`);
   return config;
 }
 

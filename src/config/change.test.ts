@@ -60,6 +60,14 @@ test("P8: changed inputs, uplinks and names are told to brokers; lines are read 
   }
 });
 
+test("P10: a key that is revoked, or a section commands that is gone, is in force without a restart", () => {
+  const key = { file: "ops.pub", id: "0", publicKey: "" };
+  const before = { ...configOf(), commands: { authorizedKeys: [key, { ...key, id: "1" }] } };
+  const change = changeOf(before, { ...configOf(), commands: { authorizedKeys: [key] } });
+  assert.deepEqual([change.keepsUplinks, change.needsRestart, change.keptLines.size], [false, [], 2]);
+  assert.equal(changeOf(before, configOf()).keepsUplinks, false);
+});
+
 test("what a running gateway does not change is named", () => {
   assert.deepEqual(changeOf(configOf(), configOf({ outbox: "{ maxSize: 1GB }" })).needsRestart, ["outbox"]);
 });

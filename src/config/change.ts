@@ -35,9 +35,12 @@ export function changeOf(before: Config, next: Config): Change {
     keptLines,
     keptDevices,
     keepsInputs,
-    keepsUplinks: keepsField && isDeepStrictEqual([before.gateway, before.uplinks], [next.gateway, next.uplinks]),
-    needsRestart: (["outbox", "clock", "commands"] as const).filter(
-      (key) => !isDeepStrictEqual(before[key], next[key]),
-    ),
+    keepsUplinks: keepsField && isDeepStrictEqual(toldBy(before), toldBy(next)),
+    needsRestart: (["outbox", "clock"] as const).filter((key) => !isDeepStrictEqual(before[key], next[key])),
   };
+}
+
+/** What a session says and hears, beside the field. */
+function toldBy({ gateway, uplinks, commands }: Config): readonly unknown[] {
+  return [gateway, uplinks, commands];
 }

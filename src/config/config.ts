@@ -14,7 +14,17 @@ export interface Config {
   readonly outbox: OutboxConfig;
   readonly clock: { readonly source: "auto" | "host"; readonly waitAtMostMs: number };
   /** Absent: nothing remote can write. */
-  readonly commands?: { readonly authorizedKeys: readonly string[] };
+  readonly commands?: { readonly authorizedKeys: readonly AuthorizedKey[] };
+}
+
+/** A key by which remote writes are signed. The file was read with the configuration. */
+export interface AuthorizedKey {
+  readonly file: string;
+  readonly id: string;
+  /** The 32 bytes of an Ed25519 public key, base64url. */
+  readonly publicKey: string;
+  /** `device/tag`, or `device/*`; absent: all tags that are writable. */
+  readonly tags?: readonly string[];
 }
 
 export interface Login {

@@ -69,6 +69,7 @@ export const LIMITS = {
   enumValues: 256,
   sources: 8,
   authorizedKeys: 32,
+  keyTags: 1_000,
 
   nameChars: 64,
   textChars: 1_024,

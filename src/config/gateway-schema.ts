@@ -3,9 +3,9 @@ import * as v from "valibot";
 import { LIMITS } from "./defaults.ts";
 import { inputSchema } from "./input-schema.ts";
 import { lineSchema } from "./line-schema.ts";
-import { choice, list, named, nameSchema, section, tagNameSchema } from "./section.ts";
+import { choice, list, mapOr, named, nameSchema, section, tagNameSchema } from "./section.ts";
 import { uplinkSchema } from "./uplink-schema.ts";
-import { duration, durationOrZero, pathSchema, size } from "./values.ts";
+import { duration, durationOrZero, pathSchema, size, text } from "./values.ts";
 import { not, says } from "./wording.ts";
 
 const outboxSchema = section("the outbox", {
@@ -22,10 +22,24 @@ const clockSchema = section("the clock", {
   waitAtMost: v.exactOptional(duration(LIMITS.clockWaitAtMostMs)),
 });
 
+const keySchema = mapOr(
+  section(
+    "a key",
+    {
+      file: pathSchema,
+      tags: v.exactOptional(
+        list("a list of tags", text("a tag", LIMITS.textChars), LIMITS.keyTags, 'write it as [ "pump-1/setpoint" ]'),
+      ),
+    },
+    { file: "file: ops.pub" },
+  ),
+  pathSchema,
+);
+
 const commandsSchema = section(
   "commands",
   {
-    authorizedKeys: list("a list of key files", pathSchema, LIMITS.authorizedKeys, "write it as [ ops.pub ]"),
+    authorizedKeys: list("a list of key files", keySchema, LIMITS.authorizedKeys, "write it as [ ops.pub ]"),
   },
   { authorizedKeys: "authorizedKeys: [ ops.pub ]" },
 );

@@ -60,5 +60,8 @@ export const KEY_NOTES: Readonly<Record<string, string>> = {
   "outbox.outageCommitInterval": "the same in an outage; longer is kinder to the card",
   clock: "who is believed about the time",
   "clock.source": "auto: a time service or a clock with battery; host: this machine at once",
+  "lines.*.devices.*.tags.*.writable": "may be written from afar where there is a section commands: true, or limits",
+  "lines.*.devices.*.tags.*.unsigned": "takes commands that nobody signed, from whoever may publish at the broker",
   commands: "absent: nothing remote can write",
+  "commands.authorizedKeys": "public keys by which writes must be signed; { file, tags } limits one to tags",
 };

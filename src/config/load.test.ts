@@ -98,8 +98,16 @@ describe("the examples of the contract", () => {
     const [door, energy] = config.inputs;
     assert.equal(door?.type, "bool");
     assert.deepEqual(energy?.counter, { edge: "rising", start: 48_211.4, scale: 0.001 });
-    assert.deepEqual(config.commands, { authorizedKeys: [folder.path("ops.pub")] });
-    assert.ok(notices.some((notice) => notice.key === "commands"));
+    assert.deepEqual(
+      config.commands?.authorizedKeys.map(({ file }) => file),
+      [folder.path("ops.pub")],
+    );
+    assert.match(config.commands?.authorizedKeys[0]?.id ?? "", /^[0-9a-f]{16}$/);
+    assert.equal(tags.get("pump-1/setpoint")?.writable, true);
+    assert.deepEqual(
+      notices.map(({ key }) => key),
+      ["inputs.energy.counter"],
+    );
   });
 
   test("a configuration is frozen to its last part", () => {
@@ -217,5 +225,5 @@ lines: { bench: { path: /dev/ttyUSB0, devices: { pump-1: { unitId: 1, tags: { t:
     value: 3,
   });
   assert.equal(load("register: 00001")?.register.table, "coil");
-  assert.equal(load("coil: 1, writable: true")?.writable, true);
+  assert.equal(load("coil: 1, writable: true")?.writable, false, "there is no section commands");
 });

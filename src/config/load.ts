@@ -5,12 +5,13 @@ import type { Config } from "./config.ts";
 import { DEFAULTS, LIMITS } from "./defaults.ts";
 import { byPlace, type Path, type Place, parseSource } from "./document.ts";
 import { type Inspection, inspect } from "./draft.ts";
-import { besideFile, fileMistake, readText } from "./files.ts";
+import { readText } from "./files.ts";
 import { type GatewayFile, gatewaySchema } from "./gateway-schema.ts";
 import { buildInputs, checkInputs } from "./inputs.ts";
 import { buildLines, checkLines, type LineSurroundings } from "./lines.ts";
 import { createModelShelf } from "./model.ts";
 import { type Notice, notYetNotices } from "./not-yet.ts";
+import { buildKeys, checkKeys, checkKeyTags, withoutWrites } from "./remote-writes.ts";
 import { buildUplinks, checkUplinks, type UplinkSurroundings } from "./uplinks.ts";
 
 export interface LoadOptions {
@@ -58,21 +59,20 @@ export function parseConfig(file: string, text: string, options: LoadOptions = {
   checkUplinks(inspection, around);
   checkLines(inspection, around);
   checkInputs(inspection, around.board);
-  checkCommands(inspection);
-  const problems = [...inspection.problems.toSorted(byPlace), ...models.problems()];
-  if (problems.length > 0) throw new ConfigurationError(firstOf(problems));
+  checkKeys(inspection);
+  throwProblems([...inspection.problems.toSorted(byPlace), ...models.problems()]);
+  const config = buildConfig(inspection, around);
+  if (config.commands !== undefined) checkKeyTags(config.commands, config.lines, inspection.complain);
+  throwProblems(inspection.problems);
   return {
-    config: deepFreeze(buildConfig(inspection, around)),
+    config: deepFreeze(config),
     notices: notYetNotices(inspection.document),
     place: (path) => inspection.document.place(path, "key"),
   };
 }
 
-function checkCommands({ draft, document, complain }: Inspection<GatewayFile>): void {
-  for (const [index, key] of draft.commands?.authorizedKeys?.entries() ?? []) {
-    const mistake = key === undefined ? undefined : fileMistake(besideFile(document.file, key), "public key");
-    if (mistake !== undefined) complain(["commands", "authorizedKeys", index], mistake.wrong, mistake.remedy);
-  }
+function throwProblems(problems: readonly Problem[]): void {
+  if (problems.length > 0) throw new ConfigurationError(firstOf(problems));
 }
 
 /** A file that is not ours at all is not worth thousands of lines. */
@@ -88,12 +88,13 @@ function buildConfig(inspection: Inspection<GatewayFile>, around: ConfigSurround
   const { whole, document } = inspection;
   assert(whole !== undefined, "a configuration without mistakes is incomplete");
   const { outbox = {}, clock = {}, commands } = whole;
+  const lines = buildLines(inspection, around);
   const commitIntervalMs = outbox.commitInterval ?? DEFAULTS.commitIntervalMs;
   return {
     file: document.file,
     gateway: whole.gateway,
     uplinks: buildUplinks(whole, document.file, around),
-    lines: buildLines(inspection, around),
+    lines: commands === undefined ? withoutWrites(lines) : lines,
     inputs: buildInputs(whole, around.board),
     outbox: {
       path: outbox.path ?? DEFAULTS.outboxPath,
@@ -108,7 +109,7 @@ function buildConfig(inspection: Inspection<GatewayFile>, around: ConfigSurround
       waitAtMostMs: clock.waitAtMost ?? DEFAULTS.clockWaitAtMostMs,
     },
     ...(commands !== undefined && {
-      commands: { authorizedKeys: commands.authorizedKeys.map((key) => besideFile(document.file, key)) },
+      commands: { authorizedKeys: buildKeys(commands.authorizedKeys, document.file) },
     }),
   };
 }

@@ -187,6 +187,34 @@ uplinks:
     assert.match(told, /^gateway\.yaml:\d+:40 commands\.authorizedKeys\[1\]: there is no file gone\.pub/);
   });
 
+  test("P10: a key file holds one Ed25519 public key, once, that nobody else can change", () => {
+    const told = (keys: string) => folder.complaints(`${variant({})}commands: { authorizedKeys: ${keys} }\n`).join();
+    assert.equal(told("[ ops.pub, { file: shift.pub } ]"), "");
+    assert.match(told("[ ops.pub, ops.pub ]"), /authorizedKeys\[1\]: ops\.pub holds the key of ops\.pub/);
+    assert.match(told("[ gateway.key ]"), /holds a private key, which belongs to who signs/);
+    assert.match(told("[ gateway.pem ]"), /holds a key of another kind \(ec\), not Ed25519/);
+    assert.match(told("[ cloud.password ]"), /holds no public key in PEM form/);
+    assert.match(told("[ { tags: [ a ] } ]"), /authorizedKeys\[0\]\.file: is missing/);
+    chmodSync(folder.path("shift.pub"), 0o646);
+    assert.match(told("[ shift.pub ]"), /everybody on this machine may change shift\.pub; chmod o-w/);
+    chmodSync(folder.path("shift.pub"), 0o644);
+  });
+
+  test("P10: a key is for tags that are there and writable", () => {
+    const devices =
+      "    devices: { pump: { unitId: 1, tags: { a: { holdingRegister: 1, writable: true }, b: { coil: 1 } } } }";
+    const told = (tags: string) => {
+      const text = variant({}).replace(/ {4}devices:\n.*\n/, `${devices}\n`);
+      return folder.complaints(`${text}commands: { authorizedKeys: [ { file: ops.pub, tags: ${tags} } ] }\n`).join();
+    };
+    assert.equal(told('[ pump/a, "pump/*" ]'), "");
+    assert.match(
+      told("[ pump/a, pump/b ]"),
+      /commands\.authorizedKeys\[0\]\.tags\[1\]: there is no writable tag pump\/b/,
+    );
+    assert.match(told('[ "fan/*" ]'), /there is no writable tag fan\/\*/);
+  });
+
   test("a broken model is told once, in its own file", () => {
     writeFileSync(
       folder.path("broken.yaml"),

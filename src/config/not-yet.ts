@@ -7,6 +7,8 @@ interface NotYet {
   readonly key: string;
   /** Absent: whatever its value is. */
   readonly values?: readonly unknown[];
+  /** Acted on where the file has this section. */
+  readonly without?: string;
   /** What happens instead. */
   readonly instead: string;
   /** Doing something else in its place would deceive the other side: `run` does not start. */
@@ -14,12 +16,9 @@ interface NotYet {
 }
 
 const NOT_YET: readonly NotYet[] = [
-  { key: "lines.*.devices.*.tags.*.writable", instead: "nothing remote can write" },
-  { key: "lines.*.devices.*.change.*.writable", instead: "nothing remote can write" },
-  { key: "lines.*.devices.*.tags.*.unsigned", instead: "nothing remote can write" },
-  { key: "lines.*.devices.*.change.*.unsigned", instead: "nothing remote can write" },
+  { key: "lines.*.devices.*.tags.*.writable", without: "commands", instead: "nothing remote can write" },
+  { key: "lines.*.devices.*.change.*.writable", without: "commands", instead: "nothing remote can write" },
   { key: "inputs.*.counter", instead: "it counts from start at each start of the gateway" },
-  { key: "commands", instead: "nothing remote can write" },
 ];
 
 /** Something to know about a file that has no mistakes. */
@@ -34,11 +33,13 @@ export interface Notice extends Place {
 /** The keys of a file that are not acted on yet, in the order of the file. */
 export function notYetNotices(document: SourceDocument): Notice[] {
   return document.paths().flatMap((path): Notice[] => {
-    const entry = PATTERNS.find(({ parts, values }) => {
+    const entry = PATTERNS.find(({ parts, values, without }) => {
+      if (without !== undefined && document.has([without])) return false;
       return matches(parts, path) && (values?.includes(valueAt(document.value, path)) ?? true);
     });
     if (entry === undefined) return [];
-    const text = `not in this version: ${entry.instead}`;
+    const { without, instead } = entry;
+    const text = without === undefined ? `not in this version: ${instead}` : `without a section ${without} ${instead}`;
     return [
       { file: document.file, ...document.place(path, "key"), key: keyOf(path), text, refused: entry.refused === true },
     ];

@@ -308,6 +308,12 @@ const writing: Rule = (tag) => {
     ),
     mistakeIf(wanted && tag.bit !== undefined, "writable", "a single bit of a register cannot be written", "remove it"),
     mistakeIf(
+      wanted && tag.scaleFrom !== undefined,
+      "writable",
+      "what its scale register says may change before a write",
+      "remove it, or use scale",
+    ),
+    mistakeIf(
       (limits.min !== undefined || limits.max !== undefined) && (held === "bool" || held === "string"),
       "writable",
       `limits mean nothing for a ${held}`,

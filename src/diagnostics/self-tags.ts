@@ -14,6 +14,8 @@ const TICK_MS = 1_000;
 const STALE_SCANS = 3;
 const STALE_MIN_MS = 10_000;
 const MAX_INTERVAL_MS = 600_000;
+/** Ten years: what happened does not grow old. */
+const NEVER_STALE_MS = 315_360_000_000;
 
 /** All that the gateway will tell about itself under this configuration. */
 export function selfDevice(config: Config): Device {
@@ -25,9 +27,25 @@ export function selfDevice(config: Config): Device {
       ...config.lines.flatMap(({ name }) => tagsOf(`lines/${name}/`, LINE_ROWS)),
       ...devices.flatMap(({ name }) => tagsOf(`devices/${name}/`, DEVICE_ROWS)),
       ...tagsOf("", WHOLE_ROWS),
+      ...(config.commands === undefined ? [] : [COMMAND_RESULT]),
     ],
   };
 }
+
+/** What came of each remote command, as JSON text. It is told when something came of one, never read. */
+export const COMMAND_RESULT: Tag = {
+  id: tagId(DEVICE, "commands/result"),
+  device: DEVICE,
+  name: "commands/result",
+  type: "string",
+  priority: "high",
+  deadband: 0,
+  scanRateMs: TICK_MS,
+  staleMs: NEVER_STALE_MS,
+  maxIntervalMs: MAX_INTERVAL_MS,
+  writable: false,
+  enabled: true,
+};
 
 function tagsOf<Part>(prefix: string, rows: readonly Row<Part>[]): Tag[] {
   return rows.map((row) => ({

@@ -4,9 +4,11 @@ import type { OutboxConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
+import type { CommandMemory } from "../core/remote-write.ts";
 import type { TagRef } from "../core/tag.ts";
 import type { ConfiguredUplink, Outbox, StateStore } from "../pipeline.ts";
 import { type Facts, type OpenedBlocks, StorageFailure } from "./block-store.ts";
+import { createCommandMemory } from "./command-memory.ts";
 import { Dictionary } from "./dictionary.ts";
 import { lastSeenIn } from "./fact-text.ts";
 import { Incidents } from "./incidents.ts";
@@ -42,6 +44,7 @@ export interface Store {
   /** Closing it closes everything. */
   readonly outbox: Outbox;
   readonly state: StateStore;
+  readonly commands: CommandMemory;
 }
 
 /**
@@ -150,7 +153,8 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
   );
   // After the outbox, which may have set its file aside: the copy of the epoch belongs into the one in use.
   await state.reserveEpochs();
-  return { outbox, state };
+  const commands = createCommandMemory({ file: storage.state, blocks: storage.blocks }, stateFile.facts, opened.facts);
+  return { outbox, state, commands };
 }
 
 /** What both files know of the time. The outbox knows the safe time, should state.db be lost. */

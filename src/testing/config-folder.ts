@@ -1,4 +1,5 @@
 /** A folder with everything that the example configurations name, for tests of the loader. */
+import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,7 +38,10 @@ export class ConfigFolder {
     chmodSync(join(dir, "gateway.key"), 0o640);
     for (const name of ["cloud.password", "proxy.password"])
       writeFileSync(join(dir, name), "geheim\n", { mode: 0o640 });
-    writeFileSync(join(dir, "ops.pub"), "ssh-ed25519 AAAA ops\n");
+    for (const name of ["ops.pub", "shift.pub"]) {
+      const { publicKey } = generateKeyPairSync("ed25519");
+      writeFileSync(join(dir, name), publicKey.export({ type: "spki", format: "pem" }));
+    }
     for (const name of ["shortest.yaml", "full.yaml"]) copyFileSync(join(FIXTURES, name), join(dir, name));
     return new ConfigFolder(dir);
   }

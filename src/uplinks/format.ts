@@ -1,6 +1,17 @@
 /** What an uplink says and in which words. The loop knows sessions, order and acknowledgement; a format knows the rest. */
+import type { UplinkConfig } from "../config/config.ts";
 import type { Connection, Loss, Message, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
 import type { RollingWindow } from "./rolling-window.ts";
+
+/** Where an uplink hands in what the far end wants written. Absent without a `commands` section. */
+export interface CommandInlet {
+  /** What JSON sessions listen to; undefined: this format has no topic for it. */
+  jsonConversation(
+    config: Pick<UplinkConfig, "name" | "format" | "topic" | "id" | "node">,
+  ): SessionFormat["converse"] | undefined;
+  /** A DCMD. */
+  deviceCommand(uplink: string, device: string, payload: Uint8Array): void;
+}
 
 /** What must be known before CONNECT, because the will tells it. */
 export interface Opening {

@@ -13,7 +13,7 @@ import type {
   UplinkQueue,
   UplinkReport,
 } from "../pipeline.ts";
-import type { Format, Opening } from "./format.ts";
+import type { CommandInlet, Format, Opening } from "./format.ts";
 import { jsonFormatOf } from "./json/json-formats.ts";
 import { Link } from "./link.ts";
 import { RetainedTopics } from "./retained-topics.ts";
@@ -39,16 +39,18 @@ export interface UplinkOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Absent: nothing remote can write. */
+  readonly commands?: CommandInlet;
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
   return new UplinkLoop(options, formatFor(options));
 }
 
-function formatFor({ config, values, state, clock, log }: UplinkOptions): Format {
+function formatFor({ config, values, state, clock, log, commands }: UplinkOptions): Format {
   return config.format === "sparkplug"
-    ? createSparkplugFormat({ config, values, state, clock, log })
-    : jsonFormatOf(config, values, clock);
+    ? createSparkplugFormat({ config, values, state, clock, log, ...(commands && { commands }) })
+    : jsonFormatOf(config, values, clock, commands?.jsonConversation(config));
 }
 
 class UplinkLoop implements Uplink {

@@ -28,6 +28,7 @@ const REOPEN_FIRST_MS = 500;
 const REOPEN_MAX_MS = 10_000;
 
 const LENT = "lent to a tool";
+const STOPPING = "the gateway stops";
 
 export interface ModbusSource extends Source {
   /**
@@ -102,7 +103,7 @@ class LineSource implements ModbusSource {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#commands.endAll({ kind: "closed", reason: "the gateway stops", atMs: this.#clock.monotonicMs() });
+    this.#commands.endAll({ kind: "closed", reason: STOPPING, atMs: this.#clock.monotonicMs() });
     this.#wake();
     await this.#bus.close();
     await this.#loop;
@@ -124,6 +125,7 @@ class LineSource implements ModbusSource {
 
   execute(request: BusRequest): Promise<CommandOutcome> {
     const atMs = this.#clock.monotonicMs();
+    if (this.#stopped) return Promise.resolve({ kind: "closed", reason: STOPPING, atMs });
     if (!this.#open) return Promise.resolve({ kind: "closed", reason: this.#fault, atMs });
     const outcome = this.#commands.add(request, atMs);
     this.#wake();

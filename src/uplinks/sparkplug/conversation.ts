@@ -4,7 +4,7 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { unreachable } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Connection, Message } from "../../pipeline.ts";
-import type { Conversation, ConversationHooks } from "../format.ts";
+import type { CommandInlet, Conversation, ConversationHooks } from "../format.ts";
 import {
   type AttendanceEffect,
   type AttendanceEvent,
@@ -19,13 +19,15 @@ import type { SparkplugSession } from "./sparkplug-session.ts";
 import type { SparkplugTopics } from "./sparkplug-topics.ts";
 
 export interface ConversationOptions {
-  readonly config: Pick<UplinkConfig, "primaryHost" | "servers" | "sparkplug">;
+  readonly config: Pick<UplinkConfig, "name" | "primaryHost" | "servers" | "sparkplug">;
   readonly topics: SparkplugTopics;
   readonly session: SparkplugSession;
   readonly connection: Connection;
   readonly hooks: ConversationHooks;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: this gateway takes no commands to its devices. */
+  readonly commands?: CommandInlet;
 }
 
 export class SparkplugConversation implements Conversation {
@@ -127,8 +129,12 @@ export class SparkplugConversation implements Conversation {
   }
 
   #command(topic: string, payload: Uint8Array): void {
-    const { topics, session, hooks, log } = this.#options;
+    const { topics, session, hooks, log, commands, config } = this.#options;
     const device = topic === topics.ncmd ? undefined : topic.slice(topic.lastIndexOf("/") + 1);
+    if (device !== undefined && commands !== undefined) {
+      commands.deviceCommand(config.name, device, payload);
+      return;
+    }
     const { rebirth, refusal } = readCommand(payload, device);
     if (refusal !== "") {
       log.notice(`refused: ${refusal}`);

@@ -3,7 +3,7 @@ import type { UplinkConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { CurrentValues, Message, StateStore } from "../../pipeline.ts";
-import type { Format } from "../format.ts";
+import type { CommandInlet, Format } from "../format.ts";
 import { RollingWindow } from "../rolling-window.ts";
 import { SparkplugConversation } from "./conversation.ts";
 import { BD_SEQ, ownBirth } from "./metrics.ts";
@@ -17,9 +17,11 @@ export interface SparkplugFormatOptions {
   readonly state: StateStore;
   readonly clock: Clock;
   readonly log: Log;
+  readonly commands?: CommandInlet;
 }
 
-export function createSparkplugFormat({ config, values, state, clock, log }: SparkplugFormatOptions): Format {
+export function createSparkplugFormat(options: SparkplugFormatOptions): Format {
+  const { config, values, state, clock, log, commands } = options;
   const topics = sparkplugTopics(config.node);
   /** Of the last CONNECT. */
   let bdSeq = 0;
@@ -40,7 +42,16 @@ export function createSparkplugFormat({ config, values, state, clock, log }: Spa
         options: config.sparkplug,
         death: () => deathOf(topics, bdSeq, clock.wallMs()),
         converse: (connection, hooks) =>
-          new SparkplugConversation({ config, topics, session, connection, hooks, clock, log }),
+          new SparkplugConversation({
+            config,
+            topics,
+            session,
+            connection,
+            hooks,
+            clock,
+            log,
+            ...(commands && { commands }),
+          }),
       });
       return session;
     },

@@ -1,0 +1,78 @@
+/**
+ * Whether a command is for this gateway, in time, and here for the first time. Pure.
+ *
+ * Held, whatever the clock and the files do: no signed command is carried out twice. A command is used up by its first
+ * arrival, whatever comes of it. Its nonce is kept until it is too old by any clock; from then on the horizon, which only
+ * rises, refuses all that was issued as early. Where the memory is lost, the horizon begins at the time of its birth:
+ * whatever was carried out before was issued before.
+ */
+import type { CommandMemoryState } from "../../core/remote-write.ts";
+import type { CommandContent } from "./signed-command.ts";
+
+/** From issue to expiry. */
+export const LIFETIME_MAX_MS = 300_000;
+/** So much may the clock of whoever signs be ahead. */
+export const AHEAD_MAX_MS = 30_000;
+export const NONCES_MAX = 1_000;
+
+export interface Now {
+  /** UTC ms. */
+  readonly nowMs: number;
+  /** Somebody vouches for it. */
+  readonly isClockGood: boolean;
+  /** `group/name` */
+  readonly gateway: string;
+}
+
+export interface Judged {
+  /** Absent: it may be carried out as far as time and memory go. */
+  readonly refusal?: string;
+  /** Present: it is used up, and no nonce below the new horizon is needed any more. */
+  readonly memory?: CommandMemoryState;
+}
+
+export function judgeFreshness(memory: CommandMemoryState, command: CommandContent, now: Now): Judged {
+  const { gateway, issuedMs, nonce } = command;
+  if (gateway !== now.gateway) return refused(`it is for the gateway ${gateway}, this is ${now.gateway}`);
+  const { horizonMs } = memory;
+  if (horizonMs === undefined)
+    return refused("the clock is not known to be good, and was not since commands were allowed");
+  if (issuedMs <= horizonMs)
+    return refused(`it was issued too early for this gateway, which begins after ${at(horizonMs)}`);
+  if (memory.nonces.has(nonce)) return refused("it was here before");
+  const pruned = now.isClockGood ? prune(memory, now.nowMs) : memory;
+  if (pruned.nonces.size >= NONCES_MAX) return refused(`${NONCES_MAX} commands are remembered already`);
+  const used = { ...pruned, nonces: new Map([...pruned.nonces, [nonce, issuedMs]]) };
+  const refusal = staleness(command, now);
+  return refusal === undefined ? { memory: used } : { memory: used, refusal };
+}
+
+/** Asked again when its turn comes. */
+export function staleness({ issuedMs, expiresMs }: CommandContent, { nowMs, isClockGood }: Now): string | undefined {
+  if (!isClockGood) return "the clock is not known to be good";
+  if (expiresMs <= issuedMs || expiresMs - issuedMs > LIFETIME_MAX_MS)
+    return `it does not expire within ${LIFETIME_MAX_MS / 1_000} s of its issue`;
+  if (issuedMs > nowMs + AHEAD_MAX_MS)
+    return `it is issued at ${at(issuedMs)}, and here it is ${at(nowMs)}: compare the clocks`;
+  return nowMs >= expiresMs ? `it expired at ${at(expiresMs)}, and here it is ${at(nowMs)}` : undefined;
+}
+
+/** The horizon of a memory that knows nothing. @param lastIssuedMs of a command that an older memory is known to have had */
+export function firstHorizonMs(nowMs: number, lastIssuedMs: number | undefined): number {
+  return Math.max(nowMs + AHEAD_MAX_MS, lastIssuedMs ?? 0);
+}
+
+function prune({ horizonMs, nonces }: CommandMemoryState, nowMs: number): CommandMemoryState {
+  const old = [...nonces.values()].filter((issuedMs) => issuedMs + LIFETIME_MAX_MS < nowMs);
+  const next = Math.max(horizonMs ?? 0, ...old);
+  return { horizonMs: next, nonces: new Map([...nonces].filter(([, issuedMs]) => issuedMs > next)) };
+}
+
+function refused(refusal: string): Judged {
+  return { refusal };
+}
+
+function at(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${ms}` : date.toISOString();
+}
