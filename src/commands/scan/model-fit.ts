@@ -6,8 +6,10 @@ import { type Decoded, decodeRegisters } from "../../sources/modbus/register-cod
 import { isBitTable, quantityOf, registerBytes } from "../../sources/modbus/register-map.ts";
 import type { ModelShelf, ShelvedModel } from "./model-shelf.ts";
 
-/** Reads of one model; what has not told by then tells nothing. */
-const READS_MAX = 4;
+/** Reads of one model. A drive that stands still tells little in each. */
+const READS_MAX = 8;
+/** Where so many reads, or one of many tags, tell nothing, the others will not either. */
+const READS_WITHOUT_WORD_MAX = 4;
 /** Registers that a model does not name may be refused by it. */
 const NO_GAP = 0;
 /** A device that leaves more reads unanswered costs a time-out each, and tells nothing. */
@@ -55,14 +57,16 @@ export async function fitModels(
 /** How many of its values make sense; undefined: it is not this one. silent: it did not answer as a device should. */
 async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<number | "silent" | undefined> {
   const reads = planReads({ ...device, unitId, maxGap: NO_GAP }, NO_GAP)
-    .filter(({ writeFirst }) => writeFirst === undefined)
-    .sort((a, b) => b.tags.length - a.tags.length);
+    .filter((read) => read.writeFirst === undefined && tagsThatTell(read) > 0)
+    .sort((a, b) => tagsThatTell(b) - tagsThatTell(a));
   let telling = 0;
   let seen = 0;
-  for (const read of reads.slice(0, READS_MAX)) {
+  for (const [index, read] of reads.slice(0, READS_MAX).entries()) {
     const { table, address, quantity } = read;
     const outcome = await bus.execute({ kind: "read", unitId, table, address, quantity });
     if (outcome.kind === "silence" || outcome.kind === "closed") return "silent";
+    // Registers between a value and its scale need not be there.
+    if (outcome.kind !== "data" && hasGap(read)) continue;
     if (outcome.kind !== "data") return undefined;
     for (const tag of read.tags) {
       const judged = judge(tag, decodedOf(tag, read, outcome.data));
@@ -70,10 +74,26 @@ async function fit(bus: Bus, unitId: number, { device }: ShelvedModel): Promise<
       if (judged === "sensible") telling += 1;
       seen += 1;
     }
-    // The first read is the one of most tags: where none of them says anything, the others will not either.
-    if (telling === 0) return undefined;
+    const isLong = tagsThatTell(read) >= TELLING_MIN;
+    if (telling === 0 && (isLong || index + 1 >= READS_WITHOUT_WORD_MAX)) return undefined;
   }
   return telling >= TELLING_MIN && telling >= seen * TELLING_SHARE_MIN ? telling : undefined;
+}
+
+/** A bit, a text or a bare number may be anything. */
+function tagsThatTell({ table, tags }: PollRead): number {
+  if (isBitTable(table)) return 0;
+  return tags.filter(({ register, units, enum: names }) => {
+    return register.bit === undefined && (units !== undefined || names !== undefined);
+  }).length;
+}
+
+function hasGap({ quantity, tags }: PollRead): boolean {
+  const named = tags.flatMap(({ register, scaleFrom }) => [
+    ...Array.from({ length: quantityOf(register) }, (_, i) => register.address + i),
+    ...(scaleFrom === undefined ? [] : [scaleFrom.address]),
+  ]);
+  return new Set(named).size < quantity;
 }
 
 function decodedOf(tag: RegisterTag, { table, address }: PollRead, data: Uint8Array): Decoded | undefined {
