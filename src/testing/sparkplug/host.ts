@@ -6,6 +6,8 @@ import { runProtoc } from "./protoc.ts";
 
 export interface Host {
   state(id: string, online: boolean, timestampMs: number): Promise<void>;
+  /** Whatever this is, where its STATE belongs. */
+  stateText(id: string, text: string): Promise<void>;
   /** A command whose payload is this in protobuf's text format. */
   command(topic: string, payloadText: string, retain?: boolean): Promise<void>;
   close(): Promise<void>;
@@ -20,10 +22,14 @@ export async function connectHost(url: string, certificates: Certificates): Prom
     clientId: "host",
   });
   client.on("error", () => undefined);
+  const stateText = async (id: string, text: string) => {
+    await client.publishAsync(`spBv1.0/STATE/${id}`, text, { qos: 1, retain: true });
+  };
   return {
     async state(id, online, timestamp) {
-      await client.publishAsync(`spBv1.0/STATE/${id}`, JSON.stringify({ online, timestamp }), { qos: 1, retain: true });
+      await stateText(id, JSON.stringify({ online, timestamp }));
     },
+    stateText,
     async command(topic, payloadText, retain = false) {
       await client.publishAsync(topic, await encodePayload(payloadText), { qos: 0, retain });
     },

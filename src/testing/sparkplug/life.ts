@@ -47,6 +47,8 @@ async function hostArrives(site: Site): Promise<void> {
   await host.state("another-host", true, 5_000);
   for (const { recording } of [hosted, walker]) recording.mark({ what: "another host is online", server: "a" });
   await site.plant.answers(CHANCE_READS);
+  await Promise.all([hosted.noState(host), walker.noState(host)]);
+  await site.plant.answers(CHANCE_READS);
   await hosted.state(host, false, 2_000);
   await site.plant.answers(CHANCE_READS);
   await hosted.state(host, true, 1_000);
@@ -58,6 +60,7 @@ async function hostArrives(site: Site): Promise<void> {
 
 async function hostLeaves(site: Site, uplink: Uplink): Promise<void> {
   const before = uplink.now();
+  await uplink.noState(site.host());
   await uplink.state(site.host(), false, 2_500);
   await uplink.published("DDATA", before, DEVICES.length);
   const since = uplink.now();

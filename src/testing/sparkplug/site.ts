@@ -83,6 +83,16 @@ export class Uplink {
     await this.heard(`spBv1.0/STATE/${id}`, since);
   }
 
+  /** Where its host's STATE belongs stands what is none, and the gateway hears it. */
+  async noState(host: Host): Promise<void> {
+    const id = this.facts.primaryHost ?? "";
+    for (const text of NO_STATES) {
+      const since = this.now();
+      await host.stateText(id, text);
+      await this.heard(`spBv1.0/STATE/${id}`, since);
+    }
+  }
+
   async subscribed(since: number): Promise<void> {
     const isIt = (entry: Entry) => entry.kind === "packet" && entry.packet?.cmd === "suback";
     await this.#until(`${this.node} is subscribed`, since, (later) => later.some(isIt));
@@ -100,6 +110,19 @@ export class Uplink {
     return this.recording.until(what, (entries) => holds(entries.slice(since)), WAIT_LIMIT_MS);
   }
 }
+
+/** Of older versions, of other programs, and of nobody. */
+const NO_STATES = [
+  "ONLINE",
+  "OFFLINE",
+  "null",
+  '{"online":true}',
+  '{"online":false,"timestamp":"9000"}',
+  '{"online":"false","timestamp":9000}',
+  '{"online":true,"timestamp":1e999}',
+  '{"online":false,"timestamp":-1}',
+  '{"online":true,"timestamp":',
+];
 
 function sentTopic(entry: Entry): string | undefined {
   return entry.kind === "packet" && entry.from === "gateway" && entry.packet?.cmd === "publish"
@@ -227,7 +250,7 @@ uplinks:
 ${this.#uplinkYaml(this.five, "mqttVersion: 5")}
 ${this.#uplinkYaml(this.three, "mqttVersion: 3.1.1, sparkplug: { aliases: true }")}
 ${this.#uplinkYaml(this.hosted, "mqttVersion: 5, primaryHost: scada-1")}
-${this.#uplinkYaml(this.walker, "mqttVersion: 5, primaryHost: scada-2")}
+${this.#uplinkYaml(this.walker, "primaryHost: scada-2")}
 clock: { source: host }
 ${this.plant.yaml}`;
   }

@@ -33,8 +33,12 @@ function parse({ bytes }: HeardMessage): { readonly online: boolean; readonly ti
   try {
     const state: Readonly<Record<string, unknown>> | null = JSON.parse(bytes.toString("utf8"));
     const { online, timestamp } = state ?? {};
-    return typeof online === "boolean" && typeof timestamp === "number" ? { online, timestamp } : undefined;
+    return typeof online === "boolean" && isTime(timestamp) ? { online, timestamp } : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0;
 }

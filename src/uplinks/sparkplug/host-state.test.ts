@@ -17,7 +17,9 @@ test("the first word of a host counts, later ones as far as they are not older",
 });
 
 test("P7: what is no STATE says nothing", () => {
-  for (const text of ["", "ONLINE", "null", "[]", "{}", '{"online":"true","timestamp":1}', '{"online":true}']) {
+  const texts = ["", "ONLINE", "null", "[]", "{}", '{"online":"true","timestamp":1}', '{"online":true}'];
+  const times = ["1e999", "-1", "0.5", '"1"', "null"].map((time) => `{"online":true,"timestamp":${time}}`);
+  for (const text of [...texts, ...times]) {
     assert.equal(parseHostState(Buffer.from(text)), undefined, text);
   }
   assert.deepEqual(parseHostState(Buffer.from('{"online":true,"timestamp":7,"more":1}')), {

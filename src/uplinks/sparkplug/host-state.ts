@@ -33,5 +33,10 @@ export function parseHostState(payload: Uint8Array): HostState | undefined {
   if (typeof parsed !== "object" || parsed === null || !("online" in parsed) || !("timestamp" in parsed))
     return undefined;
   const { online, timestamp } = parsed;
-  return typeof online === "boolean" && typeof timestamp === "number" ? { online, timestamp } : undefined;
+  return typeof online === "boolean" && isTime(timestamp) ? { online, timestamp } : undefined;
+}
+
+/** An endless one would make every later word an earlier one. */
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
