@@ -69,8 +69,11 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> =
       load: async () => (await import("./first-boot.ts")).firstBoot,
     },
     "hw-test": { summary: "test a board's lines, pins, flash and clock" },
-    keygen: { summary: "make a key for remote commands" },
-    command: { summary: "sign a remote command" },
+    keygen: {
+      summary: "make a key for remote commands",
+      load: async () => (await import("./keygen.ts")).keygen,
+    },
+    command: { summary: "sign a remote command", load: async () => (await import("./command.ts")).command },
   },
 };
 

@@ -42,6 +42,7 @@ const TEXT_VALUE_MAX_CHARS = 250;
 /** So that a signature for something else is none for a command. */
 const DOMAIN = "sallyport command 1\n";
 const SIGNATURE_BYTES = 64;
+export const NONCE_BYTES = 16;
 const NONCE = /^[0-9a-f]{32}$/;
 const KEY_ID = /^[0-9a-f]{16}$/;
 
