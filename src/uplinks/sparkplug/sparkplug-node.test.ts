@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { sleep } from "../../core/clock.ts";
 import { deviceOf } from "../../testing/settable-values.ts";
 import type { Heard } from "../../testing/sparkplug-host.ts";
 import { OTHER_SERVER, SparkplugRig } from "../../testing/sparkplug-rig.ts";
+import { MESSAGES_IN_FLIGHT_MAX } from "../flow.ts";
 import type { Metric } from "./payload.ts";
 
 const TWO = [deviceOf("pump", ["speed", "flow"]), deviceOf("fan", ["speed"])];
@@ -113,6 +115,25 @@ describe("commands", () => {
       rig.of("NBIRTH").map(({ seq }) => seq),
       [0, 0, 0],
     );
+  });
+
+  test("P3: values that were being read when births are asked for wait until all of these are told", async () => {
+    const many = Array.from({ length: 2 * MESSAGES_IN_FLIGHT_MAX }, (_, n) => deviceOf(`pump-${n}`, ["speed"]));
+    const rig = new SparkplugRig({ devices: many, broker: { latencyMs: 50 } });
+    await rig.start();
+    await rig.pass(20_000);
+    const read = rig.queue.readLive.bind(rig.queue);
+    rig.queue.readLive = async (...range) => {
+      const batch = await read(...range);
+      await sleep(rig.clock, 70);
+      return batch;
+    };
+    rig.values.set("pump-0/speed", 7);
+    rig.rebirth();
+    await rig.until("all is acknowledged", () => rig.queue.depth() === 0);
+    const again = rig.story().slice(rig.story().lastIndexOf("NBIRTH"));
+    assert.deepEqual(again.slice(0, many.length + 1), ["NBIRTH", ...many.map(({ name }) => `DBIRTH ${name}`)]);
+    assert.deepEqual(rig.scada.violations, []);
   });
 
   test("P10: any other command is refused, aloud", async () => {
