@@ -9,9 +9,10 @@ import type { Config, LineConfig, UplinkConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Log } from "./core/log.ts";
 import type { Random } from "./core/random.ts";
+import { createEventRecord, type EventRecord } from "./diagnostics/event-record.ts";
 import type { HostFigures } from "./diagnostics/host-figures.ts";
 import { LineLending } from "./diagnostics/line-lending.ts";
-import { RequestDesk, type RequestHandler } from "./diagnostics/request-desk.ts";
+import { RequestDesk } from "./diagnostics/request-desk.ts";
 import {
   COMMAND_RESULT,
   createSelfReport,
@@ -20,6 +21,7 @@ import {
   selfDevice,
 } from "./diagnostics/self-tags.ts";
 import { createStatusFile } from "./diagnostics/status-file.ts";
+import { answerer } from "./diagnostics/tool-requests.ts";
 import type {
   CurrentValues,
   Device,
@@ -135,6 +137,7 @@ class JoinedStages implements Gateway {
   readonly #clock: Timekeeper;
   readonly #store: Store;
   readonly #self: SelfReport;
+  readonly #events: EventRecord;
   readonly #forTools: readonly Source[];
   #config: Config;
   #lines: readonly ModbusSource[];
@@ -169,7 +172,16 @@ class JoinedStages implements Gateway {
       clockState: () => clock.state(),
       ...(host && { host }),
     });
-    this.#forTools = runtimeParts(this.values, outbox, this, () => this.#lines, around);
+    this.#events = createEventRecord({
+      ...(around.runtimeDir !== undefined && { dir: around.stateDir }),
+      sink: this.values,
+      reports: this,
+      clock,
+      time: clock,
+      configurationFile: () => this.#config.file,
+      log: log.scope("events"),
+    });
+    this.#forTools = runtimeParts(this.values, outbox, this, () => this.#lines, this.#events, around);
   }
 
   /** The last to be joined: its code is loaded only where the configuration allows commands. */
@@ -180,7 +192,15 @@ class JoinedStages implements Gateway {
 
   start(): void {
     const { values } = this;
-    for (const part of [this.#clock, values, ...this.#uplinks, ...this.#sources(), this.#self, ...this.#forTools])
+    for (const part of [
+      this.#clock,
+      values,
+      ...this.#uplinks,
+      ...this.#sources(),
+      this.#self,
+      this.#events,
+      ...this.#forTools,
+    ])
       part.start();
     this.#commands?.start();
   }
@@ -193,6 +213,8 @@ class JoinedStages implements Gateway {
 
   async stop(): Promise<void> {
     await this.#reloading;
+    // What it tells now goes out with the rest; its file may take as long as the card does.
+    const recorded = this.#events.stop();
     this.#clock.stop();
     await this.#self.stop();
     await Promise.all([
@@ -203,7 +225,7 @@ class JoinedStages implements Gateway {
     await this.#stopped("brokers", this.#uplinks);
     // After them nobody asks the outbox anything.
     await this.#stopped("the runtime directory", this.#forTools);
-    await this.#stopped("the card", [{ stop: () => this.#store.outbox.close() }]);
+    await this.#stopped("the card", [{ stop: () => this.#store.outbox.close() }, { stop: () => recorded }]);
   }
 
   outbox(): OutboxReport {
@@ -249,6 +271,7 @@ class JoinedStages implements Gateway {
     ];
     for (const part of begun) part.start();
     if (!change.keepsUplinks) this.#commands?.start();
+    this.#events.reloaded();
     return change.needsRestart;
   }
 
@@ -287,8 +310,10 @@ class JoinedStages implements Gateway {
     if (commands === undefined) return undefined;
     const { createCommandDesk } = await import("./uplinks/commands/command-desk.ts");
     const clock = this.#clock;
-    const tell = (value: string) =>
+    const tell = (value: string) => {
       this.values.read([{ tag: COMMAND_RESULT, value, status: "Good" }], clock.monotonicMs());
+      this.#events.note({ kind: "command", text: value });
+    };
     return createCommandDesk({
       config: { commands, gateway, lines },
       writer: createTagWriter(() => this.#writableLines()),
@@ -324,6 +349,7 @@ function runtimeParts(
   outbox: Outbox,
   reports: Reports,
   lines: () => readonly ModbusSource[],
+  events: EventRecord,
   { runtimeDir: dir, clock, log }: Surroundings,
 ): readonly Source[] {
   if (dir === undefined) return [];
@@ -331,20 +357,8 @@ function runtimeParts(
   return [
     createStatusFile({ dir, values, reports, clock, log: log.scope("status") }),
     lending,
-    new RequestDesk({ dir, handle: answerer(outbox, lending), clock, log }),
+    new RequestDesk({ dir, handle: answerer(outbox, lending, events), clock, log }),
   ];
-}
-
-/** What tools on this machine may ask of the running gateway. */
-function answerer(outbox: Outbox, lending: LineLending): RequestHandler {
-  return async (request) => {
-    if (request.ask === "lend") return lending.lend(request.path, request.lease);
-    // The desk writes each request into the log.
-    if (request.ask === "note") return { done: true, text: "noted" };
-    const forgotten = await outbox.forget(request.uplink);
-    if ("refused" in forgotten) return { done: false, text: forgotten.refused };
-    return { done: true, text: `forgot ${forgotten.samples} samples that waited for ${request.uplink}` };
-  };
 }
 
 /** All that has tags: the site's devices, and the gateway itself. */

@@ -362,6 +362,7 @@ export interface UplinkReport {
   /** Samples this uplink was told it lost, since the start. */
   readonly dropped: number;
   readonly certificateDays: number | undefined;
+  readonly certificates?: string;
 }
 
 export interface DeviceReport {

@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { hostClock } from "../core/clock.ts";
 import { EXIT, UserError } from "../core/errors.ts";
 import { createLog } from "../core/log.ts";
+import { EventFile } from "../diagnostics/event-file.ts";
 import { RequestDesk, type RequestHandler } from "../diagnostics/request-desk.ts";
 import { runCommand } from "../testing/command-run.ts";
 import { StoreRig } from "../testing/store-rig.ts";
@@ -131,4 +132,26 @@ test("P8: what root takes over or forgets stays the gateway's to write", async (
     /took over 5 samples .* into .*outbox.db/,
   );
   for (const path of [file, `${file}-lock`]) assert.deepEqual([statSync(path).uid, statSync(path).gid], [owner, group]);
+});
+
+test("shows what happened, in words and for machines", async (t) => {
+  const rig = new StoreRig(t, IN_PROCESS);
+  const file = join(rig.dir, "outbox.db");
+  await rig.open();
+  assert.match(await run("events", "--file", file), /^no events are on record in /);
+  const record = new EventFile(rig.dir, createLog({ write: () => undefined, level: "error", format: "text" }));
+  for (let number = 1; number <= 50; number++)
+    record.add({
+      number,
+      ms: 1_790_000_000_000 + number * 1_000,
+      kind: "uplink",
+      text: `cloud: event ${number}`,
+      unsynced: true,
+    });
+  await record.flush();
+  const text = await run("events", "--file", file);
+  assert.match(text, /^2026-09-21T14:13:31Z\? uplink: cloud: event 11\n/);
+  assert.equal(text.trimEnd().split("\n").length, 40);
+  assert.equal((await run("events", "--all", "--file", file)).trimEnd().split("\n").length, 50);
+  assert.equal(JSON.parse(await run("events", "--all", "--json", "--file", file)).length, 50);
 });

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { hostClock } from "../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../core/errors.ts";
+import { readEvents } from "../diagnostics/event-file.ts";
 import { STATUS_FILE, type StatusContent } from "../diagnostics/status-file.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { isLocked } from "../store/file-lock.ts";
@@ -14,11 +15,12 @@ import { importOutbox } from "../store/outbox-import.ts";
 import { askGateway } from "./ask-gateway.ts";
 import { defaultOutbox, isSameFile, openOutbox } from "./export.ts";
 import type { CommandIo } from "./io.ts";
-import { listing } from "./listing.ts";
+import { listing, wrapped } from "./listing.ts";
 
 const HELP = `usage: sallyport outbox [show] [--file FILE] [--json]
        sallyport outbox forget NAME [--file FILE]
        sallyport outbox import OTHER [--file FILE]
+       sallyport outbox events [--all] [--file FILE] [--json]
 
 show     how much the outbox holds, of which time, and what waits for whom
 forget   drops what waits for an uplink that gateway.yaml names no more;
@@ -26,6 +28,8 @@ forget   drops what waits for an uplink that gateway.yaml names no more;
 import   takes over the backlog of another gateway: OTHER is the outbox.db on
          its card. Uplinks of the same names send it as history. OTHER is not
          changed. Stop the service before it, start it after it
+events   what happened to this gateway: starts and why, configurations, clock,
+         certificates, brokers, devices, writes, losses. The last 40, or --all
 
   --file FILE   default: outbox.db in $STATE_DIRECTORY, else in ./state
   --json        for machines
@@ -37,7 +41,11 @@ this one, 74 the file cannot be used.
 
 /** An older picture of the gateway is no longer true. */
 const STATUS_FRESH_MS = 3_000;
-const TASKS = ["show", "forget", "import"] as const;
+const TASKS = ["show", "forget", "import", "events"] as const;
+/** Of events, where not all are asked for. */
+const LAST_EVENTS = 40;
+/** Behind a time, which has a question mark where nobody knew it. */
+const EVENT_INDENT = 22;
 
 interface Options {
   readonly task: (typeof TASKS)[number];
@@ -46,6 +54,7 @@ interface Options {
   readonly file: string;
   readonly runtimeDir: string;
   readonly json: boolean;
+  readonly all: boolean;
 }
 
 export async function outbox(args: string[], io: CommandIo): Promise<number> {
@@ -56,6 +65,7 @@ export async function outbox(args: string[], io: CommandIo): Promise<number> {
   }
   try {
     if (options.task === "show") return show(options, io);
+    if (options.task === "events") return events(options, io);
     return options.task === "forget" ? await forget(options, io) : takeOver(options, io);
   } catch (thrown) {
     if (!(thrown instanceof StorageFailure)) throw thrown;
@@ -105,6 +115,18 @@ function show({ file, runtimeDir, json }: Options, io: CommandIo): number {
   } finally {
     opened.close();
   }
+}
+
+function events({ file, json, all }: Options, io: CommandIo): number {
+  const known = readEvents(dirname(file));
+  const shown = all ? known : known.slice(-LAST_EVENTS);
+  if (json) io.out(`${JSON.stringify(shown)}\n`);
+  else if (shown.length === 0) io.out(`no events are on record in ${dirname(file)}\n`);
+  for (const { ms, unsynced, kind, text } of json ? [] : shown) {
+    const body = wrapped(`${kind}: ${text}`, io.columns, EVENT_INDENT);
+    io.out(`${timeText(ms)}${unsynced ? "?" : ""}`.padEnd(EVENT_INDENT) + body.slice(EVENT_INDENT));
+  }
+  return EXIT.ok;
 }
 
 function waitingIn(opened: OutboxFile, status: StatusContent | undefined): readonly Waiting[] {
@@ -207,6 +229,7 @@ function parse(args: string[], io: CommandIo): Options | "help" {
       options: {
         file: { type: "string" },
         json: { type: "boolean", default: false },
+        all: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
     });
@@ -214,12 +237,13 @@ function parse(args: string[], io: CommandIo): Options | "help" {
     const [word = "show", subject = "", ...more] = positionals;
     const task = TASKS.find((known) => known === word);
     if (task === undefined) throw new Error(`"${word}" is none of ${TASKS.join(", ")}`);
-    if (task !== "show" && subject === "")
+    const takesSubject = task === "forget" || task === "import";
+    if (takesSubject && subject === "")
       throw new Error(task === "forget" ? "name the uplink" : "name the other outbox");
-    if (more.length > 0 || (task === "show" && subject !== "")) throw new Error("that is one word too many");
+    if (more.length > 0 || (!takesSubject && subject !== "")) throw new Error("that is one word too many");
     const file = values.file ?? defaultOutbox(io);
     const runtimeDir = io.env.RUNTIME_DIRECTORY?.split(":")[0] || dirname(file);
-    return { task, subject, file, runtimeDir, json: values.json };
+    return { task, subject, file, runtimeDir, json: values.json, all: values.all };
   } catch (error) {
     throw new UserError(`${messageOf(error)}\n\n${HELP}`, EXIT.usage);
   }

@@ -155,10 +155,12 @@ test("the device gateway has a tag for every part of the configuration that is s
       ...["responseTimeMs", "responseTimeP50Ms", "responseTimeP99Ms"].map((name) => `devices/pump-1/${name}`),
       ...["outbox/health", "outbox/incident", "outbox/bytes", "outbox/writtenBytesPerDay", "clock/state"],
       ...["process/rssBytes", "process/loopDelayMs", "process/uptimeS", "board/temperatureC"],
+      "events",
     ],
   );
   for (const tag of device.tags) {
-    assert.deepEqual([tag.id, tag.device, tag.priority], [`gateway/${tag.name}`, "gateway", "low"]);
+    const priority = tag.name === "events" ? "high" : "low";
+    assert.deepEqual([tag.id, tag.device, tag.priority], [`gateway/${tag.name}`, "gateway", priority]);
     assert.ok(tag.staleMs > 2 * tag.scanRateMs && tag.scanRateMs % SECOND === 0);
   }
 });
@@ -167,7 +169,8 @@ test("P3: every tag of the gateway is told at its start", async () => {
   const { device, self, taken } = rig({ host: HOST, clockState: () => "host" });
   self.start();
   const told = taken();
-  assert.deepEqual([...told.keys()].sort(), device.tags.map((tag) => tag.id).sort());
+  const read = device.tags.filter(({ name }) => name !== "events");
+  assert.deepEqual([...told.keys()].sort(), read.map((tag) => tag.id).sort());
   assert.deepEqual(
     ["uplinks/cloud/state", "uplinks/cloud/dropped", "lines/RS485-1/utilisation", "devices/pump-1/responseTimeMs"].map(
       (name) => told.get(`gateway/${name}`),

@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../core/clock.ts";
 import { type Tag, tagId } from "../core/tag.ts";
 import type { Device, LineReport, OutboxReport, Reading, Source, TagSink, UplinkReport } from "../pipeline.ts";
 import { DailyVolume } from "./daily-volume.ts";
+import { EVENTS } from "./event.ts";
 import type { HostFigures } from "./host-figures.ts";
 import { DEVICE_ROWS, LINE_ROWS, OUT_OF_SERVICE, type Row, UPLINK_ROWS, WHOLE_ROWS } from "./self-rows.ts";
 
@@ -28,6 +29,7 @@ export function selfDevice(config: Config): Device {
       ...devices.flatMap(({ name }) => tagsOf(`devices/${name}/`, DEVICE_ROWS)),
       ...tagsOf("", WHOLE_ROWS),
       ...(config.commands === undefined ? [] : [COMMAND_RESULT]),
+      EVENTS,
     ],
   };
 }

@@ -4,7 +4,7 @@ import type { UplinkConfig } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { file } from "./tls-failure.ts";
-import { validityOf } from "./tls-files.ts";
+import { fingerprintOf, validityOf } from "./tls-files.ts";
 
 /** Longest first; each is told once, and again for a certificate that took its place. */
 const WARN_AT_DAYS = [90, 30, 7] as const;
@@ -18,6 +18,8 @@ interface Watched {
   readonly path: string;
   readonly name: string;
   expiresMs: number | undefined;
+  /** By which a new one is told from the old; empty where it cannot be read. */
+  fingerprint: string;
   /** The stage last told, see `stageOf`. */
   told: number;
 }
@@ -49,9 +51,17 @@ export class CertificateWatch {
     return this.#certificate && this.#daysLeft(this.#certificate);
   }
 
+  /** Which certificates are in the files, as `days` found them; empty where there are none. */
+  identities(): string {
+    const known = this.#all.filter(({ fingerprint }) => fingerprint !== "");
+    return known.map(({ name, fingerprint, expiresMs }) => `${name} ${fingerprint}${untilText(expiresMs)}`).join(", ");
+  }
+
   #look(one: Watched): void {
     try {
-      one.expiresMs = expiryMs(readFileSync(one.path, "utf8"), one.kind);
+      const pem = readFileSync(one.path, "utf8");
+      one.expiresMs = expiryMs(pem, one.kind);
+      one.fingerprint = fingerprintOf(pem);
     } catch {
       this.#log.debug(`cannot read the expiry date of ${one.path}`);
       one.expiresMs = undefined;
@@ -70,13 +80,17 @@ export class CertificateWatch {
 
 function watched(kind: Watched["kind"], path: string | undefined, key: string): Watched | undefined {
   if (path === undefined) return undefined;
-  return { kind, path, name: file(path, key), expiresMs: undefined, told: Number.POSITIVE_INFINITY };
+  return { kind, path, name: file(path, key), expiresMs: undefined, fingerprint: "", told: Number.POSITIVE_INFINITY };
 }
 
 /** Of a chain its first, which is the gateway's own; of several CAs the last to end, since any of them will do. */
 function expiryMs(pem: string, kind: Watched["kind"]): number {
   const ends = (pem.match(PEM_CERTIFICATE) ?? [pem]).map((text) => validityOf(text).toMs);
   return kind === "own" ? (ends[0] ?? Number.NaN) : Math.max(...ends);
+}
+
+function untilText(expiresMs: number | undefined): string {
+  return expiresMs === undefined ? "" : ` until ${new Date(expiresMs).toISOString().slice(0, 10)}`;
 }
 
 /** The number of days that it has come below: 90, 30, 7, or 0 when it is over; Infinity while there is time. */

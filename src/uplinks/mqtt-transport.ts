@@ -12,6 +12,8 @@ import { readPassword } from "./tls-files.ts";
 export interface MqttTransport extends Transport {
   /** Whole days until the client certificate on disk expires, negative afterwards; undefined where there is none. */
   certificateDays(): number | undefined;
+  /** Which certificates its files hold. */
+  certificates(): string;
 }
 
 export interface MqttTransportOptions {
@@ -37,6 +39,7 @@ export function createMqttTransport(options: MqttTransportOptions): MqttTranspor
   return {
     connect: (request) => connectNewest(request, VERSIONS[config.mqttVersion], modern, options),
     certificateDays: () => certificates.days(),
+    certificates: () => certificates.identities(),
   };
 }
 

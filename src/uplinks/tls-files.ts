@@ -6,6 +6,8 @@ import { messageOf } from "../core/errors.ts";
 import { ConnectFailure } from "../pipeline.ts";
 import { file, type Validity } from "./tls-failure.ts";
 
+const FINGERPRINT_CHARS = 16;
+
 /** PEM texts, ready for tls.connect(). */
 export interface TlsFiles {
   readonly ca?: string;
@@ -42,6 +44,11 @@ export async function readPassword(login: Login, key: string): Promise<string> {
 export function validityOf(pem: string): Validity {
   const certificate = new X509Certificate(pem);
   return { fromMs: Date.parse(certificate.validFrom), toMs: Date.parse(certificate.validTo) };
+}
+
+/** Short, and enough to tell one certificate from another; of a chain, its first. */
+export function fingerprintOf(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(":", "").slice(0, FINGERPRINT_CHARS).toLowerCase();
 }
 
 function checkPair(cert: string, key: string, tls: UplinkConfig["tls"]): void {

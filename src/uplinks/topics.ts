@@ -5,6 +5,7 @@ export interface Topics {
   readonly status: string;
   readonly data: string;
   readonly history: string;
+  readonly events: string;
   /** Parts count from 1. */
   tags(device: string, part: number): string;
   snapshot(device: string, part: number): string;
@@ -18,6 +19,7 @@ export function topicsBelow(prefix: string): Topics {
     status: `${prefix}/status`,
     data: `${prefix}/data`,
     history: `${prefix}/history`,
+    events: `${prefix}/events`,
     tags: (device, part) => partOf(`${prefix}/tags/${device}`, part),
     snapshot: (device, part) => partOf(`${prefix}/snapshot/${device}`, part),
   };
@@ -38,6 +40,7 @@ export function azureTopics(prefix: string): Topics {
     status: kind("status"),
     data: kind("data"),
     history: kind("history"),
+    events: kind("events"),
     tags: (device, part) => partOf("tags", device, part),
     snapshot: (device, part) => partOf("snapshot", device, part),
   };

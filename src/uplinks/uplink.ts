@@ -34,7 +34,7 @@ export interface UplinkOptions {
   readonly config: UplinkConfig;
   readonly values: CurrentValues;
   readonly queue: UplinkQueue;
-  readonly transport: Transport & { certificateDays?(): number | undefined };
+  readonly transport: Transport & { certificateDays?(): number | undefined; certificates?(): string };
   readonly state: StateStore;
   readonly clock: Clock;
   readonly random: Random;
@@ -98,6 +98,7 @@ class UplinkLoop implements Uplink {
       oldestMs: queue.oldestMs(),
       ...this.#counts,
       certificateDays: transport.certificateDays?.(),
+      certificates: transport.certificates?.() ?? "",
     };
   }
 

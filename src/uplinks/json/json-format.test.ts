@@ -110,6 +110,22 @@ describe("the JSON of the contract, to the byte", () => {
     ]);
   });
 
+  test("events stand among all samples, and again on a topic of their own", () => {
+    const { session } = setUp();
+    const event = { ...good, tag: tagOf("gateway", "events", "string"), value: "#7 uplink: cloud: connected" };
+    const sample = { ...good, tag: speed, value: 1, sourceTimestampMs: T };
+    const given = numbered([sample, { ...event, sourceTimestampMs: T + 1, epoch: 0 }]);
+    const entry = `{"id":"gateway/events","v":"#7 uplink: cloud: connected","q":true,"t":${T + 1}`;
+    const feed = `plant-7/pump-house-3/events {"timestamp":${T},"session":12,"epoch":1,"values":[${entry},"e":0}]}`;
+    for (const how of ["live", "history"] as const) {
+      const { messages, taken } = session[how](given, ROOMY);
+      assert.equal(taken, 2);
+      assert.deepEqual(shown(messages.slice(1)), [feed]);
+      assert.match(shown(messages)[0] ?? "", /"gateway\/events","v":"#7 uplink/);
+    }
+    assert.equal(session.live(given.slice(0, 1), ROOMY).messages.length, 1);
+  });
+
   test("a lost range", () => {
     const loss = {
       id: 1,

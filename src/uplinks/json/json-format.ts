@@ -4,6 +4,7 @@ import type { TagRef } from "../../core/tag.ts";
 import type { CurrentValues, Device, Loss, Message, NumberedSample, UnsyncedCopy } from "../../pipeline.ts";
 import type { Encoded, Format, FormatLimits, Opening, SessionFormat } from "../format.ts";
 import type { Topics } from "../topics.ts";
+import { eventsMessage } from "./events-message.ts";
 import {
   type Envelope,
   idsBy,
@@ -124,7 +125,8 @@ class JsonSession implements SessionFormat {
       this.#room(topics.data, maxBytes),
     );
     for (const { tag } of samples.slice(0, taken)) this.#carried.set(tag.device, this.#dataSeq);
-    return { messages: [this.#message(topics.data, payload, false)], taken };
+    const events = eventsMessage(this.#words, this.#session, samples.slice(0, taken));
+    return { messages: [this.#message(topics.data, payload, false), ...events], taken };
   }
 
   history(samples: readonly NumberedSample[], maxBytes: number): Encoded {
@@ -137,7 +139,8 @@ class JsonSession implements SessionFormat {
       (out, sample) => writeSample(out, idOf(sample.tag), sample, epoch, true),
       this.#room(topics.history, maxBytes),
     );
-    return { messages: [this.#message(topics.history, payload, false)], taken };
+    const events = eventsMessage(this.#words, this.#session, samples.slice(0, taken));
+    return { messages: [this.#message(topics.history, payload, false), ...events], taken };
   }
 
   forgone(samples: readonly NumberedSample[], maxBytes: number): Encoded {

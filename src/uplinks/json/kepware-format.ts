@@ -6,6 +6,7 @@
 import type { TagRef } from "../../core/tag.ts";
 import type { Loss, Message, NumberedSample, Sample, UnsyncedCopy } from "../../pipeline.ts";
 import type { Encoded, Format, FormatLimits, SessionFormat } from "../format.ts";
+import { eventsMessage } from "./events-message.ts";
 import { createJsonFormat, type JsonFormatOptions } from "./json-format.ts";
 import { type Envelope, idsBy, kepwareEnvelope, type ValueId, writeKepware } from "./json-payload.ts";
 import type { JsonWriter } from "./json-writer.ts";
@@ -24,7 +25,7 @@ export function createKepwareFormat(options: KepwareFormatOptions): Format {
   const words = { ...options, idOf: idsBy(options.id) };
   return {
     will: (opening) => beside.will(opening),
-    session: (opening, limits) => new KepwareSession(words, beside.session(opening, limits), limits),
+    session: (opening, limits) => new KepwareSession(words, beside.session(opening, limits), opening.session, limits),
   };
 }
 
@@ -37,12 +38,14 @@ class KepwareSession implements SessionFormat {
   readonly #words: Words;
   /** Status, history and losses. It is asked for no picture, so it renews none. */
   readonly #beside: SessionFormat;
+  readonly #session: number;
   readonly #limits: FormatLimits;
 
-  constructor(words: Words, beside: SessionFormat, limits: FormatLimits) {
+  constructor(words: Words, beside: SessionFormat, session: number, limits: FormatLimits) {
     if (words.converse !== undefined) this.converse = words.converse;
     this.#words = words;
     this.#beside = beside;
+    this.#session = session;
     this.#limits = limits;
   }
 
@@ -82,7 +85,8 @@ class KepwareSession implements SessionFormat {
       (out, sample) => this.#write(out, sample, isUnsynced),
       this.#room(maxBytes),
     );
-    return { messages: [this.#message(payload)], taken };
+    const events = eventsMessage(this.#words, this.#session, samples.slice(0, taken));
+    return { messages: [this.#message(payload), ...events], taken };
   }
 
   history(samples: readonly NumberedSample[], maxBytes: number): Encoded {
