@@ -72,15 +72,20 @@ export class FieldSite {
 
   /**
    * Writes gateway.yaml with the uplink `cloud`, absent: one that is in order, and more of the section; with both
-   * devices, or those of these names.
+   * devices, or those of these names; `tag` is what stands at each value, `more` what stands behind all.
    */
   async configure(
     uplink: string = this.uplinkYaml(),
-    { moreUplinks = "", devices = ["pump", "meter"] }: { moreUplinks?: string; devices?: readonly string[] } = {},
+    {
+      moreUplinks = "",
+      devices = ["pump", "meter"],
+      tag = "{ holdingRegister: 0 }",
+      more = "",
+    }: { moreUplinks?: string; devices?: readonly string[]; tag?: string; more?: string } = {},
   ): Promise<string> {
     const file = join(this.#dir, "gateway.yaml");
     const device = (name: string) =>
-      `      ${name}: { unitId: ${name === "pump" ? 1 : 2}, scanRate: ${SCAN_RATE_MS}ms, tags: { value: { holdingRegister: 0 } } }\n`;
+      `      ${name}: { unitId: ${name === "pump" ? 1 : 2}, scanRate: ${SCAN_RATE_MS}ms, tags: { value: ${tag} } }\n`;
     await writeFile(
       file,
       `version: 1
@@ -94,7 +99,7 @@ lines:
     path: ${this.pair.path}
     responseTimeout: ${RESPONSE_TIMEOUT_MS}ms
     devices:
-${devices.map(device).join("")}`,
+${devices.map(device).join("")}${more}`,
     );
     return file;
   }

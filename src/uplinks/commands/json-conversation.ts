@@ -77,8 +77,8 @@ class JsonConversation implements Conversation {
     this.#results.connected(this.connection);
     this.connection.subscribe({ [this.#topic]: 1 }).then(
       (refused) => {
-        if (refused.length > 0)
-          log.warning(`the broker refuses this gateway to listen to ${this.#topic}: no command arrives`);
+        if (refused.length === 0) log.notice(`takes commands on ${this.#topic}`);
+        else log.warning(`the broker refuses this gateway to listen to ${this.#topic}: no command arrives`);
       },
       (error: unknown) => {
         if (isOurBug(error)) throw error;
