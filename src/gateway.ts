@@ -286,7 +286,8 @@ class JoinedStages implements Gateway {
 
   #inputSource({ inputs }: Config): Source {
     const { clock, log, pins } = this.#around;
-    return createGpioSource({ inputs, sink: this.values, clock, log: log.scope("inputs"), driver: pins });
+    const { state: counts } = this.#store;
+    return createGpioSource({ inputs, counts, sink: this.values, clock, log: log.scope("inputs"), driver: pins });
   }
 
   #uplink(config: UplinkConfig): Uplink {

@@ -249,6 +249,14 @@ export interface Outbox extends Intake {
 
 // ── state kept apart from the outbox ────────────────────────────────────────────────────────────────────────────
 
+/** What an input has counted, from a start that gateway.yaml gives. */
+export interface KeptCount {
+  readonly start: number;
+  readonly edges: number;
+  /** False once edges may be in no total: they came while the pin was gone, or a power cut took up to a minute of them. */
+  readonly certain: boolean;
+}
+
 /** Small facts that must survive: state.db. All writes are on the card when the promise resolves. */
 export interface StateStore {
   /**
@@ -270,6 +278,10 @@ export interface StateStore {
   /** Retained topics this uplink has published on this server. */
   retained(uplink: string, server: string): readonly string[];
   setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void>;
+  /** Where an input goes on counting; no edge where it never did, or from another start. */
+  count(input: string, start: number): KeptCount;
+  /** Costs nothing by itself: it is stored within a minute, and at the end. */
+  keepCount(input: string, count: KeptCount): void;
 }
 
 // ── uplinks → brokers ───────────────────────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,6 @@ interface NotYet {
 const NOT_YET: readonly NotYet[] = [
   { key: "lines.*.devices.*.tags.*.writable", without: "commands", instead: "nothing remote can write" },
   { key: "lines.*.devices.*.change.*.writable", without: "commands", instead: "nothing remote can write" },
-  { key: "inputs.*.counter", instead: "it counts from start at each start of the gateway" },
 ];
 
 /** Something to know about a file that has no mistakes. */

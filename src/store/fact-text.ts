@@ -1,6 +1,7 @@
 /** Facts are texts: what they say, and how it is written. */
 import type { LastSeen } from "../core/known-time.ts";
 import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
+import type { KeptCount } from "../pipeline.ts";
 import type { Facts } from "./block-store.ts";
 import type { LastKnown } from "./outbox.ts";
 
@@ -57,6 +58,21 @@ export function knownIn(text: string | null): LastKnown {
     oldestMs: wholeNumber(known.oldestMs),
     ...(known.wasBlind === true && { wasBlind: true }),
   };
+}
+
+/** Counts of inputs; `isClosed`: by a run that ended in order. */
+export function countsIn(text: string | null): {
+  readonly isClosed: boolean;
+  readonly counts: ReadonlyMap<string, KeptCount>;
+} {
+  const { isClosed, inputs } = recordOf(parse(text));
+  const counts = new Map<string, KeptCount>();
+  for (const [input, start, edges, certain] of Array.isArray(inputs) ? inputs.filter(Array.isArray) : []) {
+    const whole = wholeNumber(edges);
+    if (typeof start !== "number" || whole === undefined) continue;
+    counts.set(`${input}`, { start, edges: whole, certain: certain === true });
+  }
+  return { isClosed: isClosed === true, counts };
 }
 
 /** The last time seen, of whichever life; undefined where no file knows it. */

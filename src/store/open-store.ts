@@ -122,8 +122,10 @@ async function openWith(storage: Storage, options: StoreOptions): Promise<Store>
   remember(stateFile.facts, opened, time);
   const known = { clock, log, ...(time && { time }) };
   const isBlind = found === undefined;
+  const isStateGone = stateFile === NO_STATE || stateFile.setAside !== undefined;
+  const countsLost = isStateGone || (stateFile.facts.length === 0 && opened.facts.length > 0);
   const state = new State(
-    { file: storage.state, blocks: storage.blocks, ...known, isBlind },
+    { file: storage.state, blocks: storage.blocks, ...known, isBlind, countsLost },
     stateFile.facts,
     opened.facts,
   );

@@ -8,6 +8,7 @@
  *     retained/UPLINK/SERVER                  topics
  *     known                                   safe time, oldest sample held, last time seen, whether the outbox had no file
  *     tags                                    all that the outbox may hold samples of
+ *     counts                                  totals of inputs, and whether that run ended in order
  *     provisional                             the epoch began at a guess of the time
  */
 import { type Clock, sleep } from "../core/clock.ts";
@@ -15,10 +16,11 @@ import { messageOf } from "../core/errors.ts";
 import type { KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { StateStore } from "../pipeline.ts";
+import type { KeptCount, StateStore } from "../pipeline.ts";
 import { type BlockStore, type Facts, StorageFailure } from "./block-store.ts";
 import { withFormer } from "./dictionary.ts";
 import { KNOWN, knownIn, numberIn, tagsIn, textOf, topicsIn, union } from "./fact-text.ts";
+import { COUNTS, KeptCounts } from "./kept-counts.ts";
 import type { LastKnown } from "./outbox.ts";
 import { laterSafe } from "./saved-facts.ts";
 import type { StateFile } from "./storage-client.ts";
@@ -59,6 +61,8 @@ export interface StateOptions {
   readonly log: Log;
   /** The outbox has no file in this life: what was known of it stays known. */
   readonly isBlind?: boolean;
+  /** What inputs had counted was in a file that is gone or cannot be read. */
+  readonly countsLost?: boolean;
 }
 
 export class State implements StateStore {
@@ -73,6 +77,8 @@ export class State implements StateStore {
   readonly #retained = new Map<string, readonly string[]>();
   /** What only one of the two files knows: the next loss of a file could be that one. */
   readonly #keptOnce = new Set<string>();
+  readonly #counts: KeptCounts;
+  #isClosing = false;
   readonly #settled: Promise<void>;
   #settle = () => {};
   #settledMs = 0;
@@ -108,6 +114,7 @@ export class State implements StateStore {
     }
     this.lastKnown = knownIn(facts.find(([name]) => name === KNOWN)?.[1] ?? null);
     this.knowsEarlierStart = facts.length > 0;
+    this.#counts = new KeptCounts(facts.find(([name]) => name === COUNTS)?.[1] ?? null, options.countsLost ?? false);
     this.#storedTags = facts.find(([name]) => name === TAGS)?.[1] ?? null;
     this.#tags = this.#storedTags;
     this.formerTags = tagsIn(this.#storedTags);
@@ -206,6 +213,20 @@ export class State implements StateStore {
     this.#retained.set(name, topics);
   }
 
+  count(input: string, start: number): KeptCount {
+    return this.#counts.of(input, start);
+  }
+
+  keepCount(input: string, count: KeptCount): void {
+    if (this.#counts.keep(input, count)) this.#saveWithTags(this.#countFacts()).catch(() => undefined);
+  }
+
+  /** Open from the start of a run to its end: found so, the last minute is missing in them. */
+  #countFacts(): Facts {
+    const text = this.#counts.text(this.#isClosing);
+    return text === null ? [] : [[COUNTS, text]];
+  }
+
   async #saveOrOwe(name: string, text: string | null): Promise<void> {
     try {
       await this.#saveTwice([[name, text]]);
@@ -243,6 +264,7 @@ export class State implements StateStore {
   async close(known: LastKnown | undefined): Promise<void> {
     const { file, log } = this.#options;
     if (known !== undefined) this.#note(known);
+    this.#isClosing = true;
     try {
       await this.#save().finally(() => file.close());
     } catch (thrown) {
@@ -270,7 +292,11 @@ export class State implements StateStore {
     const seenMs = clock.wallMs();
     const seenIn = time && { boot: time.boot, monotonicMs: Math.round(clock.monotonicMs()) };
     const owed = [...this.#owed];
-    await this.#saveWithTags([[KNOWN, JSON.stringify({ ...this.#known, seenMs, ...seenIn })], ...owed]);
+    await this.#saveWithTags([
+      [KNOWN, JSON.stringify({ ...this.#known, seenMs, ...seenIn })],
+      ...this.#countFacts(),
+      ...owed,
+    ]);
     for (const [name, text] of owed) if (this.#owed.get(name) === text) this.#owed.delete(name);
     this.#failure = undefined;
   }
@@ -304,15 +330,15 @@ export class State implements StateStore {
       ...(name === EPOCH ? [[PROVISIONAL, this.#isProvisional ? "true" : null] as const] : []),
       ...[...this.#keptOnce].map((retained) => [retained, textOf(this.#retained.get(retained) ?? [])] as const),
     ];
-    await this.#saveTwice(facts);
+    await this.#saveTwice(facts, name === EPOCH ? this.#countFacts() : []);
     this.#keptOnce.clear();
     counter.stored = Math.max(counter.stored, ahead);
   }
 
   /** One of the two files is enough. */
-  async #saveTwice(facts: Facts): Promise<void> {
+  async #saveTwice(facts: Facts, inStateOnly: Facts = []): Promise<void> {
     const { blocks } = this.#options;
-    const saving = [this.#saveWithTags(facts), blocks.commit({ ...NO_CHANGE, facts })];
+    const saving = [this.#saveWithTags([...facts, ...inStateOnly]), blocks.commit({ ...NO_CHANGE, facts })];
     const [inState, inOutbox] = await Promise.allSettled(saving);
     if (inState?.status === "rejected" && inOutbox?.status === "rejected") {
       throw new StorageFailure("failing", messageOf(inState.reason));

@@ -1,4 +1,4 @@
-import type { StateStore } from "../pipeline.ts";
+import type { KeptCount, StateStore } from "../pipeline.ts";
 
 /** What state.db keeps, in memory: outlives an uplink, as the card outlives the process. */
 export class MemoryState implements StateStore {
@@ -6,6 +6,7 @@ export class MemoryState implements StateStore {
   readonly #sessions = new Map<string, number>();
   readonly #bdSeqs = new Map<string, number>();
   readonly #retained = new Map<string, readonly string[]>();
+  readonly counts = new Map<string, KeptCount>();
   /** Writes of retained topics so far. */
   retainedWrites = 0;
   /** Every write fails with this reason. */
@@ -45,6 +46,14 @@ export class MemoryState implements StateStore {
     this.#check();
     this.retainedWrites += 1;
     this.#retained.set(`${uplink} ${server}`, topics);
+  }
+
+  count(input: string, start: number): KeptCount {
+    return this.counts.get(input) ?? { start, edges: 0, certain: true };
+  }
+
+  keepCount(input: string, count: KeptCount): void {
+    this.counts.set(input, count);
   }
 
   #check(): void {

@@ -85,6 +85,54 @@ export const STATE_CASES: Record<string, StoreCase> = {
     assert.deepEqual(rig.store.state.retained("cloud", "mqtts://a"), ["one", "two"]);
   },
 
+  "what inputs counted goes on over a stop; a power cut takes a minute of it at most, and leaves its mark": async (
+    rig,
+  ) => {
+    await rig.open();
+    assert.deepEqual(rig.store.state.count("energy", 5), { start: 5, edges: 0, certain: true });
+    rig.store.state.keepCount("energy", { start: 5, edges: 0, certain: true });
+    await rig.until(() => true);
+    for (let edges = 1; edges <= 30; edges++) rig.store.state.keepCount("energy", { start: 5, edges, certain: true });
+    await rig.close();
+    await rig.open();
+    assert.deepEqual(rig.store.state.count("energy", 5), { start: 5, edges: 30, certain: true });
+    for (let second = 1; second <= 200; second++) {
+      rig.store.state.keepCount("energy", { start: 5, edges: 30 + second, certain: true });
+      await rig.clock.advance(1_000);
+    }
+    rig.cutPower();
+    await rig.open();
+    const { edges, certain } = rig.store.state.count("energy", 5);
+    assert.ok(edges >= 30 + 200 - 65 && edges <= 30 + 200, `${edges} of 230 edges were kept`);
+    assert.equal(certain, false);
+    rig.store.state.keepCount("energy", { start: 5, edges, certain });
+    await rig.close();
+    await rig.open();
+    assert.equal(rig.store.state.count("energy", 5).certain, false, "a stop in order mends nothing");
+    assert.deepEqual(rig.store.state.count("energy", 700), { start: 700, edges: 0, certain: true });
+  },
+
+  "P5: a power cut right after a start, and a lost state.db, are marked in each total": async (rig) => {
+    await rig.open();
+    rig.store.state.keepCount("energy", { start: 0, edges: 7, certain: true });
+    await rig.until(() => true);
+    await rig.close();
+    await rig.open();
+    rig.cutPower();
+    await rig.open();
+    assert.deepEqual(rig.store.state.count("energy", 0), { start: 0, edges: 7, certain: false });
+    rig.store.state.keepCount("door", { start: 0, edges: 0, certain: true });
+    // Stored behind it, one after the other.
+    await rig.store.state.nextSession("cloud");
+    rig.cutPower();
+    await rig.open();
+    assert.equal(rig.store.state.count("door", 0).certain, false);
+    await rig.close();
+    for (const name of readdirSync(rig.dir)) if (name.startsWith("state.db")) rmSync(join(rig.dir, name));
+    await rig.open();
+    assert.deepEqual(rig.store.state.count("energy", 0), { start: 0, edges: 0, certain: false });
+  },
+
   "a state.db whose last record is refused is closed all the same": async (rig) => {
     const card = new RefusingCard(rig.storage());
     await rig.open({}, { worker: card.storage });

@@ -5,6 +5,7 @@ import { hostClock } from "../../core/clock.ts";
 import { createLog } from "../../core/log.ts";
 import { Condition } from "../../testing/condition.ts";
 import { GpioShim } from "../../testing/gpio-shim/gpio-shim.ts";
+import { MemoryState } from "../../testing/memory-state.ts";
 import { pinContract } from "../../testing/pin-contract.ts";
 import { createChardevPins, hasGpioChips } from "./chardev-pins.ts";
 import { Input } from "./input.ts";
@@ -120,12 +121,13 @@ test("without Perl the reason is said", async () => {
 test("recorded bursts of 1 kHz are counted exactly", async () => {
   shim.drive(LINE, false);
   const totals: unknown[] = [];
-  const input = new Input(
-    counting,
-    { read: (readings) => totals.push(readings[0]?.value, readings[0]?.status), presence: () => undefined },
-    hostClock,
-    createLog({ write: () => undefined, level: "error", format: "text" }),
-  );
+  const input = new Input({
+    input: counting,
+    counts: new MemoryState(),
+    sink: { read: (readings) => totals.push(readings[0]?.value, readings[0]?.status), presence: () => undefined },
+    clock: hostClock,
+    log: createLog({ write: () => undefined, level: "error", format: "text" }),
+  });
   const condition = new Condition(hostClock);
   let edges = 0;
   const open = await driver().open(pin(), {

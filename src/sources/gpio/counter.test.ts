@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countChange, NOTHING_COUNTED, totalOf } from "./counter.ts";
+import { type Count, countChange, totalOf } from "./counter.ts";
+
+const NOTHING_COUNTED: Count = { edges: 0, certain: true };
 
 const PULSES = [true, false, true, false, true];
 

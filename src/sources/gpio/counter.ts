@@ -13,8 +13,6 @@ export interface CounterSettings {
   readonly scale: number;
 }
 
-export const NOTHING_COUNTED: Count = { edges: 0, certain: true };
-
 /** The count after a debounced change to `level`. */
 export function countChange(count: Count, level: boolean, edge: CounterSettings["edge"]): Count {
   const counts = edge === "both" || level === (edge === "rising");

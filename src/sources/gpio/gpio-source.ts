@@ -7,12 +7,13 @@ import type { InputConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Source, TagSink } from "../../pipeline.ts";
-import { Input } from "./input.ts";
+import { type CountKeeper, Input } from "./input.ts";
 import type { PinDriver } from "./pin-driver.ts";
 import { PinWatch } from "./pin-watch.ts";
 
 export interface GpioSourceOptions {
   readonly inputs: readonly InputConfig[];
+  readonly counts: CountKeeper;
   readonly sink: TagSink;
   readonly clock: Clock;
   readonly log: Log;
@@ -33,9 +34,9 @@ export function createGpioSource(options: GpioSourceOptions): Source {
 }
 
 function watched(config: InputConfig, options: GpioSourceOptions): Source {
-  const { driver, clock, sink } = options;
+  const { driver, clock, counts, sink } = options;
   const log = options.log.scope(config.name);
-  const input = new Input(config, sink, clock, log);
+  const input = new Input({ input: config, counts, sink, clock, log });
   const watch = new PinWatch({
     address: config.pin,
     driver,

@@ -3,13 +3,24 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Status } from "../../core/quality.ts";
 import type { Value } from "../../core/tag.ts";
-import type { TagSink } from "../../pipeline.ts";
-import { type Count, countChange, NOTHING_COUNTED, totalOf } from "./counter.ts";
+import type { StateStore, TagSink } from "../../pipeline.ts";
+import { type Count, countChange, totalOf } from "./counter.ts";
 import { type Change, type Contact, type ContactEvent, debounce } from "./debounce.ts";
 import type { PinListener } from "./pin-watch.ts";
 
 /** A chattering input is told by its edges up to this often; beyond, the scan tells where it stands. */
 const CHANGES_MAX_PER_S = 100;
+
+/** Where totals outlive the process. */
+export type CountKeeper = Pick<StateStore, "count" | "keepCount">;
+
+export interface InputOptions {
+  readonly input: InputConfig;
+  readonly counts: CountKeeper;
+  readonly sink: TagSink;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 /**
  * What the levels of one pin mean: edges and scans in, readings out.
@@ -18,20 +29,25 @@ const CHANGES_MAX_PER_S = 100;
  */
 export class Input implements PinListener {
   readonly #input: InputConfig;
+  readonly #counts: CountKeeper;
   readonly #sink: TagSink;
   readonly #clock: Clock;
   readonly #log: Log;
   #contact: Contact | undefined;
-  #count: Count = NOTHING_COUNTED;
+  #count: Count;
   #settling: Timer | undefined;
   #secondBeganMs = Number.NEGATIVE_INFINITY;
   #changesInSecond = 0;
 
-  constructor(input: InputConfig, sink: TagSink, clock: Clock, log: Log) {
+  constructor({ input, counts, sink, clock, log }: InputOptions) {
     this.#input = input;
+    this.#counts = counts;
     this.#sink = sink;
     this.#clock = clock;
     this.#log = log;
+    this.#count = counts.count(input.name, input.counter?.start ?? 0);
+    // From now on a power cut leaves its mark.
+    this.#keepCount();
   }
 
   edge(level: boolean, monotonicMs: number): void {
@@ -51,6 +67,7 @@ export class Input implements PinListener {
     // By the pin's own time: an edge that is still on its way may have ended what would else count.
     if (counter !== undefined) this.#step({ kind: "time", atMs: toldUntilMs });
     if (counter !== undefined) {
+      this.#keepCount();
       // Edges that came while the pin was gone are in no count.
       const status = this.#count.certain ? "Good" : "UncertainLastUsableValue";
       this.#tell(totalOf(this.#count, counter), status, monotonicMs);
@@ -71,6 +88,12 @@ export class Input implements PinListener {
 
   stop(): void {
     this.#settling?.cancel();
+    this.#keepCount();
+  }
+
+  #keepCount(): void {
+    const { name, counter } = this.#input;
+    if (counter !== undefined) this.#counts.keepCount(name, { start: counter.start, ...this.#count });
   }
 
   #meaning(level: boolean): boolean {

@@ -20,7 +20,7 @@ export class InputWire {
   /** Electrical levels and since when, the newest last. */
   readonly #levels: { readonly level: boolean; readonly sinceMs: number }[] = [{ level: false, sinceMs: 0 }];
   #rises = 0;
-  #risesBefore = 0;
+  #lives = 0;
   #chattering = 0;
   #gone = 0;
   #deaf = 0;
@@ -58,9 +58,9 @@ export class InputWire {
     this.#held = true;
   }
 
-  /** A new life counts from its start. */
-  countFromHere(): void {
-    this.#risesBefore = this.#rises;
+  /** A new life goes on where the last one ended. */
+  countOn(): void {
+    this.#lives += 1;
   }
 
   levelNow(): boolean {
@@ -70,8 +70,8 @@ export class InputWire {
   /** Why this value cannot have been true of the contact just now; empty where it can. */
   doubt(value: Value): string {
     if (this.#plan.counts) {
-      // Where active is low, each fall of the level is a rise of the contact: as many, but for one.
-      const most = this.#rises - this.#risesBefore + 1;
+      // Where active is low, each fall of the level is a rise of the contact: as many, but for one in each life.
+      const most = this.#rises + this.#lives;
       return typeof value === "number" && value <= most ? "" : `${value} pulses counted of at most ${most}`;
     }
     const nowMs = this.#clock.monotonicMs();

@@ -95,7 +95,7 @@ export class World {
     this.#bootedMs = this.clock.monotonicMs();
     const { site } = this;
     this.#seat(site);
-    for (const { pin } of site.inputs) this.plant.input(pin)?.countFromHere();
+    for (const { pin } of site.inputs) this.plant.input(pin)?.countOn();
     this.#owing = this.#configured(site);
     const life: Life = new Life({
       config: configOf(site),
