@@ -34,6 +34,8 @@ export interface Certificates {
   readonly ca: string;
   /** Its revocation list, which names `revoked`. */
   readonly crl: string;
+  /** The one before it, which names nobody. */
+  readonly earlierCrl: string;
   /** For localhost, 127.0.0.1 and ::1. */
   readonly server: Identity;
   readonly client: Identity;
@@ -94,7 +96,8 @@ export async function writeCertificates(dir: string, clock: Clock): Promise<Cert
   return {
     dir,
     ca: ca.file,
-    crl: await writeCrl(dir, ca, revoked.serialNumber, nowMs),
+    crl: await writeCrl(dir, "crl", ca, [revoked.serialNumber], nowMs),
+    earlierCrl: await writeCrl(dir, "earlier-crl", ca, [], nowMs),
     server: await server("server"),
     client: await client("client", ca),
     historian: await client("historian", ca),
@@ -156,16 +159,22 @@ async function writeLeaf(
   return { ...identity, serialNumber: certificate.serialNumber };
 }
 
-async function writeCrl(dir: string, issuer: Authority, serialNumber: string, nowMs: number): Promise<string> {
+async function writeCrl(
+  dir: string,
+  file: string,
+  issuer: Authority,
+  serialNumbers: readonly string[],
+  nowMs: number,
+): Promise<string> {
   const crl = await X509CrlGenerator.create({
     issuer: issuer.name,
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: ALGORITHM,
     thisUpdate: new Date(nowMs - DAY_MS),
     nextUpdate: new Date(nowMs + LEAF_DAYS * DAY_MS),
-    entries: [{ serialNumber, revocationDate: new Date(nowMs - DAY_MS) }],
+    entries: serialNumbers.map((serialNumber) => ({ serialNumber, revocationDate: new Date(nowMs - DAY_MS) })),
   });
-  const path = join(dir, "crl.pem");
+  const path = join(dir, `${file}.pem`);
   // The library labels it "CRL", which OpenSSL does not know (RFC 7468, section 6: "X509 CRL").
   await writePem(path, crl.rawData, "X509 CRL");
   return path;

@@ -98,6 +98,35 @@ describe("P2: TLS", () => {
     await connection.publish(message("plant/data"));
   });
 
+  test("the revocation list is read at each attempt: a broker is trusted until a list that names it takes the place of the last", async () => {
+    const { certificates } = fixture;
+    const broker = await fixture.mosquitto({ identity: certificates.revoked });
+    const crl = join(certificates.dir, "latest-crl.pem");
+    await copyFile(certificates.earlierCrl, crl);
+    const transport = fixture.transport(broker.url, { tls: { crl } });
+    await (await fixture.connectBy(transport, { server: broker.url })).close();
+    await copyFile(certificates.crl, crl);
+    await failsWith(fixture.connectBy(transport, { server: broker.url }), /has been revoked/);
+  });
+
+  test("P2: in a session that goes on, the end of its certificate is told 30 and 7 days before, and when it has come", async () => {
+    const broker = await fixture.mosquitto();
+    const clock = new VirtualClock(hostClock.wallMs());
+    const transport = fixture.transport(broker.url, {}, clock);
+    const connection = await fixture.connectBy(transport, { server: broker.url });
+    const toldAfter = async (days: number) => {
+      fixture.logged.length = 0;
+      clock.stepWall(days * DAY_MS);
+      await clock.advance(60_000);
+      transport.certificateDays();
+      return fixture.logged.filter((line) => line.includes("client.pem")).length;
+    };
+    assert.deepEqual([await toldAfter(0), await toldAfter(1)], [1, 0]);
+    assert.deepEqual([await toldAfter(LEAF_DAYS - 8), await toldAfter(1)], [1, 0]);
+    assert.deepEqual([await toldAfter(7), await toldAfter(1)], [1, 0]);
+    await connection.publish(message("plant/data"));
+  });
+
   test("files are read at each attempt: a renewed certificate needs no restart", async () => {
     const { dir, client, expiredClient } = fixture.certificates;
     const certificate = join(dir, "renewed.pem");
@@ -135,6 +164,15 @@ describe("an HTTP proxy", () => {
     const changes = { proxy: { url }, tls: { ca: strangerCa } };
     await failsWith(fixture.connect(broker.url, changes), /not signed by the CA/);
     await connection.close();
+  });
+
+  test("P2: carries a WebSocket in TLS, too", async () => {
+    const broker = await fixture.mosquitto({ webSocket: true });
+    const url = await httpProxy(() => "200 OK");
+    const connection = await fixture.connect(broker.webSocketUrl ?? "", { proxy: { url } });
+    await connection.publish(message("plant/data"));
+    await connection.close();
+    assert.equal((await connection.closed).reason, "closed by the gateway");
   });
 
   test("gets its login, and a refusal is told as the proxy's", async () => {
