@@ -12,6 +12,7 @@
  * must be reported it becomes a *sample* and is *taken in*. The outbox gives it a *number*. An uplink's *progress*
  * is the set of numbers that its broker has not acknowledged.
  */
+import type { CountKeeper } from "./core/kept-count.ts";
 import type { BootOffset } from "./core/known-time.ts";
 import type { Status } from "./core/quality.ts";
 import type { Tag, TagRef, Value } from "./core/tag.ts";
@@ -249,16 +250,8 @@ export interface Outbox extends Intake {
 
 // ── state kept apart from the outbox ────────────────────────────────────────────────────────────────────────────
 
-/** What an input has counted, from a start that gateway.yaml gives. */
-export interface KeptCount {
-  readonly start: number;
-  readonly edges: number;
-  /** False once edges may be in no total: they came while the pin was gone, or a power cut took up to a minute of them. */
-  readonly certain: boolean;
-}
-
 /** Small facts that must survive: state.db. All writes are on the card when the promise resolves. */
-export interface StateStore {
+export interface StateStore extends CountKeeper {
   /**
    * The time is known, or taken for it. Resolves when all that begins with it is stored, as far as the card takes it.
    * @returns whether the epoch must rise, because it began at a guess of the time
@@ -278,10 +271,6 @@ export interface StateStore {
   /** Retained topics this uplink has published on this server. */
   retained(uplink: string, server: string): readonly string[];
   setRetained(uplink: string, server: string, topics: readonly string[]): Promise<void>;
-  /** Where an input goes on counting; no edge where it never did, or from another start. */
-  count(input: string, start: number): KeptCount;
-  /** Costs nothing by itself: it is stored within a minute, and at the end. */
-  keepCount(input: string, count: KeptCount): void;
 }
 
 // ── uplinks → brokers ───────────────────────────────────────────────────────────────────────────────────────────

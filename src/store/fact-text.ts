@@ -1,7 +1,7 @@
 /** Facts are texts: what they say, and how it is written. */
+import type { KeptCount } from "../core/kept-count.ts";
 import type { LastSeen } from "../core/known-time.ts";
 import { PRIORITIES, type TagRef, tagId, VALUE_TYPES } from "../core/tag.ts";
-import type { KeptCount } from "../pipeline.ts";
 import type { Facts } from "./block-store.ts";
 import type { LastKnown } from "./outbox.ts";
 

@@ -1,5 +1,5 @@
 /** What inputs have counted, as state.db keeps it: totals must go on over a restart, and say so where they cannot. */
-import type { KeptCount } from "../pipeline.ts";
+import type { KeptCount } from "../core/kept-count.ts";
 import { countsIn } from "./fact-text.ts";
 
 export const COUNTS = "counts";

@@ -13,10 +13,11 @@
  */
 import { type Clock, sleep } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
+import type { KeptCount } from "../core/kept-count.ts";
 import type { KnownTime } from "../core/known-time.ts";
 import type { Log } from "../core/log.ts";
 import type { TagRef } from "../core/tag.ts";
-import type { KeptCount, StateStore } from "../pipeline.ts";
+import type { StateStore } from "../pipeline.ts";
 import { type BlockStore, type Facts, StorageFailure } from "./block-store.ts";
 import { withFormer } from "./dictionary.ts";
 import { KNOWN, knownIn, numberIn, tagsIn, textOf, topicsIn, union } from "./fact-text.ts";

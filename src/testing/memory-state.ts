@@ -1,4 +1,5 @@
-import type { KeptCount, StateStore } from "../pipeline.ts";
+import type { KeptCount } from "../core/kept-count.ts";
+import type { StateStore } from "../pipeline.ts";
 
 /** What state.db keeps, in memory: outlives an uplink, as the card outlives the process. */
 export class MemoryState implements StateStore {

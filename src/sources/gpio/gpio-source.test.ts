@@ -52,7 +52,7 @@ function rig(
   const log: string[] = [];
   const source = createGpioSource({
     inputs,
-    counts,
+    counts: new MemoryState(),
     sink: {
       read: (readings, atMs) => told.push(...readings.map((r) => ({ ...r, name: r.tag.name, atMs }))),
       presence: () => assert.fail("inputs are no device that is lost as a whole"),
@@ -168,51 +168,6 @@ test("P5: a level read before an edge came is not taken for the newer one", asyn
     [true, "Good", 1_000],
   ]);
   finishRead(true);
-  await source.stop();
-});
-
-test("a counter goes on where it stopped, and a new start begins anew", async () => {
-  const energy = (start: number) => inputOf("energy", { pin: METER, counter: { edge: "rising", start, scale: 0.5 } });
-  const kept = new MemoryState();
-  const totalAfter = async (start: number, pulses: number) => {
-    const { clock, pins, taken, source } = rig([energy(start)], undefined, kept);
-    await clock.advance(0);
-    for (let pulse = 0; pulse < pulses; pulse++) {
-      pins.drive(METER, true);
-      pins.drive(METER, false);
-    }
-    // The last pulses come after the last scan.
-    await source.stop();
-    taken();
-  };
-  await totalAfter(100, 7);
-  assert.deepEqual(kept.count("energy", 100), { start: 100, edges: 7, certain: true });
-  await totalAfter(100, 3);
-  assert.deepEqual(kept.count("energy", 100), { start: 100, edges: 10, certain: true });
-  const { clock, taken, source } = rig([energy(100)], undefined, kept);
-  await clock.advance(0);
-  assert.deepEqual(taken(), [[105, "Good", 0]]);
-  await source.stop();
-});
-
-test("P5: a total is uncertain from the moment at which edges are known to be missing", async () => {
-  let miss: (edges: number) => void = () => undefined;
-  const overrun = (pins: SimulatedPins): PinDriver => ({
-    open(address, events) {
-      miss = (edges) => events.missed?.(edges);
-      return pins.open(address, events);
-    },
-  });
-  const energy = inputOf("energy", { pin: METER, counter: { edge: "rising", start: 0, scale: 1 } });
-  const { clock, taken, log, source } = rig([energy], overrun);
-  await clock.advance(0);
-  miss(12);
-  await clock.advance(1_000);
-  assert.deepEqual(
-    taken().map(([, status]) => status),
-    ["Good", "UncertainLastUsableValue"],
-  );
-  assert.match(log.join(), /12 edges were lost/);
   await source.stop();
 });
 

@@ -5,9 +5,10 @@
  */
 import type { InputConfig } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { CountKeeper } from "../../core/kept-count.ts";
 import type { Log } from "../../core/log.ts";
 import type { Source, TagSink } from "../../pipeline.ts";
-import { type CountKeeper, Input } from "./input.ts";
+import { Input } from "./input.ts";
 import type { PinDriver } from "./pin-driver.ts";
 import { PinWatch } from "./pin-watch.ts";
 

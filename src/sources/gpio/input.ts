@@ -1,18 +1,16 @@
 import type { InputConfig } from "../../config/config.ts";
 import type { Clock, Timer } from "../../core/clock.ts";
+import type { CountKeeper } from "../../core/kept-count.ts";
 import type { Log } from "../../core/log.ts";
 import type { Status } from "../../core/quality.ts";
 import type { Value } from "../../core/tag.ts";
-import type { StateStore, TagSink } from "../../pipeline.ts";
+import type { TagSink } from "../../pipeline.ts";
 import { type Count, countChange, totalOf } from "./counter.ts";
 import { type Change, type Contact, type ContactEvent, debounce } from "./debounce.ts";
 import type { PinListener } from "./pin-watch.ts";
 
 /** A chattering input is told by its edges up to this often; beyond, the scan tells where it stands. */
 const CHANGES_MAX_PER_S = 100;
-
-/** Where totals outlive the process. */
-export type CountKeeper = Pick<StateStore, "count" | "keepCount">;
 
 export interface InputOptions {
   readonly input: InputConfig;
