@@ -15,6 +15,7 @@ import { findGateway } from "../running-gateway.ts";
 import { checkBoard } from "./check-board.ts";
 import { checkBroker } from "./check-broker.ts";
 import { checkClock } from "./check-clock.ts";
+import { checkCommands } from "./check-commands.ts";
 import { checkInput } from "./check-input.ts";
 import { checkListeners, checkRoute } from "./check-network.ts";
 import { checkPort } from "./check-port.ts";
@@ -66,6 +67,7 @@ export async function examine(
   }
   tell((config?.inputs ?? []).map((input) => checkInput(machine, input, status)));
   tell([checkRoute(machine), checkListeners(machine, pids)]);
+  if (config?.commands !== undefined) tell([checkCommands(config)]);
   for (const uplink of options.brokers ? (config?.uplinks ?? []) : []) {
     if (io.signal.aborted) break;
     const report = status?.uplinks.find(({ name }) => name === uplink.name);
