@@ -7,7 +7,6 @@
  *
  * There is one path, in an outage and out of it: every sample goes through the outbox, and being online only
  * means that the uplinks drain it at once.
- *
  * Words: a *reading* is what a source found out, a value or a failure to get one. The tag table stamps it; where it
  * must be reported it becomes a *sample* and is *taken in*. The outbox gives it a *number*. An uplink's *progress*
  * is the set of numbers that its broker has not acknowledged.

@@ -41,11 +41,7 @@ interface Told {
   readonly atMs: number;
 }
 
-function rig(
-  inputs: readonly InputConfig[],
-  driverOver?: (pins: SimulatedPins) => PinDriver,
-  counts = new MemoryState(),
-) {
+function rig(inputs: readonly InputConfig[], driverOver?: (pins: SimulatedPins) => PinDriver) {
   const clock = new VirtualClock();
   const pins = new SimulatedPins(clock, { board: 8 });
   const told: Told[] = [];
