@@ -2,6 +2,7 @@
  * The bookkeeping of every proof: what was taken in stands on one side, what arrived at the far end on the other.
  * It knows the wire only as the JSON of the cloud contract, so it can be held against any broker.
  */
+import type { ValueType } from "../core/tag.ts";
 import type { Intake, Sample } from "../pipeline.ts";
 
 /** One entry of `values` on the data or history topic. */
@@ -218,14 +219,17 @@ function describe(sample: Sample): string {
 const EXACT_MAX = 2n ** 53n;
 
 /** The value as JSON readers see it: 64-bit beyond 2^53 as a string, what is not finite as null. */
-export function wireForm(sample: Pick<Sample, "tag" | "value">): unknown {
-  const { value } = sample;
+export function wireForm({ tag: { type }, value }: Pick<Sample, "tag" | "value">): unknown {
+  return wireFormOf(value, type);
+}
+
+export function wireFormOf(value: Sample["value"], type: ValueType): unknown {
   if (typeof value === "bigint") {
     return value >= -EXACT_MAX && value <= EXACT_MAX ? Number(value) : value.toString();
   }
   if (typeof value === "number" && !Number.isFinite(value)) return null;
   // float32 travels in its shortest decimal, which is not the digits of the double that holds it here.
-  return sample.tag.type === "float32" && typeof value === "number" ? shortestFloat32(value) : value;
+  return type === "float32" && typeof value === "number" ? shortestFloat32(value) : value;
 }
 
 function shortestFloat32(value: number): number {

@@ -21,6 +21,8 @@ export interface SimulatedBrokerOptions {
   readonly bytesPerS?: number;
   /** What the kernel takes off our hands before it is on the wire. */
   readonly kernelBufferBytes?: number;
+  /** Sees every CONNECT packet, refused or not. */
+  readonly onConnect?: (request: ConnectRequest) => void;
 }
 
 /** @param retained it was there before the subscription */
@@ -42,12 +44,16 @@ export class SimulatedBroker implements Transport, FarEnd {
   readonly retained = new Map<string, Message>();
   /** Every CONNECT, refused or not. */
   readonly requests: ConnectRequest[] = [];
+  /** Below it QoS 0 is read and thrown away, as for a client without the right to publish. */
+  swallowsBelow: string | undefined;
   readonly #denied: ReadonlySet<string>;
+  readonly #onConnect: (request: ConnectRequest) => void;
   readonly #sessions = new Map<string, SimulatedConnection>();
   readonly #listeners = new Set<{ readonly filter: string; readonly listener: Listener }>();
   readonly #held: (() => void)[] = [];
   #refusal: string | undefined;
   #frozen = false;
+  #break: { bytesLeft: number; readonly happen: () => void } | undefined;
 
   constructor(options: SimulatedBrokerOptions) {
     this.clock = options.clock;
@@ -56,6 +62,7 @@ export class SimulatedBroker implements Transport, FarEnd {
     this.bytesPerS = options.bytesPerS ?? Number.POSITIVE_INFINITY;
     this.kernelBufferBytes = options.kernelBufferBytes ?? 0;
     this.#denied = new Set(options.deniedTopics ?? []);
+    this.#onConnect = options.onConnect ?? (() => undefined);
   }
 
   connect(request: ConnectRequest): Promise<Connection> {
@@ -65,6 +72,7 @@ export class SimulatedBroker implements Transport, FarEnd {
 
   #connect(request: ConnectRequest): Promise<Connection> {
     this.requests.push(request);
+    this.#onConnect(request);
     return new Promise((resolve, reject) => {
       let gaveUp = false;
       const late = this.clock.after(CONNECT_TIMEOUT_MS, () => {
@@ -103,7 +111,26 @@ export class SimulatedBroker implements Transport, FarEnd {
 
   thaw(): void {
     this.#frozen = false;
-    for (const pass of this.#held.splice(0)) pass();
+    for (const pass of this.#held.splice(0)) {
+      if (this.#frozen) this.#held.push(pass);
+      else pass();
+    }
+  }
+
+  /** Once so many more bytes are on the way to this broker, amid the message that they end in. */
+  breakAfter(bytes: number, happen: () => void): void {
+    this.#break = { bytesLeft: bytes, happen };
+  }
+
+  carries(bytes: number, arrive: () => void): boolean {
+    const due = this.#break;
+    if (due === undefined) return true;
+    due.bytesLeft -= bytes;
+    if (due.bytesLeft > 0) return true;
+    this.#break = undefined;
+    due.happen();
+    if (this.#frozen) this.#held.push(arrive);
+    return !this.#frozen;
   }
 
   subscribe(filter: string, listener: Listener): () => void {
@@ -125,6 +152,8 @@ export class SimulatedBroker implements Transport, FarEnd {
   }
 
   publish(message: Message): string | undefined {
+    if (message.qos === 0 && this.swallowsBelow !== undefined && message.topic.startsWith(this.swallowsBelow))
+      return undefined;
     if (this.#denied.has(message.topic))
       return `the broker refuses messages to ${message.topic}: not authorised (0x87)`;
     this.#route(message);

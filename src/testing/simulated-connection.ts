@@ -15,6 +15,8 @@ export interface FarEnd {
   readonly ackDelayMs: number;
   /** Nothing passes, either way. */
   readonly frozen: boolean;
+  /** So many bytes are to come through, and the link may break within them. False: it hangs, and `arrive` waits for it. */
+  carries(bytes: number, arrive: () => void): boolean;
   /** Runs `arrive` at the other end after `delayMs`, or once the link has thawed. */
   pass(delayMs: number, arrive: () => void): void;
   /** Takes a message, or says why not. */
@@ -72,15 +74,17 @@ export class SimulatedConnection implements Connection {
       const entry = { resolve, reject };
       if (message.qos === 0) resolve();
       else this.#unacknowledged.add(entry);
-      this.#broker.pass(this.#transmit(bytesOf(message)), () => {
-        if (this.#reason !== undefined) return;
+      const bytes = bytesOf(message);
+      const arrive = () => {
+        if (!this.#passes(bytes, arrive)) return;
         const refused = this.#broker.publish(message);
         this.#broker.pass(this.#broker.ackDelayMs + this.#broker.latencyMs, () => {
           if (!this.#unacknowledged.delete(entry)) return;
           if (refused === undefined) resolve();
           else reject(new Error(refused));
         });
-      });
+      };
+      this.#broker.pass(this.#transmit(bytes), arrive);
     });
   }
 
@@ -116,14 +120,20 @@ export class SimulatedConnection implements Connection {
     return new Promise((resolve, reject) => {
       const entry = { resolve: () => undefined, reject };
       this.#unacknowledged.add(entry);
-      this.#broker.pass(this.#transmit(HEADER_BYTES), () => {
-        if (this.#reason !== undefined) return;
+      const arrive = () => {
+        if (!this.#passes(HEADER_BYTES, arrive)) return;
         const result = act();
         this.#broker.pass(this.#broker.ackDelayMs + this.#broker.latencyMs, () => {
           if (this.#unacknowledged.delete(entry)) resolve(result);
         });
-      });
+      };
+      this.#broker.pass(this.#transmit(HEADER_BYTES), arrive);
     });
+  }
+
+  #passes(bytes: number, arrive: () => void): boolean {
+    const isThere = () => this.#reason === undefined;
+    return isThere() && this.#broker.carries(bytes, arrive) && isThere();
   }
 
   #receive(message: Message): void {

@@ -1,14 +1,38 @@
-/** What one uplink owes and what its brokers got of it: P4, identity and order. It outlives lives and servers. */
-import type { Message } from "../../pipeline.ts";
-import { SessionOrder } from "../session-order.ts";
-import { type LossOnWire, parseWire, type StatusOnWire, type ValueOnWire, type ValuesOnWire } from "../wire.ts";
+/** What one uplink owes and what its brokers got of it: P4, identity and order. It outlives lives, servers and formats. */
 import { plausibleTimes } from "./dark.ts";
-import { topicOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import { isBefore, isDated, type Moment, type TakenIn, type TakenInBook } from "./taken-in.ts";
 
-export interface Told extends LossOnWire {
+/** A value as it arrived, whatever the format. */
+export interface ToldValue {
+  readonly id: string;
   readonly epoch: number;
+  readonly t: number;
+  /** As JSON readers see it. */
+  readonly value: unknown;
+  readonly status: string;
+  readonly stage: "data" | "history";
+  /** Of a time at which nobody knew the time. */
+  readonly isCopy: boolean;
+  /** Its message and its own mark agree. */
+  readonly isMarkedRight: boolean;
+  /** Within it the values of a tag rise; undefined where they need not. */
+  readonly stream: string | undefined;
+}
+
+/** A stretch told as lost. */
+export interface ToldLoss {
+  readonly id: string;
+  readonly epoch: number;
+  readonly from: number;
+  readonly to: number;
+  /** The epoch of `to`, where it is not that of `from`. */
+  readonly toE?: number;
+  readonly count: number | null;
+  readonly reason: string;
+}
+
+export interface Told extends ToldLoss {
   readonly atMs: number;
   /** When the life began that told it. */
   readonly beforeMs: number;
@@ -41,25 +65,20 @@ export class DeliveryBook {
   readonly #uplink: string;
   readonly #story: Story;
   readonly #takenIn: TakenInBook;
-  readonly #order: SessionOrder;
   /** Owed: not arrived, not told as lost. In the order of being taken in. */
   readonly #owed = new Set<TakenIn>();
   /** When each came first. */
   readonly #arrived = new Map<TakenIn, number>();
   readonly #lost = new Map<TakenIn, Told[]>();
   readonly #told: Told[] = [];
-  #onlineSession = 0;
   #onlineSinceMs = 0;
-  readonly #lastSeq = new Map<string, number>();
   readonly #lastStamp = new Map<string, Moment>();
-  #orderBreaches = 0;
   #history: { readonly atMs: number; readonly bytes: number }[] = [];
 
   constructor(uplink: string, takenIn: TakenInBook, story: Story) {
     this.#uplink = uplink;
     this.#takenIn = takenIn;
     this.#story = story;
-    this.#order = new SessionOrder(topicOf(uplink));
   }
 
   /** What no start can know of. */
@@ -71,22 +90,9 @@ export class DeliveryBook {
     this.#owed.add(taken);
   }
 
-  arrived(message: Message, nowMs: number, way: Way): void {
-    this.#order.arrived(message);
-    for (const text of this.#order.violations().slice(this.#orderBreaches)) {
-      this.#story.breach("P3 order of a session", `${this.#uplink}: ${text}`);
-      this.#orderBreaches += 1;
-    }
-    const stage = message.topic.slice(topicOf(this.#uplink).length + 1);
-    if (stage === "status") this.#status(parseWire(message.payload), nowMs);
-    if (stage !== "data" && stage !== "history") return;
-    if (stage === "history") this.#noteHistory(message.payload.length, nowMs);
-    const values: ValuesOnWire = parseWire(message.payload);
-    this.#checkSeq(stage, values);
-    for (const value of values.values) {
-      if (isLoss(value)) this.#loss(values, value, nowMs);
-      else this.#value(stage, values, value, nowMs, way);
-    }
+  /** A session is under way: values follow. */
+  online(nowMs: number): void {
+    this.#onlineSinceMs = nowMs;
   }
 
   /** The oldest that is owed, if it was taken in before then. */
@@ -119,37 +125,46 @@ export class DeliveryBook {
     return this.#arrived;
   }
 
-  #status({ online, session }: StatusOnWire, nowMs: number): void {
-    if (!online || session === this.#onlineSession) return;
-    this.#onlineSession = session;
-    this.#onlineSinceMs = nowMs;
-  }
-
-  #value(stage: "data" | "history", message: ValuesOnWire, value: ValueOnWire, nowMs: number, way: Way): void {
-    const epoch = value.e ?? message.epoch;
-    const isCopy = message.clock === "unsynced";
+  value(told: ToldValue, nowMs: number, way: Way): void {
+    const { id, epoch, t, status, stage, isCopy, stream } = told;
     const name = isCopy ? "a copy" : stage;
-    const what = `${this.#uplink}: ${value.id} epoch ${epoch} t ${value.t} on ${name}`;
-    const taken = this.#takenIn[isCopy ? "findCopy" : "find"](value.id, epoch, value.t);
+    const what = `${this.#uplink}: ${id} epoch ${epoch} t ${t} on ${name}`;
+    const taken = this.#takenIn[isCopy ? "findCopy" : "find"](id, epoch, t);
     if (taken === undefined) {
       this.#story.breach("identity: one content", `${what} was never taken in`);
       return;
     }
-    const status = value.s ?? "Good";
-    if (taken.value !== value.v || !isStatus(status, taken, isCopy)) {
-      const told = `${String(value.v)} ${status}`;
-      this.#story.breach("identity: one content", `${what}: ${String(taken.value)} ${taken.status} became ${told}`);
-    }
+    this.#checkContent(taken, told, what);
     // What has no identity is shown at once or not at all, and what got it later is no longer live.
     const isLive = isCopy || taken.undated === undefined;
-    if ((stage === "history") !== (value.h === 1) || !(isLive || stage === "history") || (isCopy && stage !== "data"))
+    if (!told.isMarkedRight || !(isLive || stage === "history") || (isCopy && stage !== "data"))
       this.#story.breach("identity: one content", `${what}: wrong mark`);
     if (stage === "data") this.#checkLag(taken, nowMs, way, what);
-    this.#checkOrder(`${name} ${message.session} ${value.id}`, { epoch, t: value.t }, what);
+    if (stream !== undefined) this.#checkOrder(`${name} ${stream} ${id}`, { epoch, t }, what);
     if (isCopy) return;
     this.#checkTime(taken, status, what);
     if (!this.#arrived.has(taken)) this.#arrived.set(taken, nowMs);
     this.#owed.delete(taken);
+  }
+
+  /** Shown, and not owed by it: where it was taken in as well, it is the same. */
+  shown(told: Pick<ToldValue, "id" | "epoch" | "t" | "value" | "status">): void {
+    const { id, epoch, t } = told;
+    const taken = this.#takenIn.known(id, epoch, t);
+    if (taken !== undefined)
+      this.#checkContent(taken, { ...told, isCopy: false }, `${id} epoch ${epoch} t ${t} as shown`);
+  }
+
+  /** When it was taken in; undefined where it has come before, or never was. */
+  newcomer(id: string, epoch: number, t: number): TakenIn | undefined {
+    const taken = this.#takenIn.known(id, epoch, t);
+    return taken === undefined || this.#arrived.has(taken) ? undefined : taken;
+  }
+
+  #checkContent(taken: TakenIn, told: Pick<ToldValue, "value" | "status" | "isCopy">, what: string): void {
+    if (taken.value === told.value && isStatus(told.status, taken, told.isCopy)) return;
+    const became = `${String(told.value)} ${told.status}`;
+    this.#story.breach("identity: one content", `${what}: ${String(taken.value)} ${taken.status} became ${became}`);
   }
 
   /** What was dated later and is Good has the right time, and what could get the right one is not uncertain. */
@@ -185,7 +200,8 @@ export class DeliveryBook {
     this.#story.breach("P6 history is no burden", `${what}: ${told}`);
   }
 
-  #noteHistory(bytes: number, atMs: number): void {
+  /** So much of history came. */
+  history(bytes: number, atMs: number): void {
     this.#history.push({ atMs, bytes });
     if (this.#history.length > 2 * REMEMBERED_HISTORY) this.#history = this.#history.slice(-REMEMBERED_HISTORY);
   }
@@ -210,8 +226,8 @@ export class DeliveryBook {
     }
   }
 
-  #loss(message: ValuesOnWire, loss: LossOnWire, nowMs: number): void {
-    const told = { ...loss, epoch: loss.e ?? message.epoch, atMs: nowMs, beforeMs: this.#takenIn.lifeBeganMs };
+  lost(loss: ToldLoss, nowMs: number): void {
+    const told = { ...loss, atMs: nowMs, beforeMs: this.#takenIn.lifeBeganMs };
     this.#told.push(told);
     this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
     for (const [taken, all] of this.#lost) if (this.#isToldBy(told, taken)) all.push(told);
@@ -234,14 +250,6 @@ export class DeliveryBook {
     const { epoch, id } = taken;
     const times = plausibleTimes(taken.undated);
     return this.#told.some((told) => taken.atMs < told.atMs && times.some((t) => covers(told, { id, epoch, t })));
-  }
-
-  #checkSeq(stage: string, { session, seq }: ValuesOnWire): void {
-    const stream = `${stage} ${session}`;
-    const last = this.#lastSeq.get(stream) ?? 0;
-    if (seq !== last + 1)
-      this.#story.breach("identity: seq without gaps", `${this.#uplink} ${stream}: ${seq} after ${last}`);
-    this.#lastSeq.set(stream, seq);
   }
 
   #checkOrder(stream: string, moment: Moment, what: string): void {
@@ -269,8 +277,4 @@ function isStatus(told: string, { status, undated }: TakenIn, isCopy: boolean): 
   if (undated === undefined || isCopy || status !== "Good") return told === status;
   undated.dark.isCertain ??= told === status;
   return told === (undated.dark.isCertain ? status : "UncertainLastUsableValue");
-}
-
-function isLoss(value: object): value is LossOnWire {
-  return "reason" in value;
 }

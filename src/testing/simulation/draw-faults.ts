@@ -1,5 +1,5 @@
 /** What goes wrong in a run: a random subset of everything that can, each at its own time. */
-import type { Chance } from "./chance.ts";
+import { Chance } from "./chance.ts";
 import { drawUplink } from "./draw-uplink.ts";
 import type { Change, DevicePlan, DeviceTrouble, Fault, LinePlan, SitePlan, Trouble, UplinkPlan } from "./plan.ts";
 import { changed } from "./site.ts";
@@ -212,10 +212,11 @@ function drawChange(chance: Chance, site: SiteThen, brokers: number): Change | u
   if (line === undefined || uplink === undefined || device === undefined || tag === undefined) return undefined;
   const back = chance.pick(site.removed);
   if (back !== undefined && chance.happens(0.4)) return { what: "bring back uplink", uplink: back };
-  const fresh = `up-${chance.between(10, 9_999)}`;
+  const number = chance.between(10, 9_999);
+  const fresh = `up-${number}`;
   switch (chance.between(1, 8)) {
     case 1:
-      return { what: "add uplink", uplink: drawUplink(chance, fresh, brokers) };
+      return { what: "add uplink", uplink: drawUplink(chance, new Chance(number, "format"), fresh, brokers) };
     case 2:
       return site.uplinks.length > 1 ? { what: "remove uplink", name: uplink.name } : undefined;
     case 3:

@@ -4,6 +4,7 @@ import { Chance } from "./chance.ts";
 import { drawBoard } from "./draw-board.ts";
 import { drawCompanions } from "./draw-companions.ts";
 import { drawFaults } from "./draw-faults.ts";
+import { drawHostFaults } from "./draw-host-faults.ts";
 import { drawUplink } from "./draw-uplink.ts";
 import type { BrokerPlan, DevicePlan, InputPlan, LinePlan, Plan, SitePlan, TagPlan } from "./plan.ts";
 import { hasSmallOutbox } from "./site.ts";
@@ -42,7 +43,8 @@ export function drawPlan(seed: number): Plan {
   const calmFromMs = hasSmallOutbox(site) ? Math.max(drawnMs, CALM_FROM_FULL_MS) : drawnMs;
   const first = drawFaults(new Chance(seed, "faults"), site, brokers.length, calmFromMs);
   const more = drawCompanions(new Chance(seed, "companions"), site, brokers.length, first, calmFromMs);
-  const faults = [...first, ...more].sort((a, b) => a.atMs - b.atMs);
+  const hosts = drawHostFaults(new Chance(seed, "hosts"), site, brokers.length, calmFromMs);
+  const faults = [...first, ...more, ...hosts].sort((a, b) => a.atMs - b.atMs);
   return { seed, site, brokers, faults, calmFromMs };
 }
 
@@ -51,7 +53,7 @@ function drawSite(seed: number, brokers: number): SitePlan {
   const lines = times(chance.between(1, LINES_MAX), (i) => drawLine(new Chance(seed, `line ${i}`), i));
   const inputs = times(chance.between(0, INPUTS_MAX), (i) => drawInput(new Chance(seed, `input ${i}`), i));
   const uplinks = times(chance.between(1, UPLINKS_MAX), (i) =>
-    drawUplink(new Chance(seed, `uplink ${i}`), `up-${i + 1}`, brokers),
+    drawUplink(new Chance(seed, `uplink ${i}`), new Chance(seed, `format ${i}`), `up-${i + 1}`, brokers),
   );
   const board = drawBoard(new Chance(seed, "board"), BEGAN_MS);
   return { lines, inputs, uplinks, outbox: drawOutbox(new Chance(seed, "outbox")), ...(board && { board }) };

@@ -1,14 +1,20 @@
 /** One broker with what goes wrong with it, what may be expected of the way to it, and who reads there. */
-import type { Message } from "../../pipeline.ts";
-import { Reader } from "../reader.ts";
+import type { ConnectRequest, Message } from "../../pipeline.ts";
 import { SimulatedBroker } from "../simulated-broker.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { Way } from "./delivery-book.ts";
-import type { BrokerPlan } from "./plan.ts";
+import { type FarReader, JsonReader } from "./far-reader.ts";
+import { HostApplication } from "./host-application.ts";
+import { NodeReader } from "./node-reader.ts";
+import type { BrokerPlan, BrokerTrouble, UplinkPlan } from "./plan.ts";
 import { clientIdOf, topicOf } from "./site.ts";
 
 /** A reader that comes and goes is always new to what is retained. */
 const GUEST_STAYS_MS = 97_000;
+/** A host that is new asks for births, and gets all of the last minutes again. */
+const HOST_STAYS_MS = 4 * GUEST_STAYS_MS;
+/** A node has heard that its host is away, and what it wrote before has come. */
+const HOST_MISSED_WITHIN_MS = 10_000;
 /** P6: history adds at most this to the way of a live value… */
 const HISTORY_DELAY_MS = 250;
 /** …and one message. */
@@ -20,33 +26,48 @@ const LIVE_BYTES = 32_768;
 /** A status and the snapshot of a device. */
 const UPKEEP_BYTES = 16_384;
 
-type Hindrance =
-  | { readonly kind: "gone" }
-  | { readonly kind: "frozen" }
-  | { readonly kind: "flapping"; readonly everyMs: number }
-  | { readonly kind: "slow to acknowledge"; readonly delayMs: number }
-  | { readonly kind: "slow link"; readonly bytesPerS: number };
+type Hindrance = Exclude<BrokerTrouble, { kind: "broker forgets" | "connections cut" | "host away" | "not routed" }>;
+/** Topics of nodes; what is told otherwise comes through. */
+const NODES = "spBv1.0/";
+
+interface Seats {
+  readonly isHost: boolean;
+  readonly waitsForHost: boolean;
+  readonly resident: FarReader;
+  guest: FarReader;
+  guestSinceMs: number;
+}
+
+interface Ears {
+  readonly onMessage: (message: Message) => void;
+  readonly onConnect: (request: ConnectRequest) => void;
+}
 
 export class FarBroker {
   readonly broker: SimulatedBroker;
   readonly #plan: BrokerPlan;
   readonly #clock: VirtualClock;
+  readonly #host: HostApplication;
   readonly #hindrances = new Map<number, Hindrance>();
+  readonly #unrouted = new Set<number>();
+  #hangs = 0;
   #troubledMs = 0;
   #frozenSinceMs = Number.POSITIVE_INFINITY;
   #slow: { readonly bytesPerS: number; readonly untilMs: number } = { bytesPerS: Number.POSITIVE_INFINITY, untilMs: 0 };
-  readonly #readers = new Map<string, { readonly resident: Reader; guest: Reader; guestSinceMs: number }>();
+  readonly #readers = new Map<string, Seats>();
 
-  constructor(plan: BrokerPlan, clock: VirtualClock, onMessage: (message: Message) => void) {
+  constructor(plan: BrokerPlan, clock: VirtualClock, { onMessage, onConnect }: Ears) {
     this.#plan = plan;
     this.#clock = clock;
-    this.broker = new SimulatedBroker({ clock, ...plan });
+    this.broker = new SimulatedBroker({ clock, ...plan, onConnect });
+    this.#host = new HostApplication(this.broker, clock);
     this.#apply();
     this.broker.subscribe("#", (message, retained) => {
+      if (retained) return;
       onMessage(message);
       for (const { resident, guest } of this.#readers.values()) {
-        resident.receive(message.topic, message.payload, retained);
-        guest.receive(message.topic, message.payload, retained);
+        resident.receive(message, retained);
+        guest.receive(message, retained);
       }
       // The books have it; here it would only take memory.
       this.broker.received.length = 0;
@@ -55,9 +76,27 @@ export class FarBroker {
   }
 
   /** Those who read this uplink's topics: one who is always there, and one who comes and goes. */
-  readers(uplink: string): readonly Reader[] {
-    const readers = this.#readers.get(uplink) ?? this.#seat(uplink);
-    return [readers.resident, readers.guest];
+  readers(uplink: string): readonly FarReader[] {
+    const readers = this.#readers.get(uplink);
+    return readers === undefined ? [] : [readers.resident, readers.guest];
+  }
+
+  /** From now on they read. */
+  seat(uplink: UplinkPlan): void {
+    const isHost = uplink.sparkplug !== undefined;
+    if (this.#readers.get(uplink.name)?.isHost === isHost) return;
+    const newReader = () => this.#newReader(uplink.name, isHost);
+    const guestSinceMs = this.#clock.monotonicMs();
+    const waitsForHost = uplink.sparkplug?.hasPrimaryHost === true;
+    const [resident, guest] = [newReader(), newReader()];
+    this.#readers.set(uplink.name, { isHost, waitsForHost, resident, guest, guestSinceMs });
+  }
+
+  /** The host that this node waits for has gone, and nothing keeps the node from knowing. */
+  isKnownToLackHost(node: string): boolean {
+    if (this.#readers.get(node)?.waitsForHost !== true || this.#hangs + this.#hindrances.size > 0) return false;
+    const sinceMs = Math.max(this.#host.awaySinceMs, this.#troubledMs);
+    return this.#clock.monotonicMs() - sinceMs > HOST_MISSED_WITHIN_MS;
   }
 
   /** For how long nothing has come through, and nobody has been told. */
@@ -91,30 +130,37 @@ export class FarBroker {
     };
   }
 
-  begin(id: number, hindrance: Hindrance): void {
-    this.#hindrances.set(id, hindrance);
-    this.#apply();
-    if (hindrance.kind === "flapping") this.#flap(id, hindrance.everyMs);
+  begin(id: number, trouble: BrokerTrouble): void {
+    switch (trouble.kind) {
+      case "broker forgets":
+        this.#forget();
+        break;
+      case "connections cut":
+        this.#cut();
+        break;
+      case "host away":
+        this.#host.goAway();
+        break;
+      case "not routed":
+        this.#unrouted.add(id);
+        this.#route();
+        break;
+      default:
+        this.#hindrances.set(id, trouble);
+        this.#apply();
+        if (trouble.kind === "flapping") this.#flap(id, trouble.everyMs);
+        if (trouble.kind === "breaks at a byte") this.#breakAmid(id, trouble.everyBytes, trouble.hangsMs);
+    }
   }
 
-  end(id: number): void {
+  end(id: number, { kind }: BrokerTrouble): void {
+    if (kind === "host away") this.#host.comeBack();
+    if (this.#unrouted.delete(id)) this.#route();
     if (this.#hindrances.delete(id)) this.#apply();
   }
 
-  cut(): void {
-    this.#troubledMs = this.#clock.monotonicMs();
-    this.broker.drop();
-  }
-
-  /** It starts anew and knows nothing of before; its readers lost their connections, too. */
-  forget(): void {
-    this.#troubledMs = this.#clock.monotonicMs();
-    this.broker.drop("the broker is restarting");
-    this.broker.retained.clear();
-    for (const { resident, guest } of this.#readers.values()) {
-      resident.disconnected();
-      guest.disconnected();
-    }
+  askForBirths(node: string): void {
+    this.#host.askForBirths(node);
   }
 
   /** Another client with the identity of this uplink. */
@@ -131,9 +177,10 @@ export class FarBroker {
   changeGuests(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const [uplink, readers] of this.#readers) {
-      if (nowMs - readers.guestSinceMs < GUEST_STAYS_MS) continue;
+      const { isHost, guestSinceMs } = readers;
+      if (nowMs - guestSinceMs < (isHost ? HOST_STAYS_MS : GUEST_STAYS_MS)) continue;
       readers.guestSinceMs = nowMs;
-      readers.guest = this.#newReader(uplink);
+      readers.guest = this.#newReader(uplink, isHost);
     }
   }
 
@@ -145,29 +192,61 @@ export class FarBroker {
     });
   }
 
-  #seat(uplink: string) {
-    const readers = {
-      resident: this.#newReader(uplink),
-      guest: this.#newReader(uplink),
-      guestSinceMs: this.#clock.monotonicMs(),
-    };
-    this.#readers.set(uplink, readers);
-    return readers;
+  #breakAmid(id: number, everyBytes: number, hangsMs: number): void {
+    this.broker.breakAfter(everyBytes, () => {
+      if (!this.#hindrances.has(id)) return;
+      if (hangsMs === 0) this.broker.drop("the connection was reset");
+      else this.#hang(hangsMs);
+      this.#breakAmid(id, everyBytes, hangsMs);
+    });
   }
 
-  #newReader(uplink: string): Reader {
-    const reader = new Reader(topicOf(uplink));
-    for (const { topic, payload } of this.broker.retained.values()) reader.receive(topic, payload, true);
+  #hang(forMs: number): void {
+    this.#hangs += 1;
+    this.#apply();
+    this.#clock.after(forMs, () => {
+      this.#hangs -= 1;
+      this.#apply();
+    });
+  }
+
+  #cut(): void {
+    this.#troubledMs = this.#clock.monotonicMs();
+    this.broker.drop();
+  }
+
+  /** It starts anew and knows nothing of before; its readers lost their connections, too. */
+  #forget(): void {
+    this.#troubledMs = this.#clock.monotonicMs();
+    this.broker.drop("the broker is restarting");
+    this.broker.retained.clear();
+    for (const { resident, guest } of this.#readers.values()) {
+      resident.disconnected();
+      guest.disconnected();
+    }
+    this.#host.connect();
+  }
+
+  /** A right to publish counts from the next connection on. */
+  #route(): void {
+    this.broker.swallowsBelow = this.#unrouted.size > 0 ? NODES : undefined;
+    this.#cut();
+  }
+
+  #newReader(uplink: string, isHost: boolean): FarReader {
+    if (isHost) return new NodeReader(uplink, this.#clock, () => this.#host.askForBirths(uplink));
+    const reader = new JsonReader(topicOf(uplink));
+    for (const message of this.broker.retained.values()) reader.receive(message, true);
     return reader;
   }
 
   #apply(): void {
     this.#troubledMs = this.#clock.monotonicMs();
     const all = [...this.#hindrances.values()];
-    const isGone = all.some(({ kind }) => kind === "gone");
+    const isGone = all.some(({ kind }) => kind === "broker gone");
     this.broker.refuse(isGone ? "the broker cannot be reached" : undefined);
     if (isGone) this.broker.drop("the broker has died");
-    const isFrozen = all.some(({ kind }) => kind === "frozen");
+    const isFrozen = this.#hangs > 0 || all.some(({ kind }) => kind === "broker frozen");
     if (isFrozen !== this.broker.frozen) {
       this.broker[isFrozen ? "freeze" : "thaw"]();
       this.#frozenSinceMs = isFrozen ? this.#troubledMs : Number.POSITIVE_INFINITY;

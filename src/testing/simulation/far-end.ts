@@ -1,11 +1,16 @@
 /** Everything behind the gateway: the brokers, and what each uplink owes to them and has told them. */
-import type { Message } from "../../pipeline.ts";
+import type { ConnectRequest, Message } from "../../pipeline.ts";
 import type { SimulatedBroker } from "../simulated-broker.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
-import { DeliveryBook } from "./delivery-book.ts";
+import type { Files } from "./bd-seqs.ts";
+import { DeliveryBook, type Way } from "./delivery-book.ts";
 import { FarBroker } from "./far-broker.ts";
-import type { BrokerPlan } from "./plan.ts";
-import { brokerOf } from "./site.ts";
+import { JsonArrivals } from "./json-arrivals.ts";
+import { NodeArrivals } from "./node-arrivals.ts";
+import { bdSeqIn, nodeTopic } from "./node-listener.ts";
+import { nodePayload } from "./node-payload.ts";
+import type { BrokerPlan, BrokerTrouble, UplinkPlan } from "./plan.ts";
+import { brokerOf, topicOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import type { TakenIn, TakenInBook } from "./taken-in.ts";
 
@@ -19,8 +24,22 @@ export interface Below {
   readonly card: { isWell(): boolean };
   /** The gateway works without its files. */
   readonly isBlind: boolean;
+  /** When a file was damaged, the last time. */
+  readonly damagedMs: number;
   isLiveHeldUp(): boolean;
+  /** Devices that have been there for long, and are. */
+  present(): readonly string[];
 }
+
+/** Of one uplink. */
+interface Books {
+  readonly book: DeliveryBook;
+  readonly json: JsonArrivals;
+  readonly node: NodeArrivals;
+}
+
+/** Topics of JSON uplinks; the name of the uplink follows. */
+const JSON_TOPICS = topicOf("");
 
 export class FarEnd {
   readonly brokers: readonly FarBroker[];
@@ -28,7 +47,7 @@ export class FarEnd {
   readonly #story: Story;
   readonly #takenIn: TakenInBook;
   readonly #below: Below;
-  readonly #books = new Map<string, DeliveryBook>();
+  readonly #books = new Map<string, Books>();
   readonly #awaySinceMs = new Map<string, number>();
   /** Snapshots that brokers keep and of which the card knows. */
   readonly #remembered = new Set<string>();
@@ -39,9 +58,15 @@ export class FarEnd {
     this.#story = story;
     this.#takenIn = takenIn;
     takenIn.onDated((samples) => {
-      for (const book of this.#books.values()) book.dated(samples);
+      for (const { book } of this.#books.values()) book.dated(samples);
     });
-    this.brokers = plans.map((plan, i) => new FarBroker(plan, clock, (message) => this.#arrived(i, message)));
+    this.brokers = plans.map(
+      (plan, i) =>
+        new FarBroker(plan, clock, {
+          onMessage: (message) => this.#arrived(i, message),
+          onConnect: (request) => this.#connects(i, request),
+        }),
+    );
   }
 
   at(server: string): SimulatedBroker {
@@ -50,19 +75,58 @@ export class FarEnd {
     return found.broker;
   }
 
+  begin(id: number, trouble: BrokerTrouble): void {
+    this.brokers[trouble.broker]?.begin(id, trouble);
+  }
+
+  end(id: number, trouble: BrokerTrouble): void {
+    this.brokers[trouble.broker]?.end(id, trouble);
+  }
+
+  takeOver(uplink: string): void {
+    for (const broker of this.brokers) void broker.takeOver(uplink);
+  }
+
+  /** Hosts at all brokers ask a node for its births, one time after the other. */
+  askForBirths(node: string, times: number, everyMs: number): void {
+    if (times === 0) return;
+    for (const broker of this.brokers) broker.askForBirths(node);
+    this.#clock.after(everyMs, () => this.askForBirths(node, times - 1, everyMs));
+  }
+
+  /** Each uplink has its readers, at each of its brokers. */
+  seat(uplinks: readonly UplinkPlan[]): void {
+    for (const uplink of uplinks) for (const i of uplink.brokers) this.brokers[i]?.seat(uplink);
+  }
+
   book(uplink: string): DeliveryBook {
-    let book = this.#books.get(uplink);
-    if (book === undefined) {
-      book = new DeliveryBook(uplink, this.#takenIn, this.#story);
-      this.#books.set(uplink, book);
-    }
-    return book;
+    return this.#booksOf(uplink).book;
+  }
+
+  #booksOf(uplink: string): Books {
+    const known = this.#books.get(uplink);
+    if (known !== undefined) return known;
+    const story = this.#story;
+    const book = new DeliveryBook(uplink, this.#takenIn, story);
+    const node = new NodeArrivals({ uplink, book, story, files: this.#files(), present: () => this.#below.present() });
+    const books = { book, json: new JsonArrivals(uplink, book, story), node };
+    this.#books.set(uplink, books);
+    return books;
+  }
+
+  #files(): Files {
+    const [below, takenIn] = [this.#below, this.#takenIn];
+    return {
+      areInOrder: () => below.card.isWell() && !below.isBlind,
+      damagedMs: () => below.damagedMs,
+      lives: () => takenIn.livesMs.length,
+    };
   }
 
   /** From now on these uplinks are configured. What one owes that was away for longer than anything is kept is forgotten by right. */
   configured(uplinks: readonly string[], maxAgeMs: number): void {
     const nowMs = this.#clock.monotonicMs();
-    for (const [name, book] of this.#books) {
+    for (const [name, { book }] of this.#books) {
       const awaySinceMs = this.#awaySinceMs.get(name) ?? nowMs;
       if (!uplinks.includes(name)) {
         this.#awaySinceMs.set(name, awaySinceMs);
@@ -74,7 +138,7 @@ export class FarEnd {
   }
 
   forgive(sinceMs: number): void {
-    for (const book of this.#books.values()) book.forgive(sinceMs);
+    for (const { book } of this.#books.values()) book.forgive(sinceMs);
   }
 
   /** The gateway took it in while these uplinks were configured. */
@@ -83,8 +147,8 @@ export class FarEnd {
   }
 
   /** Known limit: what is published retained while the card takes nothing, no later start can clear. */
-  isRemembered(broker: number, uplink: string, device: string): boolean {
-    return this.#remembered.has(`${broker} ${uplink} ${device}`);
+  mustBeCleared(broker: number, { name, sparkplug }: UplinkPlan, device: string): boolean {
+    return sparkplug !== undefined || this.#remembered.has(`${broker} ${name} ${device}`);
   }
 
   #noteRetained(broker: number, { topic, payload }: Message): void {
@@ -95,21 +159,41 @@ export class FarEnd {
     else if (this.#below.card.isWell() && !this.#below.isBlind) this.#remembered.add(name);
   }
 
-  #arrived(broker: number, message: Message): void {
-    const [, , uplink = ""] = message.topic.split("/");
-    this.#noteRetained(broker, message);
-    const bytes = message.topic.length + message.payload.length;
-    if (bytes >= MESSAGE_MAX_BYTES) this.#story.breach("P7 bounded", `a message of ${bytes} bytes on ${message.topic}`);
-    this.#story.note(`broker ${broker} ${message.topic} ${message.payload.length}`);
-    if (!message.topic.startsWith("other/")) this.#arrivedFor(uplink, message, broker);
+  #connects(broker: number, { will }: ConnectRequest): void {
+    const topic = nodeTopic(will.topic);
+    if (topic === undefined) return;
+    const bdSeq = bdSeqIn(nodePayload(will.payload));
+    this.#booksOf(topic.node).node.connects(broker, bdSeq, this.#clock.monotonicMs());
   }
 
-  #arrivedFor(uplink: string, message: Message, broker: number): void {
+  #arrived(broker: number, message: Message): void {
+    const { topic } = message;
+    const bytes = topic.length + message.payload.length;
+    if (bytes >= MESSAGE_MAX_BYTES) this.#story.breach("P7 bounded", `a message of ${bytes} bytes on ${topic}`);
+    this.#story.note(`broker ${broker} ${topic} ${message.payload.length}`);
+    const way = this.#wayFrom(broker);
+    const node = nodeTopic(topic);
+    const nowMs = this.#clock.monotonicMs();
+    if (node !== undefined) {
+      if (node.type !== "NDEATH" && this.brokers[broker]?.isKnownToLackHost(node.node) === true)
+        this.#story.breach("P3 order of a session", `${topic}, though the primary host is away`);
+      this.#booksOf(node.node).node.arrived(broker, message, nowMs, way);
+    }
+    if (!topic.startsWith(JSON_TOPICS)) return;
+    const [uplink = ""] = topic.slice(JSON_TOPICS.length).split("/");
+    this.#noteRetained(broker, message);
+    this.#booksOf(uplink).json.arrived(message, nowMs, way);
+  }
+
+  #wayFrom(broker: number): Way {
     const way = this.brokers[broker]?.way();
-    if (way === undefined) return;
-    // What waits for the card to be committed waits for no link.
-    const heldUp = { liveMaxMs: Number.POSITIVE_INFINITY, historyMaxBytes: () => Number.POSITIVE_INFINITY };
-    const expected = this.#below.isLiveHeldUp() ? { ...way, ...heldUp } : way;
-    this.book(uplink).arrived(message, this.#clock.monotonicMs(), expected);
+    if (way === undefined) throw new RangeError(`no broker ${broker}`);
+    return this.#below.isLiveHeldUp() ? { ...way, ...HELD_UP } : way;
   }
 }
+
+/** What waits for the card to be committed waits for no link. */
+const HELD_UP: Pick<Way, "liveMaxMs" | "historyMaxBytes"> = {
+  liveMaxMs: Number.POSITIVE_INFINITY,
+  historyMaxBytes: () => Number.POSITIVE_INFINITY,
+};

@@ -12,14 +12,27 @@ export interface Mutation {
   readonly edits: readonly Edit[];
 }
 
-/** A kind of trouble, or of change, or a site: its outbox meets its limit, or commits before anything is sent, or it is a board without a clock. */
-export type Need = Trouble["kind"] | DeviceTrouble["how"] | Change["what"] | "small outbox" | "commit first" | "board";
+/**
+ * A kind of trouble, or of change, or a site: its outbox meets its limit, or commits before anything is sent, or it is a
+ * board without a clock, or it speaks Sparkplug, and waits for its host.
+ */
+export type Need =
+  | Trouble["kind"]
+  | DeviceTrouble["how"]
+  | Change["what"]
+  | "small outbox"
+  | "commit first"
+  | "board"
+  | "sparkplug"
+  | "primary host";
 
 export function meets({ site, faults }: Plan, needs: readonly string[]): boolean {
   const met = new Set<string>(faults.flatMap(({ trouble }) => wordsOf(trouble)));
   if (hasSmallOutbox(site)) met.add("small outbox");
   if (site.outbox.commitIntervalMs === 0) met.add("commit first");
   if (site.board !== undefined) met.add("board");
+  if (site.uplinks.some(({ sparkplug }) => sparkplug !== undefined)) met.add("sparkplug");
+  if (site.uplinks.some(({ sparkplug }) => sparkplug?.hasPrimaryHost === true)) met.add("primary host");
   return needs.every((need) => met.has(need));
 }
 

@@ -1,9 +1,10 @@
 /** P3: what a reader at the broker may believe, held against what the gateway took in and what its tag table says. */
 import type { Value } from "../../core/tag.ts";
 import type { CurrentValues, Device, Sample } from "../../pipeline.ts";
-import type { Reader, ReaderTag } from "../reader.ts";
+import type { ReaderTag } from "../reader.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
 import type { FarEnd } from "./far-end.ts";
+import type { FarReader } from "./far-reader.ts";
 import type { SitePlan, UplinkPlan } from "./plan.ts";
 import type { Story } from "./story.ts";
 import { isBefore, isDated, type TakenIn, type TakenInBook } from "./taken-in.ts";
@@ -40,7 +41,7 @@ export function checkCurrency(scene: Scene): void {
   }
 }
 
-function checkReader({ takenIn, clock, story }: Scene, { name }: UplinkPlan, reader: Reader, boundMs: number): void {
+function checkReader({ takenIn, clock, story }: Scene, { name }: UplinkPlan, reader: FarReader, boundMs: number): void {
   if (!reader.online()) return;
   for (const device of reader.devices()) {
     if (!reader.currency(device).current) continue;
@@ -62,13 +63,21 @@ function isOlder({ epoch, timestampMs, unsynced }: ReaderTag, due: TakenIn): boo
 }
 
 /** Why a reader's picture is not yet that of the tag table; empty when it is. */
-export function difference(reader: Reader, values: CurrentValues, isRemembered: (device: string) => boolean): string {
+export function difference(
+  reader: FarReader,
+  values: CurrentValues,
+  mustBeCleared: (device: string) => boolean,
+): string {
   if (!reader.online()) return "the reader sees the gateway offline";
   const devices = values.devices();
-  const stray = reader.devices().find((name) => isRemembered(name) && !devices.some((device) => device.name === name));
+  const stray = reader.devices().find((name) => mustBeCleared(name) && !devices.some((device) => device.name === name));
   if (stray !== undefined) return `${stray} is still shown, though it is gone`;
   for (const device of devices) {
     const { current, reason } = reader.currency(device.name);
+    if (reader.showsNoLost && values.isLost(device.name)) {
+      if (current) return `${device.name} is lost, and is still shown`;
+      continue;
+    }
     if (!current) return `${device.name} is not current: ${reason}`;
     const different = differenceOf(reader, device, values.snapshot(device.name));
     if (different !== "") return different;
@@ -76,7 +85,7 @@ export function difference(reader: Reader, values: CurrentValues, isRemembered: 
   return "";
 }
 
-function differenceOf(reader: Reader, device: Device, snapshot: readonly Sample[]): string {
+function differenceOf(reader: FarReader, device: Device, snapshot: readonly Sample[]): string {
   for (const [i, tag] of device.tags.entries()) {
     const shown = reader.tag(tag.id);
     const { value, status } = snapshot[i] ?? { value: null, status: "none" };

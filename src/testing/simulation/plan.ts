@@ -101,6 +101,16 @@ export interface UplinkPlan {
   readonly historyRateBytesPerS: number;
   readonly history: boolean;
   readonly startAt: "now" | "oldest";
+  /** Absent: JSON. */
+  readonly sparkplug?: SparkplugPlan;
+}
+
+export interface SparkplugPlan {
+  readonly aliases: boolean;
+  readonly datatypeInData: boolean;
+  readonly barrier: "ping" | "publish";
+  /** It waits for a host that is now here, now away. */
+  readonly hasPrimaryHost: boolean;
 }
 
 export interface BrokerPlan {
@@ -152,6 +162,19 @@ export type Trouble =
   | { readonly kind: "connections cut"; readonly broker: number }
   /** Every connection is cut again and again, however far it has come. */
   | { readonly kind: "flapping"; readonly broker: number; readonly everyMs: number }
+  /** The link breaks amid a message, again and again: it is reset, or it hangs for a while and goes on. */
+  | {
+      readonly kind: "breaks at a byte";
+      readonly broker: number;
+      readonly everyBytes: number;
+      readonly hangsMs: number;
+    }
+  /** Connections hold, and what Sparkplug nodes publish is silently thrown away. */
+  | { readonly kind: "not routed"; readonly broker: number }
+  /** The primary host has gone, and its STATE says so. */
+  | { readonly kind: "host away"; readonly broker: number }
+  /** A Sparkplug host asks for births, so many times in a row. */
+  | { readonly kind: "rebirth"; readonly uplink: string; readonly times: number; readonly everyMs: number }
   | { readonly kind: "slow to acknowledge"; readonly broker: number; readonly delayMs: number }
   | { readonly kind: "slow link"; readonly broker: number; readonly bytesPerS: number }
   | { readonly kind: "taken over"; readonly uplink: string }
@@ -171,6 +194,9 @@ export type Trouble =
   /** Live: taken over by the running gateway, else by a stop and a start. */
   | { readonly kind: "reload"; readonly change: Change; readonly live: boolean };
 
+/** What happens to brokers, and to the way to them. */
+export type BrokerTrouble = Extract<Trouble, { broker: number }>;
+
 /** What is over in the moment it happens, or when the next life begins. */
 export type EndsByItself = Extract<
   Trouble,
@@ -179,6 +205,7 @@ export type EndsByItself = Extract<
       | "broker forgets"
       | "connections cut"
       | "taken over"
+      | "rebirth"
       | "clock step"
       | "power cut"
       | "file damaged"

@@ -146,13 +146,14 @@ class Run {
 
   /** Where a reader of an uplink does not see what the tag table says. */
   #whatIsShownWrong(): Lack | undefined {
-    const { life, farEnd } = this.world;
+    const { life, farEnd, site } = this.world;
     const gateway = life?.gateway;
     for (const { name, server } of gateway?.uplinks() ?? []) {
       const broker = brokerOf(server);
-      const isRemembered = (device: string) => farEnd.isRemembered(broker, name, device);
+      const uplink = site.uplinks.find((plan) => plan.name === name);
+      const mustBeCleared = (device: string) => uplink !== undefined && farEnd.mustBeCleared(broker, uplink, device);
       for (const reader of farEnd.brokers[broker]?.readers(name) ?? []) {
-        const reason = gateway === undefined ? "" : difference(reader, gateway.values, isRemembered);
+        const reason = gateway === undefined ? "" : difference(reader, gateway.values, mustBeCleared);
         if (reason !== "") return { invariant: "P3 the picture equals the tags", what: `${name}: ${reason}` };
       }
     }

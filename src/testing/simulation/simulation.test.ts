@@ -27,6 +27,13 @@ for (const kind of ["power cut", "disk full", "clock step", "reload", "file dama
   });
 }
 
+test("P3 P4: over QoS 0 nothing is lost on a link that breaks amid messages, and each host ends up right", async () => {
+  const plan = shortest((candidate) => meets(candidate, ["breaks at a byte", "rebirth"]));
+  const { breaches, arrived } = await simulate(plan);
+  assert.deepEqual(breaches, [], `SIM_SEED=${plan.seed} npm run sim tells the story`);
+  assert.ok(arrived > 0);
+});
+
 test("P4 P9: a board that learns the time late loses nothing through a power cut, and dates nothing wrongly as Good", async () => {
   const isLate = ({ site, faults }: Plan) =>
     site.board?.waitAtMostMs === 60_000 &&
@@ -80,6 +87,10 @@ const NEEDS: Readonly<Record<Need, true>> = {
   "broker forgets": true,
   "connections cut": true,
   flapping: true,
+  "breaks at a byte": true,
+  "not routed": true,
+  "host away": true,
+  rebirth: true,
   "slow to acknowledge": true,
   "slow link": true,
   "taken over": true,
@@ -113,4 +124,6 @@ const NEEDS: Readonly<Record<Need, true>> = {
   "small outbox": true,
   "commit first": true,
   board: true,
+  sparkplug: true,
+  "primary host": true,
 };

@@ -5,6 +5,8 @@ import { deviceConfig, lineConfig, registerTag } from "../modbus-config.ts";
 import type { Change, DevicePlan, InputPlan, LinePlan, SitePlan, TagPlan, UplinkPlan } from "./plan.ts";
 
 export const PIN_CHIP = "chip";
+export const SPARKPLUG_GROUP = "plant";
+export const PRIMARY_HOST = "scada";
 const DAY_MS = 86_400_000;
 const SMALL_OUTBOX_BYTES = 1_048_576;
 
@@ -87,11 +89,13 @@ function withTags(site: SitePlan, name: string, to: (tags: readonly TagPlan[]) =
 }
 
 function uplinkOf(plan: UplinkPlan): UplinkConfig {
+  const { hasPrimaryHost = false, ...sparkplug } = plan.sparkplug ?? {};
   return {
     name: plan.name,
     servers: plan.brokers.map(serverOf),
-    format: "json",
-    node: { group: "plant", name: "gateway" },
+    format: plan.sparkplug === undefined ? "json" : "sparkplug",
+    node: { group: SPARKPLUG_GROUP, name: plan.name },
+    ...(hasPrimaryHost && { primaryHost: PRIMARY_HOST }),
     clientId: clientIdOf(plan.name),
     mqttVersion: "auto",
     tls: {},
@@ -104,7 +108,7 @@ function uplinkOf(plan: UplinkPlan): UplinkConfig {
       maxSizeBytes: 1e9,
       rateBytesPerS: plan.historyRateBytesPerS,
     },
-    sparkplug: { aliases: false, datatypeInData: false, barrier: "ping" },
+    sparkplug: { aliases: false, datatypeInData: false, barrier: "ping", ...sparkplug },
     topic: topicOf(plan.name),
     id: "{device}/{tag}",
   };

@@ -113,11 +113,15 @@ export class TakenInBook {
   }
 
   find(id: string, epoch: number, t: number): TakenIn | undefined {
-    const byStamp = this.#tags.get(id)?.byStamp;
-    const known = byStamp?.get(keyOf(epoch, t));
+    const known = this.known(id, epoch, t);
     if (known !== undefined) return known;
     this.#findOffset(id, epoch, t);
-    return byStamp?.get(keyOf(epoch, t));
+    return this.known(id, epoch, t);
+  }
+
+  /** As far as its time has shown. */
+  known(id: string, epoch: number, t: number): TakenIn | undefined {
+    return this.#tags.get(id)?.byStamp.get(keyOf(epoch, t));
   }
 
   /** By the stamp it has as long as nobody knows the time. */

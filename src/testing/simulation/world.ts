@@ -14,6 +14,7 @@ import { HostTime } from "./host-time.ts";
 import { Life } from "./life.ts";
 import type { EndsByItself, Fault, Plan, SitePlan } from "./plan.ts";
 import { Plant } from "./plant.ts";
+import { Presence } from "./presence.ts";
 import { changed, configOf } from "./site.ts";
 import type { Story } from "./story.ts";
 import { TakenInBook } from "./taken-in.ts";
@@ -52,6 +53,7 @@ export class World {
   readonly #plan: Plan;
   readonly #story: Story;
   readonly #onSample: OnSample;
+  readonly #presence: Presence;
   #life: Life | undefined;
   #lives = 0;
   #bootedMs = 0;
@@ -69,6 +71,7 @@ export class World {
     this.#story = story;
     this.#onSample = onSample;
     this.site = plan.site;
+    this.#presence = new Presence(clock);
     this.takenIn = new TakenInBook(this.clock, this.#story);
     this.plant = new Plant(plan.seed, plan.site, this.clock);
     this.farEnd = new FarEnd(plan.brokers, this.clock, this.#story, this.takenIn, this);
@@ -145,6 +148,10 @@ export class World {
 
   begin(fault: Fault): void {
     const { id, trouble } = fault;
+    if ("broker" in trouble) {
+      this.farEnd.begin(id, trouble);
+      return;
+    }
     switch (trouble.kind) {
       case "device":
         this.plant.beginTrouble(id, trouble.device, trouble.trouble, trouble.share);
@@ -161,25 +168,11 @@ export class World {
       case "pin chatters":
         this.plant.input(trouble.pin)?.chatter(true);
         break;
-      case "broker gone":
-        this.#broker(trouble.broker)?.begin(id, { kind: "gone" });
-        break;
-      case "broker frozen":
-        this.#broker(trouble.broker)?.begin(id, { kind: "frozen" });
-        break;
-      case "slow to acknowledge":
-      case "slow link":
-      case "flapping":
-        this.#broker(trouble.broker)?.begin(id, trouble);
-        break;
-      case "broker forgets":
-        this.#broker(trouble.broker)?.forget();
-        break;
-      case "connections cut":
-        this.#broker(trouble.broker)?.cut();
-        break;
       case "taken over":
-        for (const broker of this.farEnd.brokers) void broker.takeOver(trouble.uplink);
+        this.farEnd.takeOver(trouble.uplink);
+        break;
+      case "rebirth":
+        this.farEnd.askForBirths(trouble.uplink, trouble.times, trouble.everyMs);
         break;
       case "clock step":
         this.#stepClock(trouble.byMs);
@@ -212,6 +205,10 @@ export class World {
   }
 
   end({ id, trouble }: Fault): void {
+    if ("broker" in trouble) {
+      this.farEnd.end(id, trouble);
+      return;
+    }
     switch (trouble.kind) {
       case "device":
         this.plant.endTrouble(id);
@@ -233,16 +230,13 @@ export class World {
       case "disk slow":
         this.card.end(id);
         break;
-      case "broker gone":
-      case "broker frozen":
-      case "flapping":
-      case "slow to acknowledge":
-      case "slow link":
-        this.#broker(trouble.broker)?.end(id);
-        break;
       default:
         trouble satisfies EndsByItself;
     }
+  }
+
+  present(): readonly string[] {
+    return this.#presence.steady(this.life?.gateway?.values);
   }
 
   stateBytes(): number {
@@ -262,6 +256,7 @@ export class World {
   #takeIn(samples: readonly (Sample | UndatedSample)[], gateway: Gateway | undefined): void {
     for (const sample of samples) {
       this.#onSample(sample);
+      this.#presence.note(sample.tag.device, sample.status);
       const taken =
         "bootMs" in sample
           ? this.takenIn.takeUndated(sample, this.time.darkOf(sample, gateway?.values))
@@ -294,10 +289,6 @@ export class World {
   #wouldTurnBack(): boolean {
     const isBehind = this.clock.wallMs() < Math.max(this.#bestWallMs, this.takenIn.furthestMs());
     return this.card.takesNothing() ? isBehind || !this.time.isGood : this.isBlind && !this.time.isGood;
-  }
-
-  #broker(index: number) {
-    return this.farEnd.brokers[index];
   }
 
   #cutPower(points: number, darkMs: number, inTheDark: () => void): void {
@@ -362,7 +353,8 @@ export class World {
   /** Devices have their new names, and each uplink its readers. */
   #seat(site: SitePlan): void {
     this.plant.name(site);
-    for (const { name, brokers } of site.uplinks) for (const i of brokers) this.farEnd.brokers[i]?.readers(name);
+    this.farEnd.seat(site.uplinks);
+    this.#presence.begin();
   }
 
   /** @returns the uplinks that are owed what is taken in from now on */
