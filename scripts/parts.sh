@@ -23,9 +23,14 @@ packages_of() {
     sfdisk) echo fdisk ;;
     mkfs.fat) echo dosfstools ;;
     mcopy) echo mtools ;;
-    debugfs) echo e2fsprogs ;;
+    debugfs | mke2fs) echo e2fsprogs ;;
+    aarch64-linux-gnu-g++) echo crossbuild-essential-arm64 ;;
+    dtc) echo device-tree-compiler ;;
+    xz) echo xz-utils ;;
+    depmod) echo kmod ;;
+    qemu-system-aarch64) echo qemu-system-arm ;;
     setpriv) echo util-linux ;;
-    systemd-analyze) echo systemd ;;
+    systemd-analyze | systemctl) echo systemd ;;
     *) echo "$1" ;;
   esac
 }
