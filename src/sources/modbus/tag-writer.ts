@@ -108,7 +108,9 @@ function failureText(outcome: CommandOutcome): string {
         : `exception ${outcome.exceptionCode} came, perhaps for an earlier request: it may have been written all the same`;
     case "silence":
       return "the device does not answer: it may have been written all the same";
+    // It may have been asked already.
     case "closed":
+      return `${outcome.reason}; it may have been written all the same`;
     case "crowded":
       return outcome.reason;
     default:
