@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import type { TLSSocket } from "node:tls";
 import { hostClock } from "../core/clock.ts";
-import type { Connection } from "../pipeline.ts";
+import { CONNECT, PUBLISH, puback, readPackets, scripted } from "../testing/scripted-broker.ts";
 import { startTlsListener } from "../testing/tls-listener.ts";
 import { failsWith, message, TransportFixture, WILL } from "../testing/transport-fixture.ts";
 import { uplinkConfig } from "../testing/uplink-config.ts";
@@ -12,8 +11,6 @@ import { openMqtt } from "./mqtt-connection.ts";
 import { endpointOf, openSecureSocket } from "./secure-socket.ts";
 
 // Answers that Mosquitto does not give, as bytes of MQTT 5.0; its sections are named beside them.
-const CONNECT = 0x10;
-const PUBLISH = 0x30;
 const DISCONNECT = 0xe0;
 /** 3.2.2.3 */
 const RECEIVE_MAXIMUM_2 = [0x21, 0x00, 0x02];
@@ -24,52 +21,10 @@ const ACK_DELAY_MS = 5;
 
 const fixture = new TransportFixture();
 
-interface Packet {
-  /** The first byte without its flags. */
-  readonly type: number;
-  /** What follows the remaining length. */
-  readonly body: Buffer;
-}
-
-/** The packets of a client, each shorter than 128 bytes. */
-function readPackets(client: TLSSocket, onPacket: (packet: Packet) => void): void {
-  let rest = Buffer.alloc(0);
-  client.on("data", (chunk) => {
-    rest = Buffer.concat([rest, chunk]);
-    for (;;) {
-      const length = rest[1];
-      if (length === undefined || rest.length < 2 + length) return;
-      onPacket({ type: (rest[0] ?? 0) & 0xf0, body: rest.subarray(2, 2 + length) });
-      rest = rest.subarray(2 + length);
-    }
-  });
-}
-
-/** A broker that confirms CONNECT with these properties and leaves the rest to the test. */
-async function scripted(
-  properties: readonly number[],
-  onPacket: (packet: Packet, client: TLSSocket) => void = () => undefined,
-): Promise<Connection> {
-  const connack = [0x20, 3 + properties.length, 0x00, 0x00, properties.length, ...properties];
-  const listener = await startTlsListener(fixture.certificates, {}, (client) => {
-    readPackets(client, (packet) => {
-      if (packet.type === CONNECT) client.write(Uint8Array.from(connack));
-      else onPacket(packet, client);
-    });
-  });
-  fixture.leave(() => listener.close());
-  return await fixture.connect(listener.url);
-}
-
-function puback(publish: Packet, ...reason: readonly number[]): Uint8Array {
-  const id = 2 + publish.body.readUInt16BE(0);
-  return Uint8Array.of(0x40, 2 + reason.length, ...publish.body.subarray(id, id + 2), ...reason);
-}
-
 test("P7: no more messages are under way than the broker's receive maximum; the others wait their turn", async () => {
   let underWay = 0;
   let most = 0;
-  const connection = await scripted(RECEIVE_MAXIMUM_2, (packet, client) => {
+  const connection = await scripted(fixture, RECEIVE_MAXIMUM_2, (packet, client) => {
     if (packet.type !== PUBLISH) return;
     underWay++;
     most = Math.max(most, underWay);
@@ -85,7 +40,7 @@ test("P7: no more messages are under way than the broker's receive maximum; the 
 });
 
 test("what the broker does not offer is known, and refused before it costs the connection", async () => {
-  const connection = await scripted([...MAXIMUM_QOS_0, ...NO_RETAIN, ...MAXIMUM_PACKET_SIZE_64]);
+  const connection = await scripted(fixture, [...MAXIMUM_QOS_0, ...NO_RETAIN, ...MAXIMUM_PACKET_SIZE_64]);
   assert.deepEqual(connection.limits, { maxPacketBytes: 64, maxQos: 0, retainAvailable: false, tellsReasons: true });
   const quick = { ...message("a"), qos: 0 } as const;
   await assert.rejects(connection.publish(message("a")), /does not offer QoS 1/);
@@ -97,7 +52,7 @@ test("what the broker does not offer is known, and refused before it costs the c
 
 test("P4: a reason below 0x80 is success, one from there on is not", async () => {
   const reasons = [0x10, 0x97, 0x00];
-  const connection = await scripted([], (packet, client) => {
+  const connection = await scripted(fixture, [], (packet, client) => {
     if (packet.type === PUBLISH) client.write(puback(packet, reasons.shift() ?? 0, 0x00));
   });
   await connection.publish(message("nobody/listens"));
@@ -106,7 +61,7 @@ test("P4: a reason below 0x80 is success, one from there on is not", async () =>
 });
 
 test("a broker that says why it ends the connection is quoted", async () => {
-  const connection = await scripted([], (_, client) => {
+  const connection = await scripted(fixture, [], (_, client) => {
     client.write(Uint8Array.of(DISCONNECT, 2, 0x8e, 0x00));
   });
   const lost = connection.publish(message("a"));
@@ -117,7 +72,7 @@ test("a broker that says why it ends the connection is quoted", async () => {
 });
 
 test("a broker that breaks the protocol is left, in words", async () => {
-  const connection = await scripted([], (_, client) => {
+  const connection = await scripted(fixture, [], (_, client) => {
     client.write(Uint8Array.of(0xf5, 0x00));
   });
   await assert.rejects(connection.publish(message("a")), /not acknowledged/);

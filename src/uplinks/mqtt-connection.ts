@@ -4,21 +4,12 @@
  */
 import { connect, type IClientOptions, MqttClient } from "mqtt";
 import type { Clock, Timer } from "../core/clock.ts";
-import { messageOf } from "../core/errors.ts";
 import { type BrokerLimits, ConnectFailure, type Connection, type ConnectionEnd, type Message } from "../pipeline.ts";
-import { announcedKeepAliveS, SILENCE_KEEP_ALIVES } from "./keep-alive.ts";
+import { announcedKeepAliveS } from "./keep-alive.ts";
+import { ARRIVING_MAX_BYTES, CLOSED_INSTEAD_OF_ANSWER, Lifeline } from "./mqtt-lifeline.ts";
 import { bufferOf, packetBytes } from "./mqtt-packet-bytes.ts";
 import { Pings } from "./mqtt-pings.ts";
-import {
-  connackReason,
-  connectRefusal,
-  isReset,
-  publishRefusal,
-  reasonCodeOf,
-  reasonWords,
-  SESSION_TAKEN_OVER,
-  UNSUPPORTED_VERSION,
-} from "./mqtt-reason.ts";
+import { publishRefusal, reasonCodeOf } from "./mqtt-reason.ts";
 import type { SecureSocket } from "./secure-socket.ts";
 import { nextSendMs, type ServiceLimits } from "./service-limits.ts";
 
@@ -43,6 +34,8 @@ export class VersionRefusal extends ConnectFailure {}
 
 /** Unsent bytes beyond this mean that nobody minds the link: a publish then fails instead of filling the memory. */
 const UNSENT_MAX_BYTES = 16 * 1024 * 1024;
+/** How long a broker may take to say what it makes of a subscription. */
+const SUBSCRIBE_LIMIT_MS = 30_000;
 /** How long a broker may take to close after DISCONNECT. */
 const CLOSE_TIMEOUT_MS = 3_000;
 /** Reason codes of SUBACK from here on (MQTT 5.0, section 3.9.3; 3.1.1 knows this one only). */
@@ -52,14 +45,10 @@ const WEB_SOCKET_MAX_BYTES = 1024 * 1024;
 const DISCONNECT = Uint8Array.of(0xe0, 0x00);
 /** With reason code 0x04, "Disconnect with Will Message" (MQTT 5.0, section 3.14.2.1). */
 const DISCONNECT_WITH_WILL = Uint8Array.of(0xe0, 0x01, 0x04);
+const TAKES_NOTHING = "the broker does not keep to the protocol: it offers to take nothing at all";
 /** What the protocol allows where CONNACK says nothing: four bytes of remaining length after the header. */
 const PACKET_MAX_BYTES = 268_435_455 + 5;
 const RECEIVE_MAXIMUM = 65_535;
-const CLOSED_BY_BROKER = "the broker closed the connection";
-const CLOSED_INSTEAD_OF_ANSWER =
-  "the broker closes the connection instead of answering CONNECT: it may not accept this certificate or client id";
-/** What mqtt.js calls it. */
-const KEEP_ALIVE_ERROR = "Keepalive timeout";
 
 /** Sends CONNECT. Rejects with a ConnectFailure, which is a VersionRefusal where the version may be at fault. */
 export async function openMqtt(
@@ -80,6 +69,9 @@ export async function openMqtt(
   try {
     return await new Promise((resolve, reject) => {
       client.once("connect", (connack) => {
+        const { receiveMaximum, maximumPacketSize } = connack.properties ?? {};
+        // Protocol errors (MQTT 5.0, sections 3.2.2.3.3 and 3.2.2.3.6); nothing could ever be sent.
+        if (receiveMaximum === 0 || maximumPacketSize === 0) return lifeline.end(TAKES_NOTHING);
         lifeline.accepted = true;
         resolve(new MqttConnection(client, secure, lifeline, settings, connack.properties ?? {}, clock));
       });
@@ -101,6 +93,7 @@ function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
     clean: true,
     keepalive: announcedKeepAliveS(settings.keepAliveMs),
     reconnectPeriod: 0,
+    ...(settings.version === 5 && { properties: { maximumPacketSize: ARRIVING_MAX_BYTES } }),
     queueQoSZero: false,
     resubscribe: false,
     timerVariant: "native",
@@ -116,76 +109,6 @@ function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
     path: `${webSocketUrl.pathname}${webSocketUrl.search}`,
     wsOptions: { createConnection: () => secure.socket, perMessageDeflate: false, maxPayload: WEB_SOCKET_MAX_BYTES },
   });
-}
-
-/** Notices how a connection ends. What was noticed first counts; what follows is its consequence. */
-class Lifeline {
-  accepted = false;
-  /** Set when the end may be an old broker's way to say that it does not know MQTT 5. */
-  versionSuspect = false;
-  reason: string | undefined;
-  readonly closed: Promise<ConnectionEnd>;
-  #takenOver = false;
-  readonly #secure: SecureSocket;
-  readonly #settings: MqttSettings;
-
-  /** Made before the client, so that it hears of the socket's errors first and from the socket. */
-  constructor(secure: SecureSocket, settings: MqttSettings) {
-    this.#secure = secure;
-    this.#settings = settings;
-    const { socket } = secure;
-    socket.on("error", (error) => this.#socketError(error));
-    this.closed = new Promise((resolve) => {
-      socket.once("close", () => {
-        if (!this.accepted && this.reason === undefined) this.versionSuspect = true;
-        this.reason ??= this.accepted ? CLOSED_BY_BROKER : CLOSED_INSTEAD_OF_ANSWER;
-        resolve({ reason: this.reason, takenOver: this.#takenOver });
-      });
-    });
-  }
-
-  watch(client: MqttClient): void {
-    // Where MQTT is in a WebSocket, this is another stream than the socket.
-    client.stream.on("error", (error: Error) => this.#socketError(error));
-    client.on("error", (error) => this.#protocolError(error));
-    client.on("disconnect", ({ reasonCode }) => {
-      this.#takenOver = reasonCode === SESSION_TAKEN_OVER;
-      this.end(`the broker ended the connection: ${reasonWords(reasonCode ?? 0x80)}`);
-    });
-  }
-
-  note(reason: string): void {
-    this.reason ??= reason;
-  }
-
-  end(reason: string): void {
-    this.note(reason);
-    this.#secure.socket.destroy();
-  }
-
-  #socketError(error: Error): void {
-    if (!this.accepted && this.reason === undefined) this.versionSuspect = isReset(error);
-    this.end(this.#secure.explain(error));
-  }
-
-  #protocolError(error: Error): void {
-    const code = reasonCodeOf(error);
-    if (!this.accepted && this.reason === undefined) {
-      this.versionSuspect = code === undefined || connackReason(code) === UNSUPPORTED_VERSION;
-    }
-    this.end(this.#protocolErrorWords(error, code));
-  }
-
-  #protocolErrorWords(error: Error, code: number | undefined): string {
-    const { keepAliveMs, login } = this.#settings;
-    if (!this.accepted) {
-      if (code === undefined) return `what answers there is no MQTT broker: ${messageOf(error)}`;
-      return connectRefusal(code, login?.password === undefined ? undefined : login.username);
-    }
-    if (error.message !== KEEP_ALIVE_ERROR) return `the broker does not keep to the protocol: ${messageOf(error)}`;
-    const silentS = announcedKeepAliveS(keepAliveMs) * SILENCE_KEEP_ALIVES;
-    return `the broker has not answered for ${silentS} s: the link is frozen, or the broker stuck`;
-  }
 }
 
 interface Flight {
@@ -269,13 +192,16 @@ class MqttConnection implements Connection {
   async subscribe(filters: Readonly<Record<string, 0 | 1>>): Promise<readonly string[]> {
     this.#assertOpen();
     const topics = Object.fromEntries(Object.entries(filters).map(([filter, qos]) => [filter, { qos }]));
-    return new Promise((resolve, reject) => {
+    const limit = this.#clock.after(SUBSCRIBE_LIMIT_MS, () =>
+      this.#lifeline.end("the broker does not answer SUBSCRIBE; it may be overloaded, or the link frozen"),
+    );
+    return new Promise<readonly string[]>((resolve, reject) => {
       void this.closed.then(({ reason }) => reject(new Error(`not subscribed: ${reason}`)));
       this.#client.subscribe(topics, (error, _asked, suback) => {
         if (error !== null && suback === undefined) reject(error);
         else resolve(Object.keys(filters).filter((_, index) => Number(suback?.granted[index] ?? REFUSED) >= REFUSED));
       });
-    });
+    }).finally(() => limit.cancel());
   }
 
   async unsubscribe(filters: readonly string[]): Promise<void> {
