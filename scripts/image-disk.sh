@@ -38,10 +38,13 @@ make_fat() {
   mkdir -p "$work/boot/site"
   cp "$work/vmlinuz" "$work/initrd.img" "$work/boot/"
   printf '%s\n' "$(kernel_words)" >"$work/boot/cmdline.txt"
-  case $board in
-    raspberry-pi-* | compute-module-*) add_raspberry_pi ;;
-    *) add_extlinux ;;
-  esac
+  if [ -n "$base" ]; then
+    add_base
+  elif [[ $board_tree == broadcom/* ]]; then
+    add_raspberry_pi
+  else
+    add_extlinux
+  fi
   cp "$here/image/README.txt" "$work/boot/site/"
   mcopy -Q -s -i "$fat" "$work/boot/"* ::
 }
@@ -69,25 +72,30 @@ TEXT
   [ "$board" = virtual ] || cp -R "$work/trees" "$work/boot/dtb"
 }
 
+# Debian's kernel has no overlays for Raspberry Pi, so what the board needs of them is put into its device tree here.
 add_raspberry_pi() {
-  local overlay parameter
+  local overlay tree=$work/boot/${board_tree##*/}
   cp "$work/firmware"/{bootcode.bin,start.elf,fixup.dat,start4.elf,fixup4.dat} "$work/boot/"
-  cp "$work/trees/broadcom/"*.dtb "$work/boot/"
-  {
-    echo "# scripts/image.sh made this for $board"
-    printf '%s\n' arm_64bit=1 enable_uart=1 kernel=vmlinuz 'initramfs initrd.img followkernel' \
-      "device_tree=$(basename "$board_tree")" disable_splash=1
-    for overlay in $board_overlays; do echo "dtoverlay=$overlay"; done
-    for parameter in $board_parameters; do echo "dtparam=$parameter"; done
-  } >"$work/boot/config.txt"
-  mkdir -p "$work/boot/overlays"
+  cp "$work/trees/$board_tree" "$tree"
   for overlay in $board_overlays; do
-    overlay=${overlay%%,*}
     [ -e "$here/image/overlays/$overlay.dts" ] ||
       fail "$EXIT_DATA" "$board needs the overlay $overlay, and there is none for Debian's kernel; take --base"
-    dtc -q -@ -I dts -O dtb -o "$work/boot/overlays/$overlay.dtbo" "$here/image/overlays/$overlay.dts" ||
-      fail "$EXIT_DATA" "the overlay $overlay cannot be compiled"
+    if ! dtc -q -@ -I dts -O dtb -o "$work/overlay.dtbo" "$here/image/overlays/$overlay.dts" ||
+      ! fdtoverlay -i "$tree" -o "$tree.new" "$work/overlay.dtbo"; then
+      fail "$EXIT_DATA" "the overlay $overlay does not fit $board_tree"
+    fi
+    mv "$tree.new" "$tree"
   done
+  [ -z "$board_parameters" ] || fail "$EXIT_DATA" "$board needs $board_parameters, which only its maker's kernel knows"
+  cat >"$work/boot/config.txt" <<TEXT
+# Made for $board by scripts/image.sh.
+arm_64bit=1
+enable_uart=1
+kernel=vmlinuz
+initramfs initrd.img followkernel
+device_tree=${tree##*/}
+disable_splash=1
+TEXT
 }
 
 make_ext4() {

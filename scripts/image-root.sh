@@ -54,16 +54,18 @@ unpack_debian() {
 
 # Sets `kernel_version`, and keeps aside what belongs on the FAT partition.
 set_kernel_aside() {
-  kernel_version=$(basename "$packages"/usr/lib/modules/*)
-  mkdir -p "$work/firmware"
-  cp "$packages/boot/vmlinuz-$kernel_version" "$work/vmlinuz"
-  cp -R "$packages/usr/lib/linux-image-$kernel_version" "$work/trees"
-  cp -R "$packages/usr/lib/raspi-firmware/." "$work/firmware"
   cp "$packages/usr/bin/busybox" "$work/busybox"
+  if [ -n "$base" ]; then
+    take_base
+  else
+    kernel_version=$(basename "$packages"/usr/lib/modules/*)
+    cp "$packages/boot/vmlinuz-$kernel_version" "$work/vmlinuz"
+    mv "$packages/usr/lib/linux-image-$kernel_version" "$work/trees"
+    cp -R "$packages/usr/lib/raspi-firmware" "$work/firmware"
+  fi
   (cd "$packages/usr/lib/modules/$kernel_version/kernel" && rm -rf "${DRIVERS_LEFT_OUT[@]}")
   depmod --basedir "$packages" "$kernel_version"
   make_initrd
-  rm -rf "$packages/usr/lib/linux-image-$kernel_version"
 }
 
 make_root() {
@@ -80,6 +82,7 @@ make_root() {
   cp -R "$work/program/." "$packages/usr/lib/sallyport/"
   install -m 755 "$node_program" "$packages/usr/bin/node"
   ln -sf ../lib/sallyport/sallyport.mjs "$packages/usr/bin/sallyport"
+  check_libraries
   install_units
   ln -sfn /data/site "$packages/etc/sallyport"
   ln -sf /run/systemd/resolve/resolv.conf "$packages/etc/resolv.conf"
@@ -91,6 +94,17 @@ make_root() {
   : >"$packages/etc/machine-id"
   printf '%s\n' "$version" >"$packages/etc/sallyport-image"
   touch "$packages/etc/.updated" "$packages/usr"
+}
+
+# Nobody runs a program of the board before the board does.
+check_libraries() {
+  local program library
+  for program in usr/bin/node usr/lib/systemd/systemd usr/sbin/nft usr/sbin/e2fsck usr/sbin/sfdisk usr/bin/openssl; do
+    for library in $("$CROSS-objdump" -p "$packages/$program" | awk '$1 == "NEEDED" { print $2 }'); do
+      [ -n "$(find "$packages/usr/lib/aarch64-linux-gnu" -name "$library" -print -quit)" ] ||
+        fail "$EXIT_DATA" "$program needs $library, and no package brings it"
+    done
+  done
 }
 
 # What systemd-tmpfiles would make at each boot, and cannot.

@@ -8,13 +8,14 @@ export LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 readonly EXIT_USAGE=64 EXIT_DATA=65 EXIT_UNAVAILABLE=69 EXIT_REFUSED=77
-readonly PARTS=(mmdebstrap aarch64-linux-gnu-g++ mcopy mkfs.fat mke2fs sfdisk cpio zstd xz dtc depmod systemctl openssl)
+readonly PARTS=(mmdebstrap aarch64-linux-gnu-g++ mcopy mkfs.fat mke2fs sfdisk debugfs cpio zstd xz dtc depmod systemctl openssl)
 
 usage() {
   cat <<'TEXT'
-usage: image.sh --board NAME [--output FILE] [--sign-key KEY] [--compress]
+usage: image.sh --board NAME [--base FILE] [--output FILE] [--sign-key KEY] [--compress]
 
   --board NAME       a folder of board/
+  --base FILE        an image of Raspberry Pi OS Lite, 64 bit: its kernel, drivers and firmware in place of Debian's
   --output FILE      default sallyport-NAME.img
   --sign-key KEY     signs FILE.sha256 (Ed25519), for flash.sh --public-key
   --compress         also writes FILE.zst
@@ -41,18 +42,20 @@ keep() {
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-image
-board='' output='' sign_key='' compress=no
+board='' base='' output='' sign_key='' compress=no
 # shellcheck source=scripts/image-programs.sh
 . "$here/image-programs.sh"
 # shellcheck source=scripts/image-root.sh
 . "$here/image-root.sh"
+# shellcheck source=scripts/image-base.sh
+. "$here/image-base.sh"
 # shellcheck source=scripts/image-disk.sh
 . "$here/image-disk.sh"
 
 parse() {
   while [ $# -gt 0 ]; do
     case $1 in
-      --board | --output | --sign-key)
+      --board | --base | --output | --sign-key)
         [ $# -ge 2 ] || fail "$EXIT_USAGE" "$1 needs a value"
         printf -v "$(tr - _ <<<"${1#--}")" %s "$2"
         shift 2
@@ -72,7 +75,12 @@ read_board() {
   facts=$(node "$here/board-facts.mjs" "$board") || exit "$EXIT_USAGE"
   eval "$facts"
   # shellcheck disable=SC2154
-  [ "$board_kernel" = debian ] || fail "$EXIT_DATA" "$board is driven by its maker's kernel only, and no image is made from that yet"
+  if [ -n "$base" ]; then
+    [ -f "$base" ] || fail "$EXIT_DATA" "there is no image $base"
+    [[ $board_tree == broadcom/* ]] || fail "$EXIT_DATA" "$board is no Raspberry Pi, and --base is for these"
+  elif [ "$board_kernel" != debian ]; then
+    fail "$EXIT_DATA" "$board is driven by its maker's kernel only: give an image of it by --base"
+  fi
 }
 
 finish() {

@@ -64,7 +64,8 @@ export async function openCountingPlant(options: CountingPlantOptions): Promise<
   };
 }
 
-function countingDevice(unitId: number, registers: number, log: ServedReply[]): ModbusDevice {
+/** @param log gets each reply as it is given */
+export function countingDevice(unitId: number, registers: number, log: ServedReply[]): ModbusDevice {
   const device = new ModbusDevice(unitId);
   device.faults = () => {
     const count = log.length + 1;
