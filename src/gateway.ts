@@ -202,7 +202,7 @@ class JoinedStages implements Gateway {
       ...this.#forTools,
     ])
       part.start();
-    this.#commands?.start();
+    this.#startCommands();
   }
 
   reload(config: Config): Promise<readonly string[]> {
@@ -270,7 +270,7 @@ class JoinedStages implements Gateway {
       ...(change.keepsInputs ? [] : [this.#inputs]),
     ];
     for (const part of begun) part.start();
-    if (!change.keepsUplinks) this.#commands?.start();
+    if (!change.keepsUplinks) this.#startCommands();
     this.#events.reloaded();
     return change.needsRestart;
   }
@@ -306,13 +306,25 @@ class JoinedStages implements Gateway {
     });
   }
 
+  #startCommands(): void {
+    if (this.#commands === undefined) return;
+    this.#commands.start();
+    const told = this.values.snapshot(COMMAND_RESULT.device).find(({ tag }) => tag.id === COMMAND_RESULT.id);
+    // Of a tag that nobody reads, waiting for its first value would look like a fault.
+    if (told?.value === null) this.#tellCommands("none");
+  }
+
+  #tellCommands(value: string): void {
+    this.values.read([{ tag: COMMAND_RESULT, value, status: "Good" }], this.#clock.monotonicMs());
+  }
+
   async #commandDesk(): Promise<CommandDesk | undefined> {
     const { commands, gateway, lines } = this.#config;
     if (commands === undefined) return undefined;
     const { createCommandDesk } = await import("./uplinks/commands/command-desk.ts");
     const clock = this.#clock;
     const tell = (value: string) => {
-      this.values.read([{ tag: COMMAND_RESULT, value, status: "Good" }], clock.monotonicMs());
+      this.#tellCommands(value);
       this.#events.note({ kind: "command", text: value });
     };
     return createCommandDesk({

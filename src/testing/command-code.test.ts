@@ -20,6 +20,7 @@ test("P10: without a section commands the code of commands is not even loaded", 
   await site.start();
   assert.ok(loadedFiles().some((url) => url.endsWith("/src/gateway.ts")));
   assert.deepEqual(loadedFiles().filter(isDesk), []);
+  assert.deepEqual([await site.send(site.envelope()), site.written], [[], []], "nobody hears");
   await site.end();
   const commanded = new CommandSite();
   await commanded.start();

@@ -182,7 +182,10 @@ export class CommandSite {
       ({ topic }) => topic === `${TOPIC}/data` || topic === `${TOPIC}/history`,
     );
     const values = messages.flatMap(({ payload }) => JSON.parse(Buffer.from(payload).toString()).values);
-    return values.filter(({ id }) => id === "gateway/commands/result").map(({ v }) => String(v));
+    return values
+      .filter(({ id }) => id === "gateway/commands/result")
+      .map(({ v }) => String(v))
+      .filter((text) => text !== "none");
   }
 
   async end(): Promise<void> {

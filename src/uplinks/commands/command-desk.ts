@@ -232,9 +232,7 @@ class Desk implements CommandDesk {
       if (isKept)
         for (const { id, value } of command.values) this.#result(command.sender, { state: "accepted", id, v: value });
     });
-    this.#running ??= this.#work().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running ??= this.#work();
   }
 
   async #work(): Promise<void> {
@@ -243,6 +241,8 @@ class Desk implements CommandDesk {
       const isKept = await next.kept;
       await this.#carryOut(next, isKept ? undefined : "it cannot be remembered, so it could be repeated");
     }
+    // In the turn in which nothing waited: what comes from now on begins anew.
+    this.#running = undefined;
   }
 
   /** In order; what follows a value that is not confirmed is left alone. */
@@ -277,7 +277,9 @@ class Desk implements CommandDesk {
     const value = typeof v === "bigint" ? String(v) : v;
     const timestamp = clock.wallMs();
     const text = JSON.stringify({ timestamp, uplink, key, nonce, id, v: value, state, reason, count });
-    log.notice(`command ${[id, reason].filter((part) => part !== undefined).join(": ")}: ${state}`);
+    // Names come from whoever may publish: quoted, they cannot pass for something else.
+    const what = [id === undefined ? undefined : JSON.stringify(id), reason].filter((part) => part !== undefined);
+    log.notice(`${state}: ${what.join(": ")}`);
     answer(text);
     tell(text);
   }

@@ -24,6 +24,8 @@ import {
   VALUES_MAX,
 } from "./signed-command.ts";
 
+const NAME_MAX_CHARS = 256;
+
 /** Keys of the properties. */
 const COMMAND = "Command";
 const KEY = "Key";
@@ -87,6 +89,7 @@ function givenBy(
   const values: Given[] = [];
   for (const { name, datatype, isNull, value } of metrics) {
     if (name === undefined) return "a metric of a command goes by its name, not by an alias";
+    if (name.length > NAME_MAX_CHARS) return `a metric has a name of ${name.length} characters`;
     const id = tagId(device, name);
     const type = typeOf(id);
     if (type !== undefined && datatype !== undefined && datatype !== DATATYPE[type]) return `${id} is of type ${type}`;
