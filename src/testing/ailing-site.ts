@@ -13,7 +13,10 @@ import { serveDevices } from "./simulated-bus.ts";
 const PASSWORD = "Geheim-1";
 const BAUD_RATE = 115_200;
 const OTHER_BAUD_RATE = 9_600;
-const RESPONSE_TIMEOUT_MS = 800;
+/** Of a site in which somebody keeps silent: each request costs it. */
+const SHORT_TIMEOUT_MS = 800;
+/** Of all others: nobody is late, on however busy a machine. */
+const LONG_TIMEOUT_MS = 5_000;
 const DENIED = "plant-7/denied";
 /** Said while nobody asks, this often, until somebody does. */
 const IDLE_EVERY_MS = 100;
@@ -45,6 +48,7 @@ export interface Amiss {
   /** The speed that the devices hear, be the line what it is. */
   readonly baudRate?: number;
   readonly idle?: Uint8Array;
+  readonly responseTimeoutMs?: number;
   readonly comment?: string;
 }
 
@@ -57,11 +61,11 @@ export interface Ailment {
 }
 
 export const AILMENTS: readonly Ailment[] = [
-  { name: "line device-silent", amiss: () => ({ units: [1] }) },
-  { name: "line line-silent", amiss: () => ({ units: [] }) },
+  { name: "line device-silent", amiss: () => ({ units: [1], responseTimeoutMs: SHORT_TIMEOUT_MS }) },
+  { name: "line line-silent", amiss: () => ({ units: [], responseTimeoutMs: SHORT_TIMEOUT_MS }) },
   { name: "line duplicate-unit-id", amiss: () => ({ units: [1, 2, 2] }) },
   { name: "line ab-swapped", amiss: () => ({ cable: () => ({ noise: Uint8Array.of(0), truncateBytes: 256 }) }) },
-  { name: "line wrong-speed", amiss: () => ({ baudRate: OTHER_BAUD_RATE }) },
+  { name: "line wrong-speed", amiss: () => ({ baudRate: OTHER_BAUD_RATE, responseTimeoutMs: SHORT_TIMEOUT_MS }) },
   { name: "line direction-late", amiss: () => ({ cable: () => ({ lostBytes: 2 }) }) },
   { name: "line termination-missing", amiss: () => ({ cable: damaged }) },
   { name: "line bias-missing", amiss: () => ({ faults: { noise: Uint8Array.of(0xff) } }) },
@@ -71,7 +75,11 @@ export const AILMENTS: readonly Ailment[] = [
   { name: "line register-refused", amiss: () => ({ faults: { exceptionCode: 2 } }) },
   { name: "line noise", amiss: () => ({ cable: damaged, idle: NOISE }), isTimed: true },
   { name: "line other-master", amiss: () => ({ idle: rtuFrame(9, Uint8Array.of(3, 0, 0, 0, 2)) }), isTimed: true },
-  { name: "line slow-device", amiss: () => ({ faults: { delayMs: RESPONSE_TIMEOUT_MS + 300 } }), isTimed: true },
+  {
+    name: "line slow-device",
+    amiss: () => ({ faults: { delayMs: SHORT_TIMEOUT_MS + 300 }, responseTimeoutMs: SHORT_TIMEOUT_MS }),
+    isTimed: true,
+  },
   { name: "port port-missing", amiss: () => ({ path: "/dev/ttyNowhere" }) },
   { name: "broker tls-failed", amiss: ({ certificates }) => ({ ca: certificates.strangerCa }) },
   { name: "broker unreachable", amiss: () => ({ url: "mqtts://localhost:1" }) },
@@ -164,6 +172,7 @@ function scrambled(pdu: Uint8Array): Uint8Array {
 
 function gatewayFile({ dir, certificates, broker }: Surroundings, amiss: Amiss, port: string): string {
   const { ca = certificates.ca, url = broker.url, password = PASSWORD, path = port, topic, comment = "" } = amiss;
+  const { responseTimeoutMs = LONG_TIMEOUT_MS } = amiss;
   // Its name, too: two clients of one name would throw each other off.
   const folder = mkdtempSync(join(dir, "site-"));
   writeFileSync(join(folder, "cloud.password"), `${password}\n`, { mode: 0o600 });
@@ -183,7 +192,7 @@ ${topic === undefined ? "" : `    topic: ${topic}\n`}lines:
   bench:
     path: ${path}
     serial: ${BAUD_RATE} 8N1
-    responseTimeout: ${RESPONSE_TIMEOUT_MS}ms
+    responseTimeout: ${responseTimeoutMs}ms
     devices:
       meter: { unitId: 1, tags: { power: { holdingRegister: 10, type: float32 } } }
       pump: { unitId: 2, tags: { speed: { inputRegister: 3 } } }

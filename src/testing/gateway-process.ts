@@ -8,7 +8,7 @@ import { Condition } from "./condition.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url));
 const LOG_MAX_CHARACTERS = 256 * 1024;
-const START_LIMIT_MS = 20_000;
+const START_LIMIT_MS = 60_000;
 /** What the command line promises for SIGTERM. */
 const STOP_LIMIT_MS = 10_000;
 

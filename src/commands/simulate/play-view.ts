@@ -20,10 +20,10 @@ export function textView(stages: readonly Stage[], io: CommandIo): PlayView {
     stages.map(({ line, book }) => title(line.name) + book.table(io.columns, hostClock.monotonicMs())).join("");
   return {
     begin() {
-      for (const { line, wire } of stages) {
+      for (const { line, wire, place } of stages) {
         const units = line.devices.map((device) => `${device.name} (unit ${device.unitId})`).join(", ");
         io.out(`playing line ${line.name}, ${serialText(line.serial)}: ${units}\n`);
-        io.out(wire.isTerminal ? `open this as the serial port: ${wire.path}\n` : `on ${wire.path}\n`);
+        io.out(wire.isTerminal ? `open this as the serial port: ${place}\n` : `on ${place}\n`);
       }
       if (io.isTerminal) this.update(false);
     },

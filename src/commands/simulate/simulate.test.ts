@@ -172,6 +172,16 @@ test("a whole site is played, each line on a terminal of its own, by the same pa
   }
 });
 
+test("a folder that cannot be made ends it at once, and a link is told by its own name", async (t) => {
+  const file = await siteFile(t, "/dev/none");
+  const refused = new Play(t, [file, "--links", "/proc/nowhere/desk"]);
+  assert.equal(await refused.ended, 74);
+  assert.match(refused.err, /cannot make \/proc\/nowhere\/desk\/RS485-1: .*give --links another folder/);
+  const links = join(file, "../desk");
+  const play = new Play(t, [file, "--line", "RS485-1", "--links", links]);
+  assert.equal(await play.until(/open this as the serial port: (\S+)/), join(links, "RS485-1"));
+});
+
 test("two adapters on one cable: played on a serial port, and what is written stays", async (t) => {
   const [here, there] = [await openPtyPair(), await openPtyPair()];
   t.after(() => Promise.all([here.close(), there.close()]));

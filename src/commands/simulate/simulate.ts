@@ -1,10 +1,11 @@
 /** `sallyport simulate`: plays the devices of a site, so that whatever asks them can be tried before they are there. */
-import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { LineConfig } from "../../config/config.ts";
 import { parseDuration } from "../../config/values.ts";
 import { hostClock, sleep } from "../../core/clock.ts";
+import { makeDirectory } from "../../core/directory.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
 import type { CommandIo } from "../io.ts";
 import { jsonView, textView } from "./play-view.ts";
@@ -52,6 +53,8 @@ A whole site: path: /tmp/desk/LINE for each line in a copy of gateway.yaml, then
 `;
 
 const SHOW_EVERY_MS = 1_000;
+/** Whoever is at the desk may open what is played. */
+const LINKS_MODE = 0o755;
 const MOVE_EVERY_MS = 250;
 
 export async function simulate(args: string[], io: CommandIo): Promise<number> {
@@ -66,8 +69,9 @@ export async function simulate(args: string[], io: CommandIo): Promise<number> {
   try {
     for (const line of lines) {
       const wire = options.path === undefined ? await openTerminal() : await openPort(line, options.path);
-      stages.push(new Stage(line, wire, options.faults));
-      if (options.links !== undefined) link(options.links, line.name, wire.path);
+      const stage = new Stage(line, wire, options.faults);
+      stages.push(stage);
+      if (options.links !== undefined) stage.place = link(options.links, line.name, wire.path);
     }
     return await play(stages, options, io);
   } finally {
@@ -100,13 +104,15 @@ async function play(stages: readonly Stage[], { forMs, json }: Options, io: Comm
 }
 
 /** The same name for the same line at each start, so that a gateway.yaml can name it. */
-function link(folder: string, name: string, path: string): void {
+function link(folder: string, name: string, path: string): string {
+  const place = join(folder, name);
   try {
-    mkdirSync(folder, { recursive: true });
-    rmSync(join(folder, name), { force: true });
-    symlinkSync(path, join(folder, name));
+    makeDirectory(folder, LINKS_MODE);
+    rmSync(place, { force: true });
+    symlinkSync(path, place);
+    return place;
   } catch (error) {
-    throw new UserError(`cannot make ${join(folder, name)}: ${messageOf(error)}; give --links another folder`, EXIT.io);
+    throw new UserError(`cannot make ${place}: ${messageOf(error)}; give --links another folder`, EXIT.io);
   }
 }
 

@@ -15,6 +15,8 @@ export class Stage {
   readonly line: LineConfig;
   readonly wire: Wire;
   readonly book: RequestBook;
+  /** The name to open it by. */
+  place: string;
   /** Why the wire ended by itself. */
   lost: string | undefined;
   readonly #standIns: readonly StandIn[];
@@ -23,6 +25,7 @@ export class Stage {
   constructor(line: LineConfig, wire: Wire, faults: ReadonlyMap<number, UnitFault>, clock: Clock = hostClock) {
     this.line = line;
     this.wire = wire;
+    this.place = wire.path;
     this.book = new RequestBook(line.devices);
     this.#standIns = line.devices.map((device) => {
       const fault = faults.get(device.unitId) ?? faults.get(ALL_UNITS);
