@@ -70,6 +70,8 @@ export function hearJson(node: JsonNode, { topic, payload, retained }: Arrival, 
   switch (stage) {
     case "status":
       return cleared ? node : hearStatus(node, parseWire<StatusOnWire>(payload), retained, nowMs);
+    case "tags":
+      return cleared && part === "1" ? withoutDevice(node, device) : node;
     case "snapshot":
       return cleared
         ? withoutPart(node, device, Number(part))
@@ -103,8 +105,7 @@ export function jsonDoubt({ status, statusAtMs, liveStatus, run, devices }: Json
 
 function hearStatus(node: JsonNode, status: StatusOnWire, retained: boolean, nowMs: number): JsonNode {
   if (node.status !== undefined && status.session < node.status.session) return node;
-  const sameSession = status.session === node.status?.session;
-  const told = { ...(sameSession ? node : incomplete(node)), status, statusAtMs: nowMs };
+  const told = { ...node, status, statusAtMs: nowMs };
   if (!status.online || retained) return told;
   const seq = status.seq ?? 0;
   const { run } = told;
@@ -118,6 +119,10 @@ function hearSnapshot(node: JsonNode, name: string, part: number, snapshot: Snap
   const parts = new Map([...known, [part, snapshot] as const].filter(([number]) => number <= (snapshot.parts ?? 1)));
   const devices = new Map(node.devices).set(name, { parts, complete });
   return reviewed(taken({ ...node, devices }, snapshot));
+}
+
+function withoutDevice(node: JsonNode, name: string): JsonNode {
+  return { ...node, devices: new Map([...node.devices].filter(([known]) => known !== name)) };
 }
 
 function withoutPart(node: JsonNode, name: string, part: number): JsonNode {

@@ -6,35 +6,44 @@ import { type Format, type LinkName, MadeChain } from "./made-chain.ts";
 import { CLOCK_ERROR_MS, type FarEvent, LATE_AFTER_MS } from "./picture.ts";
 
 type Action =
-  | { readonly type: "link"; readonly link: LinkName; readonly isUp: boolean }
+  | { readonly type: "break" | "mend"; readonly link: LinkName }
+  | { readonly type: "mend all" }
   | { readonly type: "change" }
   | { readonly type: "ask" }
   | { readonly type: "pass"; readonly ms: number };
 
 const RUNS = 150;
+const ACTIONS = { minLength: 10, maxLength: 60 } as const;
 const LINKS = ["device", "gateway", "link", "bridge", "consumer"] as const;
 /** Longer than a bridge needs to deliver what it kept, and than a status takes to come again. */
 const SETTLED_MS = 70_000;
 
 const action: fc.Arbitrary<Action> = fc.oneof(
-  fc.record({ type: fc.constant("link" as const), link: fc.constantFrom(...LINKS), isUp: fc.boolean() }),
-  fc.constantFrom<Action>({ type: "change" }, { type: "ask" }),
+  fc.record({ type: fc.constantFrom("break" as const, "mend" as const), link: fc.constantFrom(...LINKS) }),
+  fc.constantFrom<Action>({ type: "mend all" }, { type: "change" }, { type: "ask" }),
   fc.record({ type: fc.constant("pass" as const), ms: fc.integer({ min: 0, max: 4_000 }) }),
 );
 const history = fc.record({
-  actions: fc.array(action, { maxLength: 60 }),
+  actions: fc.array(action, ACTIONS),
   clockErrorMs: fc.integer({ min: -CLOCK_ERROR_MS, max: CLOCK_ERROR_MS }),
 });
 
 function play(chain: MadeChain, actions: readonly Action[]): void {
-  for (const link of LINKS) chain.set(link, true);
+  mendAll(chain);
+  chain.ask();
   for (const act of actions) {
-    if (act.type === "link") chain.set(act.link, act.isUp);
+    if (act.type === "break") chain.set(act.link, false);
+    else if (act.type === "mend") chain.set(act.link, true);
+    else if (act.type === "mend all") mendAll(chain);
     else if (act.type === "change") chain.change();
     else if (act.type === "ask") chain.ask();
-    else chain.pass(act.ms);
+    else if (act.type === "pass") chain.pass(act.ms);
     judge(chain);
   }
+}
+
+function mendAll(chain: MadeChain): void {
+  for (const link of LINKS) chain.set(link, true);
 }
 
 /** What is believed was true: now, or while a bridge still delivers, within the time that a message may take. */
@@ -48,7 +57,7 @@ function judge(chain: MadeChain): void {
 }
 
 function settle(chain: MadeChain): void {
-  for (const link of LINKS) chain.set(link, true);
+  mendAll(chain);
   for (let i = 0; i < 2; i++) {
     chain.pass(SETTLED_MS);
     chain.ask();
