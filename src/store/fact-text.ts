@@ -60,6 +60,12 @@ export function knownIn(text: string | null): LastKnown {
   };
 }
 
+/** The record of state.db among these facts, as one that a life without its files came after. */
+export function withBlindLife(facts: Facts): string {
+  const known = recordOf(parse(facts.find(([name]) => name === KNOWN)?.[1] ?? null));
+  return JSON.stringify({ ...known, wasBlind: true });
+}
+
 /** Counts of inputs; `isClosed`: by a run that ended in order. */
 export function countsIn(text: string | null): {
   readonly isClosed: boolean;

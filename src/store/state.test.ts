@@ -7,7 +7,7 @@ import { silentLog } from "../core/log.ts";
 import { seededRandom } from "../core/random.ts";
 import type { Sample } from "../pipeline.ts";
 import { SimulatedDisk } from "../testing/simulated-disk.ts";
-import { tagRef } from "../testing/store-rig.ts";
+import { acknowledgeAll, tagRef } from "../testing/store-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { passWhile } from "../testing/virtual-wait.ts";
 import { openStore, type Store, type StoreOptions } from "./open-store.ts";
@@ -135,6 +135,33 @@ test("P4: a loss that was not told yet is not forgotten with the file that has i
     await clock.advance(90_000);
     await outbox.close();
   }
+});
+
+test("P4: a life that could open neither file is known to the next one, as soon as the card took anything again, and turns nothing back", async (t) => {
+  const clock = new VirtualClock();
+  const disk = newDisk(t, clock);
+  const first = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  await first.state.setRetained("cloud", "mqtts://a", ["one"]);
+  first.outbox.append([sampleAt(clock, first.state.epoch())]);
+  acknowledgeAll(first.outbox.uplink("cloud", "now"));
+  await clock.advance(90_000);
+  await first.outbox.close();
+  disk.condition.fault = "erroring";
+  const blind = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  await clock.advance(TRIED_AGAIN_MS);
+  disk.condition.fault = "none";
+  const lost = sampleAt(clock, blind.state.epoch());
+  blind.outbox.append([lost]);
+  await blind.state.setRetained("cloud", "mqtts://a", ["two"]);
+  await clock.advance(TRIED_AGAIN_MS);
+  disk.cutPower();
+  await clock.advance(1_000);
+  const { outbox, state } = await open(disk, clock, { uplinks: UPLINKS, tags: [OLD] });
+  const [gap] = outbox.uplink("cloud", "now").losses();
+  assert.equal(gap?.reason, "unclean stop");
+  assert.ok(gap.fromMs <= lost.sourceTimestampMs && lost.sourceTimestampMs <= gap.toMs);
+  assert.deepEqual(state.retained("cloud", "mqtts://a"), ["one"]);
+  assert.ok(state.epoch() > lost.epoch);
 });
 
 test("P3: the loss of one of the two files loses no topic that is published retained", async (t) => {

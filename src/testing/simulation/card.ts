@@ -7,6 +7,9 @@ import type { Fault } from "./plan.ts";
 /** What the card must have been without trouble for, so that nothing of it is felt any more. */
 const CARD_WELL_FOR_MS = 90_000;
 
+/** It is tried every 5 s, and a slow card takes its time. */
+const TRACE_LEFT_WITHIN_MS = 30_000;
+
 export class Card {
   readonly disk: SimulatedDisk;
   readonly #clock: VirtualClock;
@@ -52,6 +55,11 @@ export class Card {
   /** Without a pause, up to now. */
   tookNothingSince(sinceMs: number): boolean {
     return this.#takesNothingSinceMs <= sinceMs;
+  }
+
+  /** So shortly that a life which could open no file may have left no trace of itself yet. */
+  hasJustRecovered(): boolean {
+    return !this.takesNothing() && this.#clock.monotonicMs() - this.#troubledMs < TRACE_LEFT_WITHIN_MS;
   }
 
   #apply(): void {

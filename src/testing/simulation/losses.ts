@@ -113,6 +113,8 @@ interface Room {
   readonly card: Card;
   /** What a sample waits for in memory, at most, on a card that is well. */
   readonly waitsMs: number;
+  /** The life of then had no file: what an earlier one had stored waited apart. */
+  readonly wasBlindAt: (atMs: number) => boolean;
 }
 
 /** Blocks and pieces of memory go as a whole: only what is so far apart is in different ones. */
@@ -123,9 +125,9 @@ const APART_PLACES = 3_000;
  * Not where the card had trouble: memory and file are then two places with a limit each, and memory gives up what it
  * holds, while the file keeps what is cheaper. To free room in memory for it nothing can be deleted there.
  */
-export function checkPriorities(uplink: string, book: DeliveryBook, { card, waitsMs }: Room, story: Story): void {
+export function checkPriorities(uplink: string, book: DeliveryBook, { card, waitsMs, wasBlindAt }: Room, story: Story): void {
   const given = book.losses().flatMap(([taken, records]) => {
-    if (!card.wasWellFor(taken.atMs, waitsMs)) return [];
+    if (!card.wasWellFor(taken.atMs, waitsMs) || wasBlindAt(taken.atMs)) return [];
     const told = records.find(({ reason }) => reason === "outbox full");
     return told === undefined ? [] : [[taken, told] as const];
   });

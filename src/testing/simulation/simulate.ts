@@ -127,7 +127,7 @@ class Run {
       this.#check();
       const unwell = this.#whoIsNotConnected() ?? this.#whatIsShownWrong();
       // What its file holds goes out after the next start: somebody changes the card, or the power fails some day.
-      if (unwell === undefined && this.world.isBlind) void this.world.startAnew();
+      if (unwell?.invariant !== "convergence" && this.world.isBlind) void this.world.startAnew();
       const lack = unwell ?? this.#whatIsOwed() ?? this.#whatWaits();
       calm = lack === undefined ? calm + 1 : 0;
       if (lack === undefined || clock.monotonicMs() <= untilMs) continue;
@@ -214,7 +214,8 @@ class Run {
         isHistoryOff: !history,
       };
       checkLosses(name, farEnd.book(name), causes, this.#story);
-      checkPriorities(name, farEnd.book(name), { card, waitsMs }, this.#story);
+      const wasBlindAt = (atMs: number) => this.world.wasBlindAt(atMs);
+      checkPriorities(name, farEnd.book(name), { card, waitsMs, wasBlindAt }, this.#story);
     }
     this.#checkGaps(waitsMs);
     this.world.takenIn.checkOrder();

@@ -57,6 +57,8 @@ export class World {
   #life: Life | undefined;
   #lives = 0;
   #bootedMs = 0;
+  /** When those began that could not read their card. */
+  readonly #blindLives = new Set<number>();
   /** Being stopped or without power: it will be started again by whoever ended it. */
   #isDown = false;
   /** The latest the wall clock ever said, before it was set back. */
@@ -235,6 +237,10 @@ export class World {
     }
   }
 
+  wasBlindAt(atMs: number): boolean {
+    return this.#blindLives.has(this.takenIn.livesMs.findLast((ms) => ms <= atMs) ?? 0);
+  }
+
   present(): readonly string[] {
     return this.#presence.steady(this.life?.gateway?.values);
   }
@@ -271,7 +277,7 @@ export class World {
   }
 
   #leavesNoTrace(): boolean {
-    return this.card.tookNothingSince(this.#bootedMs);
+    return this.card.tookNothingSince(this.#bootedMs) || (this.isBlind && this.card.hasJustRecovered());
   }
 
   #stepClock(byMs: number): void {
@@ -382,7 +388,9 @@ export class World {
     return createLog({
       write: (line) => {
         this.#story.tell(`  ${life}> ${line.trimEnd()}`);
-        if (line.includes(BLIND)) this.isBlind = true;
+        if (!line.includes(BLIND)) return;
+        this.isBlind = true;
+        this.#blindLives.add(this.#bootedMs);
       },
       level: "info",
       format: "text",
