@@ -23,12 +23,12 @@ export interface CommandMemoryState {
   readonly horizonMs: number | undefined;
   /** Of commands that were issued later: when, by nonce. */
   readonly nonces: ReadonlyMap<string, number>;
+  /** The latest issue of any that may have been carried out; UTC ms. Known from a second file, should the first be lost. */
+  readonly latestMs: number | undefined;
 }
 
 export interface CommandMemory {
   state(): CommandMemoryState;
-  /** The latest time of issue that a second file knows of, for when the first one is lost. */
-  readonly lastIssuedMs: number | undefined;
   /** This is the state from now on. On the card when it resolves; rejects where that does not take it. */
   keep(state: CommandMemoryState): Promise<void>;
 }

@@ -40,11 +40,11 @@ test("P10: what was here is known again from state.db, the latest issue from the
   const { options, saves, copies } = files();
   const memory = createCommandMemory(options, [], []);
   assert.deepEqual(
-    [memory.state().horizonMs, memory.state().nonces.size, memory.lastIssuedMs],
+    [memory.state().horizonMs, memory.state().nonces.size, memory.state().latestMs],
     [undefined, 0, undefined],
   );
-  await memory.keep({ horizonMs: 5, nonces: new Map([["a", 10]]) });
-  await memory.keep({ horizonMs: 10, nonces: new Map([["b", 20]]) });
+  await memory.keep({ horizonMs: 5, nonces: new Map([["a", 10]]), latestMs: 10 });
+  await memory.keep({ horizonMs: 10, nonces: new Map([["b", 20]]), latestMs: 20 });
   assert.deepEqual(saves, [
     [
       ["commands/horizon", "5"],
@@ -63,18 +63,18 @@ test("P10: what was here is known again from state.db, the latest issue from the
     ["known", "{}"],
   ];
   const next = createCommandMemory(options, facts, copies.at(-1) ?? []);
-  assert.deepEqual(next.state(), { horizonMs: 10, nonces: new Map([["b", 20]]) });
-  assert.equal(next.lastIssuedMs, 20);
+  assert.deepEqual(next.state(), { horizonMs: 10, nonces: new Map([["b", 20]]), latestMs: 20 });
 });
 
-test("P10: a save that failed is told, and goes with the next; the copy never goes back", async () => {
+test("P10: a save that failed is told, and goes with the next", async () => {
   const { options, saves, copies, fail } = files();
-  const memory = createCommandMemory(options, [], [["commands/last", "99"]]);
+  const memory = createCommandMemory(options, [], [["commands/latest", "99"]]);
   fail(new Error("no space left"));
-  await assert.rejects(memory.keep({ horizonMs: 1, nonces: new Map([["a", 10]]) }), /no space left/);
+  await assert.rejects(memory.keep({ ...memory.state(), horizonMs: 1, nonces: new Map([["a", 10]]) }), /no space left/);
   assert.equal(memory.state().nonces.has("a"), true, "it is used up all the same");
   fail(undefined);
   await memory.keep({
+    ...memory.state(),
     horizonMs: 1,
     nonces: new Map([
       ["a", 10],
@@ -88,7 +88,7 @@ test("P10: a save that failed is told, and goes with the next; the copy never go
       ["commands/nonce/b", "20"],
     ],
   ]);
-  assert.deepEqual(copies, [[["commands/last", "99"]]]);
+  assert.deepEqual(copies, [[["commands/latest", "99"]]]);
 });
 
 test("P7: while the card is slow one save is under way, and all that comes meanwhile goes together with the next", async () => {
@@ -103,7 +103,7 @@ test("P7: while the card is slow one save is under way, and all that comes meanw
   const nonces = new Map<string, number>();
   const kept = Array.from({ length: 100 }, (_, i) => {
     nonces.set(`${i}`, i + 1);
-    return memory.keep({ horizonMs: 0, nonces: new Map(nonces) });
+    return memory.keep({ horizonMs: 0, nonces: new Map(nonces), latestMs: undefined });
   });
   release();
   await Promise.all(kept);

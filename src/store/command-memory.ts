@@ -1,10 +1,10 @@
 /**
- * What commands were here, in state.db; and beside it, in the outbox, when the latest of them was issued, so that the loss
- * of one file lets nothing be carried out twice.
+ * What commands were here, in state.db; and in the outbox when the latest of those was issued that may have been carried
+ * out, so that the loss of one file lets nothing be carried out twice.
  *
  *     commands/horizon         what was issued then or before is refused
  *     commands/nonce/NONCE     when the command of this nonce was issued
- *     commands/last            in the outbox: the latest time of issue
+ *     commands/latest          in the outbox
  */
 import type { CommandMemory, CommandMemoryState } from "../core/remote-write.ts";
 import type { BlockStore, Facts } from "./block-store.ts";
@@ -13,7 +13,7 @@ import type { StateFile } from "./storage-client.ts";
 
 const HORIZON = "commands/horizon";
 const NONCE = "commands/nonce/";
-const LAST = "commands/last";
+const LATEST = "commands/latest";
 
 export interface CommandMemoryOptions {
   readonly file: Pick<StateFile, "save">;
@@ -26,10 +26,8 @@ export function createCommandMemory(options: CommandMemoryOptions, facts: Facts,
 }
 
 class Memory implements CommandMemory {
-  readonly lastIssuedMs: number | undefined;
   readonly #options: CommandMemoryOptions;
   #state: CommandMemoryState;
-  #lastMs: number;
   /** Not on the card yet. */
   #unsaved = new Map<string, string | null>();
   /** Saves what is unsaved when it begins. */
@@ -43,9 +41,11 @@ class Memory implements CommandMemory {
       return issuedMs === undefined ? [] : [[name.slice(NONCE.length), issuedMs] as const];
     });
     const textOf = (all: Facts, wanted: string) => all.find(([name]) => name === wanted)?.[1] ?? null;
-    this.#state = { horizonMs: numberIn(textOf(facts, HORIZON)), nonces: new Map(nonces) };
-    this.lastIssuedMs = numberIn(textOf(copies, LAST));
-    this.#lastMs = this.lastIssuedMs ?? 0;
+    this.#state = {
+      horizonMs: numberIn(textOf(facts, HORIZON)),
+      nonces: new Map(nonces),
+      latestMs: numberIn(textOf(copies, LATEST)),
+    };
   }
 
   state(): CommandMemoryState {
@@ -70,11 +70,11 @@ class Memory implements CommandMemory {
     const facts = [...this.#unsaved];
     this.#unsaved = new Map();
     const { file, blocks } = this.#options;
-    this.#lastMs = Math.max(this.#lastMs, ...this.#state.nonces.values());
-    const lastMs = this.#lastMs;
+    const { latestMs } = this.#state;
     // A second copy is worth nothing before the first one is there, and a card that refuses it costs no command.
     const saving = file.save(facts).then(async () => {
-      await blocks.commit({ ...NO_CHANGE, facts: [[LAST, `${lastMs}`]] }).catch(() => undefined);
+      if (latestMs === undefined) return;
+      await blocks.commit({ ...NO_CHANGE, facts: [[LATEST, `${latestMs}`]] }).catch(() => undefined);
     });
     this.#running = saving.catch(() => {
       // Goes with the next, unless that says something newer.

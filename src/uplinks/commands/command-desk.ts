@@ -134,7 +134,7 @@ class Desk implements CommandDesk {
     if (this.#stopped || state.horizonMs !== undefined) return;
     const { isClockGood, nowMs } = this.#now();
     if (isClockGood) {
-      const horizonMs = firstHorizonMs(nowMs, memory.lastIssuedMs);
+      const horizonMs = firstHorizonMs(state, nowMs);
       log.notice(
         `what was carried out before is not known: commands issued until ${new Date(horizonMs).toISOString()} are refused`,
       );

@@ -16,11 +16,8 @@ function at(nowMs: number, isClockGood = true) {
   return { nowMs, isClockGood, gateway: GATEWAY };
 }
 
-function memory(
-  horizonMs: number | undefined,
-  nonces: readonly (readonly [string, number])[] = [],
-): CommandMemoryState {
-  return { horizonMs, nonces: new Map(nonces) };
+function memory(horizonMs: number | undefined, more: Partial<CommandMemoryState> = {}): CommandMemoryState {
+  return { horizonMs, nonces: new Map(), latestMs: undefined, ...more };
 }
 
 /** What may happen, in any order; the numbers are minutes, or which of the commands so far. */
@@ -33,35 +30,61 @@ const happening = fc.oneof(
   fc.record({ kind: fc.constant("doubt the clock" as const), isGood: fc.boolean() }),
 );
 
+/** A gateway, as far as its memory goes. */
+class Site {
+  nowMs = BEGIN_MS + 60_000;
+  isGood = true;
+  #memory = memory(BEGIN_MS);
+  readonly #all: CommandContent[] = [];
+  readonly #carriedOut = new Set<string>();
+  #refused = new Set<string>();
+
+  sign(aheadS: number): CommandContent {
+    const signed = command(this.#all.length, this.nowMs + aheadS * 1_000);
+    this.#all.push(signed);
+    return signed;
+  }
+
+  again(which: number): void {
+    const known = this.#all[which % Math.max(1, this.#all.length)];
+    if (known !== undefined) this.arrive(known);
+  }
+
+  arrive(given: CommandContent): void {
+    if (this.#memory.horizonMs === undefined && this.isGood)
+      this.#memory = { ...this.#memory, horizonMs: firstHorizonMs(this.#memory, this.nowMs) };
+    const judged = judgeFreshness(this.#memory, given, at(this.nowMs, this.isGood));
+    this.#memory = judged.memory ?? this.#memory;
+    const { nonce } = given;
+    if (judged.refusal !== undefined) {
+      if (judged.memory !== undefined) this.#refused.add(nonce);
+      return;
+    }
+    assert.ok(!this.#carriedOut.has(nonce) && !this.#refused.has(nonce), `${nonce} is carried out`);
+    this.#carriedOut.add(nonce);
+  }
+
+  /** state.db is gone, the outbox is not. */
+  loseState(): void {
+    this.#memory = memory(undefined, { latestMs: this.#memory.latestMs });
+    this.#refused = new Set();
+  }
+}
+
 describe("freshness", () => {
-  test("P10: whatever clock and files do, no command is carried out twice, nor after it was refused", () => {
+  test("P10: whatever clock and files do, no command is carried out twice, nor after it was refused as long as that is remembered", () => {
     fc.assert(
       fc.property(fc.array(happening, { maxLength: 60 }), (happenings) => {
-        let state = memory(BEGIN_MS);
-        let nowMs = BEGIN_MS + 60_000;
-        let isGood = true;
-        let lastIssuedMs = 0;
-        const all: CommandContent[] = [];
-        const over = new Set<string>();
-        const arrive = (given: CommandContent) => {
-          const judged = judgeFreshness(state, given, at(nowMs, isGood));
-          if (judged.refusal === undefined) assert.ok(!over.has(given.nonce), `${given.nonce} is carried out`);
-          if (judged.memory === undefined) return;
-          over.add(given.nonce);
-          state = judged.memory;
-          lastIssuedMs = Math.max(lastIssuedMs, ...state.nonces.values());
-        };
+        const site = new Site();
         for (const each of happenings) {
-          if (each.kind === "new") all.push(command(all.length, nowMs + each.aheadS * 1_000));
-          if (each.kind === "new" || each.kind === "again") {
-            const which = all[each.kind === "new" ? all.length - 1 : each.which % Math.max(1, all.length)];
-            if (which !== undefined) arrive(which);
-          }
-          if (each.kind === "pass" || each.kind === "step") nowMs += each.s * 1_000;
-          if (each.kind === "doubt the clock") isGood = each.isGood;
-          if (each.kind === "lose state.db") state = memory(firstHorizonMs(nowMs, lastIssuedMs));
+          if (each.kind === "new") site.arrive(site.sign(each.aheadS));
+          else if (each.kind === "again") site.again(each.which);
+          else if (each.kind === "pass" || each.kind === "step") site.nowMs += each.s * 1_000;
+          else if (each.kind === "doubt the clock") site.isGood = each.isGood;
+          else site.loseState();
         }
       }),
+      { numRuns: 300 },
     );
   });
 
@@ -70,16 +93,22 @@ describe("freshness", () => {
     assert.equal(judgeFreshness(memory(undefined), command(1, BEGIN_MS), at(BEGIN_MS)).memory, undefined);
   });
 
-  test("P10: a new memory refuses what the fastest clock could have signed before it", () => {
-    const horizonMs = firstHorizonMs(BEGIN_MS, undefined);
+  test("P10: a new memory refuses what the fastest clock could have signed before it, and what the outbox knows of", () => {
+    const horizonMs = firstHorizonMs(memory(undefined), BEGIN_MS);
     const ahead = command(1, BEGIN_MS + AHEAD_MAX_MS);
     assert.match(judgeFreshness(memory(horizonMs), ahead, at(BEGIN_MS)).refusal ?? "", /issued too early/);
-    assert.equal(firstHorizonMs(BEGIN_MS, BEGIN_MS + 99_000), BEGIN_MS + 99_000);
+    assert.equal(firstHorizonMs(memory(undefined, { latestMs: BEGIN_MS + 99_000 }), BEGIN_MS), BEGIN_MS + 99_000);
+  });
+
+  test("P10: one that a fast clock signed puts off no other one for longer than its own is wrong", () => {
+    const judged = judgeFreshness(memory(BEGIN_MS), command(1, BEGIN_MS + 86_400_000), at(BEGIN_MS + 1));
+    assert.match(judged.refusal ?? "", /compare the clocks/);
+    assert.deepEqual([judged.memory?.latestMs, judged.memory?.horizonMs], [undefined, BEGIN_MS]);
   });
 
   test("P7: so many nonces are kept, then nothing is carried out until they are old", () => {
     const nonces = Array.from({ length: NONCES_MAX }, (_, i) => [`${i} kept`, BEGIN_MS + 1 + i] as const);
-    const full = memory(BEGIN_MS, nonces);
+    const full = memory(BEGIN_MS, { nonces: new Map(nonces) });
     const late = BEGIN_MS + LIFETIME_MAX_MS;
     assert.match(judgeFreshness(full, command(1, late), at(late)).refusal ?? "", /remembered already/);
     const later = late + NONCES_MAX + 2;

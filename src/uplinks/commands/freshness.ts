@@ -44,7 +44,8 @@ export function judgeFreshness(memory: CommandMemoryState, command: CommandConte
   if (pruned.nonces.size >= NONCES_MAX) return refused(`${NONCES_MAX} commands are remembered already`);
   const used = { ...pruned, nonces: new Map([...pruned.nonces, [nonce, issuedMs]]) };
   const refusal = staleness(command, now);
-  return refusal === undefined ? { memory: used } : { memory: used, refusal };
+  if (refusal !== undefined) return { memory: used, refusal };
+  return { memory: { ...used, latestMs: Math.max(used.latestMs ?? 0, issuedMs) } };
 }
 
 /** Asked again when its turn comes. */
@@ -57,15 +58,16 @@ export function staleness({ issuedMs, expiresMs }: CommandContent, { nowMs, isCl
   return nowMs >= expiresMs ? `it expired at ${at(expiresMs)}, and here it is ${at(nowMs)}` : undefined;
 }
 
-/** The horizon of a memory that knows nothing. @param lastIssuedMs of a command that an older memory is known to have had */
-export function firstHorizonMs(nowMs: number, lastIssuedMs: number | undefined): number {
-  return Math.max(nowMs + AHEAD_MAX_MS, lastIssuedMs ?? 0);
+/** The horizon of a memory that has none: whatever was carried out before it was issued before it. */
+export function firstHorizonMs({ latestMs }: CommandMemoryState, nowMs: number): number {
+  return Math.max(nowMs + AHEAD_MAX_MS, latestMs ?? 0);
 }
 
-function prune({ horizonMs, nonces }: CommandMemoryState, nowMs: number): CommandMemoryState {
+function prune(memory: CommandMemoryState, nowMs: number): CommandMemoryState {
+  const { horizonMs, nonces } = memory;
   const old = [...nonces.values()].filter((issuedMs) => issuedMs + LIFETIME_MAX_MS < nowMs);
   const next = Math.max(horizonMs ?? 0, ...old);
-  return { horizonMs: next, nonces: new Map([...nonces].filter(([, issuedMs]) => issuedMs > next)) };
+  return { ...memory, horizonMs: next, nonces: new Map([...nonces].filter(([, issuedMs]) => issuedMs > next)) };
 }
 
 function refused(refusal: string): Judged {
