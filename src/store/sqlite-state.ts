@@ -2,7 +2,14 @@
 import type { Facts, OpenRequest, SetAside, StorageFailure } from "./block-store.ts";
 import { KNOWN, withBlindLife } from "./fact-text.ts";
 import { wholeFacts, withSums } from "./row-sums.ts";
-import { type Database, type DatabaseOptions, openDatabase, type SqliteWatch, STATE_FILE_ID, storageFailure } from "./sqlite.ts";
+import {
+  type Database,
+  type DatabaseOptions,
+  openDatabase,
+  type SqliteWatch,
+  STATE_FILE_ID,
+  storageFailure,
+} from "./sqlite.ts";
 import { FACTS_TABLE, factWriter } from "./sqlite-facts.ts";
 
 const MIGRATIONS: readonly string[] = [FACTS_TABLE, withSums("fact")];

@@ -125,7 +125,12 @@ const APART_PLACES = 3_000;
  * Not where the card had trouble: memory and file are then two places with a limit each, and memory gives up what it
  * holds, while the file keeps what is cheaper. To free room in memory for it nothing can be deleted there.
  */
-export function checkPriorities(uplink: string, book: DeliveryBook, { card, waitsMs, wasBlindAt }: Room, story: Story): void {
+export function checkPriorities(
+  uplink: string,
+  book: DeliveryBook,
+  { card, waitsMs, wasBlindAt }: Room,
+  story: Story,
+): void {
   const given = book.losses().flatMap(([taken, records]) => {
     if (!card.wasWellFor(taken.atMs, waitsMs) || wasBlindAt(taken.atMs)) return [];
     const told = records.find(({ reason }) => reason === "outbox full");
