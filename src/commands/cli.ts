@@ -7,8 +7,8 @@ type Command = (args: string[], io: CommandIo) => Promise<number>;
 
 interface CommandEntry {
   readonly summary: string;
-  /** Loaded when called, so that `check` does not pay for SQLite, nor `run` for the demo. Absent: not in this version. */
-  readonly load?: () => Promise<Command>;
+  /** Loaded when called, so that `check` does not pay for SQLite, nor `run` for the demo. */
+  readonly load: () => Promise<Command>;
 }
 
 /** By when they are needed. */
@@ -68,7 +68,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> =
       summary: "an image's own: take over the site of its card",
       load: async () => (await import("./first-boot.ts")).firstBoot,
     },
-    "hw-test": { summary: "test a board's lines, pins, flash and clock" },
+    "hw-test": {
+      summary: "test a board's lines, pins, flash and clock",
+      load: async () => (await import("./hw-test.ts")).hwTest,
+    },
     keygen: {
       summary: "make a key for remote commands",
       load: async () => (await import("./keygen.ts")).keygen,
@@ -93,10 +96,6 @@ export async function runCommandLine(args: readonly string[], io: CommandIo): Pr
     io.err(`sallyport: there is no command "${name}"; sallyport --help lists them\n`);
     return EXIT.usage;
   }
-  if (entry.load === undefined) {
-    io.err(`sallyport ${name}: planned, not in this version (${entry.summary})\n`);
-    return EXIT.unavailable;
-  }
   try {
     return await (await entry.load())(rest, io);
   } catch (error) {
@@ -114,8 +113,8 @@ export async function runCommandLine(args: readonly string[], io: CommandIo): Pr
 
 function helpText(): string {
   const groups = Object.entries(GROUPS).map(([title, commands]) => {
-    const lines = Object.entries(commands).map(([name, { summary, load }]) => {
-      return `  ${name.padEnd(10)} ${summary}${load === undefined ? " (planned)" : ""}\n`;
+    const lines = Object.entries(commands).map(([name, { summary }]) => {
+      return `  ${name.padEnd(10)} ${summary}\n`;
     });
     return `${title}\n${lines.join("")}`;
   });

@@ -18,6 +18,7 @@ export const MARKS = {
   request: "gateway.csr",
   report: "REPORT.txt",
   error: "ERROR.txt",
+  readme: "README.txt",
 } as const;
 
 const NOT_OF_THE_SITE: readonly string[] = Object.values(MARKS);

@@ -6,7 +6,7 @@ import { type Finding, roleOf } from "./tidy.ts";
 const STAGES = ["sources/modbus", "sources/gpio", "tags", "store", "uplinks", "clock", "diagnostics", "leds"] as const;
 const FROM_PIPELINE = ["pipeline", "core"];
 const FROM_GATEWAY = [...STAGES, "config", ...FROM_PIPELINE];
-const FROM_COMMANDS = ["commands", "gateway", "first-boot", ...FROM_GATEWAY];
+const FROM_COMMANDS = ["commands", "hw-test", "gateway", "first-boot", ...FROM_GATEWAY];
 
 /** What the files of an area may import of ours. Every stage may import itself. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -16,6 +16,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "commands/demo": [...FROM_COMMANDS, "testing"],
   "commands/simulate": [...FROM_COMMANDS, "testing"],
   gateway: FROM_GATEWAY,
+  // The steps of a command, in the folder where people look for them.
+  "hw-test": ["hw-test", "leds", ...FROM_COMMANDS],
   // Runs before the gateway does, on its files.
   "first-boot": ["first-boot", "config", "core"],
   ...Object.fromEntries(STAGES.map((stage) => [stage, [stage, "config.ts", ...FROM_PIPELINE]])),
@@ -111,6 +113,7 @@ function packageProblem(path: string, specifier: string): string | undefined {
 
 /** The folder or file under src/ that the rules speak of. */
 function areaOf(path: string): string {
+  if (path.startsWith("hw-test/")) return "hw-test";
   const parts = path.replace(/\.ts$/, "").split("/").slice(1);
   const [first = "", second = ""] = parts;
   if (first === "sources") return `${first}/${second}`;

@@ -224,7 +224,7 @@ test("let pass: imports along the way of the data", () => {
     ["src/tags/tag-table.ts", "../config/config.ts"],
     ["src/uplinks/json/encode.ts", "../session.ts"],
     ["src/tags/tag-table.test.ts", "../store/outbox.ts"],
-    ["hw-test/serial-line.test.ts", "../src/sources/modbus/serialport-line.ts"],
+    ["hw-test/serial-loop.ts", "../src/sources/modbus/serial-line.ts"],
   ] as const) {
     assert.equal(importFindings(path, specifier), "");
   }

@@ -16,9 +16,9 @@ export const FUNCTION_LINES_LIMIT = 70;
 
 export type Role = "product" | "test" | "testing" | "bench";
 
-/** `test`: test files and the hardware tests. `testing`: what they are made with. Only `product` is on a gateway. */
+/** `test`: test files. `testing`: what they are made with. Only `product` is on a gateway. */
 export function roleOf(path: string): Role {
-  if (path.endsWith(".test.ts") || path.startsWith("hw-test/")) return "test";
+  if (path.endsWith(".test.ts")) return "test";
   if (path.startsWith("src/testing/")) return "testing";
   return path.startsWith("src/bench/") ? "bench" : "product";
 }
