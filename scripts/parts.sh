@@ -5,7 +5,7 @@
 #   scripts/parts.sh [part...]      without a part: all that `npm test` needs
 set -euo pipefail
 
-readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze sfdisk mkfs.fat mcopy debugfs)
+readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze sfdisk mkfs.fat mcopy debugfs openssl)
 readonly BROKERS=(mosquitto rabbitmq-server)
 readonly APT_LOCK_WAIT_S=120
 readonly EXIT_UNAVAILABLE=69

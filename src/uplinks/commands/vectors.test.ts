@@ -33,7 +33,7 @@ interface Vectors {
 }
 
 const VECTORS: Vectors = JSON.parse(readFileSync(new URL("./vectors.json", import.meta.url), "utf8"));
-/** PKCS #8 before the 32 bytes of an Ed25519 key (RFC 8410, 7). */
+/** The frame (PKCS 8) around the 32 bytes of an Ed25519 key (RFC 8410, 7). */
 const PKCS8 = "302e020100300506032b657004220420";
 
 function signingKey(): KeyObject {
