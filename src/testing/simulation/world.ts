@@ -47,8 +47,6 @@ export class World {
   readonly cuts: PowerCut[] = [];
   /** When a file was damaged, the last time. */
   damagedMs = Number.NEGATIVE_INFINITY;
-  /** The running life could not read its card at the start. */
-  isBlind = false;
   site: SitePlan;
   readonly #plan: Plan;
   readonly #story: Story;
@@ -63,7 +61,7 @@ export class World {
   #isDown = false;
   /** The latest the wall clock ever said, before it was set back. */
   #bestWallMs = 0;
-  /** The uplinks that are owed what is taken in. */
+  /** The uplinks that are owed what is taken in; amid a reload only those that stay. */
   #owing: readonly string[] = [];
 
   /** @param root a folder for the card  @param onSample sees what is taken in at that moment */
@@ -82,6 +80,11 @@ export class World {
     this.#bootKernel();
   }
 
+  /** The running life could not read its card at the start. */
+  get isBlind(): boolean {
+    return this.#blindLives.has(this.#bootedMs);
+  }
+
   /** The running one, once its stores are open. */
   get life(): Life | undefined {
     return this.#isDown || this.#life?.gateway === undefined ? undefined : this.#life;
@@ -95,7 +98,6 @@ export class World {
       return;
     }
     this.#isDown = false;
-    this.isBlind = false;
     this.#lives += 1;
     this.#bootedMs = this.clock.monotonicMs();
     const { site } = this;
@@ -347,6 +349,7 @@ export class World {
     this.site = site;
     if (gateway === undefined) return this.#story.tell("… the gateway is down; it will start with it");
     this.#seat(site);
+    this.#owing = this.#owing.filter((name) => site.uplinks.some((uplink) => uplink.name === name));
     try {
       await gateway.reload(configOf(site));
       this.#owing = this.#configured(site);
