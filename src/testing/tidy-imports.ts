@@ -26,9 +26,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   core: ["core"],
   // What the README shows of the commands.
   "testing/screens": ["testing", "testing/screens", ...FROM_COMMANDS],
+  "testing/fuzz": ["testing", "testing/fuzz", ...FROM_COMMANDS],
   testing: ["testing", "gateway", "first-boot", ...FROM_GATEWAY],
   bench: ["bench", "testing", ...FROM_COMMANDS],
-  test: ["testing", "testing/screens", "bench", ...FROM_COMMANDS],
+  test: ["testing", "testing/screens", "testing/fuzz", "bench", ...FROM_COMMANDS],
 };
 
 /** npm packages of the product and where they may be known: a file, or a folder where the package is its language. */
@@ -56,9 +57,9 @@ const BANNED_BUILTINS: Readonly<Record<string, string>> = {
 const MAY_USE_BUILTIN: Readonly<Record<string, string>> = {
   "src/main.ts node:process": "argv, signals and exit codes",
   "src/core/clock.ts node:process": "hrtime, the monotonic clock",
+  "src/sources/gpio/chardev-pins.ts node:child_process": "perl with gpio-lines.pl: Node has no ioctl for pins",
   "src/diagnostics/service-manager.ts node:child_process": "systemd-notify: Node cannot send to a Unix datagram socket",
 };
-  "src/sources/gpio/chardev-pins.ts node:child_process": "perl with gpio-lines.pl: Node has no ioctl for pins",
 
 export function checkImports(files: readonly SourceText[]): Finding[] {
   return [...files.flatMap(checkFileImports), ...findCycles(files)];
@@ -118,6 +119,7 @@ function areaOf(path: string): string {
   const [first = "", second = ""] = parts;
   if (first === "sources") return `${first}/${second}`;
   if (first === "commands" && (second === "demo" || second === "simulate")) return `${first}/${second}`;
+  if (first === "testing" && (second === "screens" || second === "fuzz")) return `${first}/${second}`;
   return first;
 }
 
