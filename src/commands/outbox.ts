@@ -7,6 +7,7 @@ import { hostClock } from "../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../core/errors.ts";
 import { readEvents } from "../diagnostics/event-file.ts";
 import { STATUS_FILE, type StatusContent } from "../diagnostics/status-file.ts";
+import { parseStatus } from "../diagnostics/status-shape.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { isLocked } from "../store/file-lock.ts";
 import type { OutboxFile } from "../store/outbox-file.ts";
@@ -146,7 +147,8 @@ function waitingIn(opened: OutboxFile, status: StatusContent | undefined): reado
 /** What the gateway at work says of itself; undefined where it says nothing here. */
 function freshStatus(runtimeDir: string): StatusContent | undefined {
   try {
-    const status: StatusContent = JSON.parse(readFileSync(join(runtimeDir, STATUS_FILE), "utf8"));
+    const status = parseStatus(readFileSync(join(runtimeDir, STATUS_FILE), "utf8"));
+    if (status === undefined) return undefined;
     return hostClock.wallMs() - status.timestamp < STATUS_FRESH_MS ? status : undefined;
   } catch {
     return undefined;

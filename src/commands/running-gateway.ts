@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { hostClock } from "../core/clock.ts";
 import { STATUS_FILE, type StatusContent } from "../diagnostics/status-file.ts";
+import { parseStatus } from "../diagnostics/status-shape.ts";
 import type { CommandIo } from "./io.ts";
 
 /** Replaced once a second; one that is older is left over. */
@@ -29,7 +30,8 @@ export function findGateway({ env }: Pick<CommandIo, "env">): RunningGateway | u
 
 function freshStatus(runtimeDir: string): StatusContent | undefined {
   try {
-    const status: StatusContent = JSON.parse(readFileSync(join(runtimeDir, STATUS_FILE), "utf8"));
+    const status = parseStatus(readFileSync(join(runtimeDir, STATUS_FILE), "utf8"));
+    if (status === undefined) return undefined;
     return Math.abs(hostClock.wallMs() - status.timestamp) < STATUS_FRESH_MS ? status : undefined;
   } catch {
     return undefined;

@@ -19,6 +19,8 @@ const WAITING_MAX = 200;
 /** For its owner and the group, as the journal is: it names brokers and devices. */
 const FILE_MODE = 0o640;
 const LINE_FEED = 10;
+/** Of a Date. */
+const TIME_MAX_MS = 8.64e15;
 const HASH_CHARS = 16;
 
 /** What both files hold, the oldest first; lines that were cut off or damaged are left out. */
@@ -106,14 +108,15 @@ function textOf(path: string): string {
   }
 }
 
-function eventsIn(text: string): readonly RecordedEvent[] {
+/** The events in a text of lines, as far as they are some. */
+export function eventsIn(text: string): readonly RecordedEvent[] {
   return text.split("\n").flatMap((line) => eventOf(line) ?? []);
 }
 
 function eventOf(line: string): RecordedEvent | undefined {
   try {
     const event: RecordedEvent = JSON.parse(line);
-    const isOne = Number.isSafeInteger(event.number) && Number.isFinite(event.ms);
+    const isOne = Number.isSafeInteger(event.number) && Math.abs(event.ms) <= TIME_MAX_MS;
     return isOne && typeof event.kind === "string" && typeof event.text === "string" ? event : undefined;
   } catch {
     return undefined;

@@ -246,6 +246,10 @@ export function ageText(ms: number): string {
 }
 
 /** Cut, with a mark where something was cut. */
+/** What a device calls itself must not steer the terminal. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+
 function fit(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+  const plain = text.replaceAll(CONTROL, "·");
+  return plain.length <= width ? plain : `${plain.slice(0, Math.max(0, width - 1))}…`;
 }
