@@ -148,18 +148,6 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: "data may go out between the births",
-    breaks: "P3",
-    needs: ["sparkplug", "broker gone"],
-    edits: [
-      {
-        file: "uplinks/link.ts",
-        find: "return this.#options.format.pictureIsWhole === true && (",
-        replace: "return this.#options.format.pictureIsWhole === undefined && (",
-      },
-    ],
-  },
-  {
     name: "a value that is good again does not say so",
     breaks: "P5",
     needs: ["sparkplug", "silent"],

@@ -391,9 +391,7 @@ export class World {
     return createLog({
       write: (line) => {
         this.#story.tell(`  ${life}> ${line.trimEnd()}`);
-        if (!line.includes(BLIND)) return;
-        this.isBlind = true;
-        this.#blindLives.add(this.#bootedMs);
+        if (line.includes(BLIND)) this.#blindLives.add(this.#bootedMs);
       },
       level: "info",
       format: "text",
