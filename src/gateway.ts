@@ -323,9 +323,9 @@ class JoinedStages implements Gateway {
     if (commands === undefined) return undefined;
     const { createCommandDesk } = await import("./uplinks/commands/command-desk.ts");
     const clock = this.#clock;
-    const tell = (value: string) => {
+    const tell = (value: string, text: string | undefined) => {
       this.#tellCommands(value);
-      this.#events.note({ kind: "command", text: value });
+      if (text !== undefined) this.#events.note({ kind: "command", text });
     };
     return createCommandDesk({
       config: { commands, gateway, lines },

@@ -177,14 +177,14 @@ export class CommandSite {
       .map(({ payload }) => JSON.parse(Buffer.from(payload).toString()));
   }
 
-  /** All that went through the outbox of `gateway/commands/result`. */
-  toldAmongData(): readonly string[] {
+  /** All that went through the outbox of a self-tag. */
+  toldAmongData(tag = "commands/result"): readonly string[] {
     const messages = this.broker.received.filter(
       ({ topic }) => topic === `${TOPIC}/data` || topic === `${TOPIC}/history`,
     );
     const values = messages.flatMap(({ payload }) => JSON.parse(Buffer.from(payload).toString()).values);
     return values
-      .filter(({ id }) => id === "gateway/commands/result")
+      .filter(({ id }) => id === `gateway/${tag}`)
       .map(({ v }) => String(v))
       .filter((text) => text !== "none");
   }

@@ -18,6 +18,8 @@ describe("what may be done", () => {
         site.toldAmongData().map((text) => JSON.parse(text).state),
         ["accepted", "written", "confirmed"],
       );
+      const events = site.toldAmongData("events").filter((text) => text.includes("command"));
+      assert.match(events.join(), /^#\d+ command: "pump\/setpoint"=1200 confirmed; by key [0-9a-f]{16}, from cloud$/);
     }),
   );
 

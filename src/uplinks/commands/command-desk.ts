@@ -34,8 +34,8 @@ export interface CommandDeskOptions {
   readonly memory: CommandMemory;
   readonly clock: Clock;
   readonly time: Pick<KnownTime, "trust">;
-  /** Every result, as JSON text: it goes the way of all data. */
-  readonly tell: (text: string) => void;
+  /** Every result, as JSON text: it goes the way of all data. `words`: how the command ended, once it has. */
+  readonly tell: (text: string, words: string | undefined) => void;
   readonly log: Log;
 }
 
@@ -278,9 +278,11 @@ class Desk implements CommandDesk {
     const timestamp = clock.wallMs();
     const text = JSON.stringify({ timestamp, uplink, key, nonce, id, v: value, state, reason, count });
     // Names come from whoever may publish: quoted, they cannot pass for something else.
-    const what = [id === undefined ? undefined : JSON.stringify(id), reason].filter((part) => part !== undefined);
-    log.notice(`${state}: ${what.join(": ")}`);
+    const what = id === undefined ? "a command" : `${JSON.stringify(id)}=${JSON.stringify(value)}`;
+    const who = `${key === undefined ? "unsigned" : `by key ${key}`}, from ${uplink}`;
+    const words = `${what} ${state}${reason === undefined ? "" : `: ${reason}`}; ${who}`;
+    log.notice(words);
     answer(text);
-    tell(text);
+    tell(text, state === "accepted" || state === "written" ? undefined : words);
   }
 }
