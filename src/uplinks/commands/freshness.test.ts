@@ -93,6 +93,13 @@ describe("freshness", () => {
     assert.equal(judgeFreshness(memory(undefined), command(1, BEGIN_MS), at(BEGIN_MS)).memory, undefined);
   });
 
+  test("P10: while nobody vouches for the clock nothing is carried out, then or later", () => {
+    const fresh = command(1, BEGIN_MS + 1);
+    const judged = judgeFreshness(memory(BEGIN_MS), fresh, at(BEGIN_MS + 2, false));
+    assert.match(judged.refusal ?? "", /the clock is not known to be good/);
+    assert.match(judgeFreshness(judged.memory ?? memory(0), fresh, at(BEGIN_MS + 3)).refusal ?? "", /was here before/);
+  });
+
   test("P10: a new memory refuses what the fastest clock could have signed before it, and what the outbox knows of", () => {
     const horizonMs = firstHorizonMs(memory(undefined), BEGIN_MS);
     const ahead = command(1, BEGIN_MS + AHEAD_MAX_MS);
