@@ -7,6 +7,12 @@ import type { Fault } from "./plan.ts";
 /** What the card must have been without trouble for, so that nothing of it is felt any more. */
 const CARD_WELL_FOR_MS = 90_000;
 
+export interface PowerCut {
+  readonly atMs: number;
+  /** The card was as it should be for long enough before. */
+  readonly onGoodCard: boolean;
+}
+
 /** It is tried every 5 s, and a slow card takes its time. */
 const TRACE_LEFT_WITHIN_MS = 30_000;
 

@@ -1,12 +1,11 @@
 /** P4, the other half: what was told as lost and never came must have been lost by something that happened. */
 import { PRIORITIES } from "../../core/tag.ts";
-import type { Card } from "./card.ts";
+import type { Card, PowerCut } from "./card.ts";
 import type { DeliveryBook, Told } from "./delivery-book.ts";
 import type { SitePlan } from "./plan.ts";
 import { hasSmallOutbox } from "./site.ts";
 import type { Story } from "./story.ts";
 import type { TakenIn } from "./taken-in.ts";
-import type { PowerCut } from "./world.ts";
 
 /** What happened in a run that may cost samples. */
 export interface Causes {

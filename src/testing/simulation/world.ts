@@ -7,7 +7,7 @@ import type { Gateway } from "../../gateway.ts";
 import type { Sample, UndatedSample } from "../../pipeline.ts";
 import type { Damage } from "../simulated-disk.ts";
 import type { VirtualClock } from "../virtual-clock.ts";
-import { Card } from "./card.ts";
+import { Card, type PowerCut } from "./card.ts";
 import { Chance } from "./chance.ts";
 import { FarEnd } from "./far-end.ts";
 import { HostTime } from "./host-time.ts";
@@ -30,12 +30,6 @@ const CUT_LATEST_MS = 3_000;
 const BLIND = "waits for the next start";
 
 type OnSample = (sample: Sample | UndatedSample) => void;
-
-export interface PowerCut {
-  readonly atMs: number;
-  /** The card was as it should be for long enough before. */
-  readonly onGoodCard: boolean;
-}
 
 export class World {
   readonly clock: VirtualClock;
