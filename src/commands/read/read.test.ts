@@ -107,6 +107,8 @@ test("on a terminal --watch keeps its page in place, marks what changes, survive
   await command.until(/4321/);
   command.press(CTRL_C);
   assert.equal(await command.ended(), 0);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it is a terminal
+  assert.match(command.text(), /\x1b\[\?7l[\s\S]*\x1b\[\?7h/, "lines too long for it are cut, not wrapped");
 });
 
 test("a port that somebody else holds is told as such, with what to do", async (t) => {

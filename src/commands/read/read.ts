@@ -54,6 +54,8 @@ const COUNT_DEFAULT = 2;
 const ATTEMPTS = 2;
 const CLEAR_BELOW = "\x1b[J";
 const CLEAR_LINE = "\x1b[K";
+const NO_WRAP = "\x1b[?7l";
+const WRAP = "\x1b[?7h";
 const ILLEGAL_ADDRESS = 2;
 const ILLEGAL_VALUE = 3;
 
@@ -147,7 +149,8 @@ function draw(lines: readonly string[], shownLines: number, watch: boolean, io: 
   // The last line says how to end it.
   const fitting = [...lines.slice(0, Math.max(1, Math.min(lines.length - 1, io.rows - 2))), ...lines.slice(-1)];
   const up = shownLines === 0 ? "" : `\x1b[${shownLines}A\r`;
-  io.out(`${up}${fitting.map((text) => `${text}${CLEAR_LINE}\n`).join("")}${CLEAR_BELOW}`);
+  // Lines that are wrapped would be more than were counted.
+  io.out(`${NO_WRAP}${up}${fitting.map((text) => `${text}${CLEAR_LINE}\n`).join("")}${CLEAR_BELOW}${WRAP}`);
   return fitting.length;
 }
 

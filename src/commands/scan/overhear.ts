@@ -45,9 +45,12 @@ async function listenAt(serial: SerialSettings, options: OverhearOptions): Promi
   const ear = new Ear({ line: openLine(serial), serial, clock });
   ear.onBytes = (bytes, atMs) => book.heard(bytes.length, atMs);
   ear.onHeard = (event) => book.note(event);
+  const lost = new AbortController();
+  ear.onLost = (reason) => lost.abort(reason);
   await ear.open();
   try {
-    await ear.until(signal, listenMs);
+    await ear.until(AbortSignal.any([signal, lost.signal]), listenMs);
+    if (lost.signal.aborted) throw new Error(String(lost.signal.reason));
   } finally {
     await ear.close();
   }

@@ -1,6 +1,6 @@
 /** `sallyport scan`: which devices are on a line, at which settings, and what they are. */
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { serialText } from "../../config/values.ts";
 import { type Clock, hostClock } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
@@ -84,6 +84,7 @@ async function search(line: BenchLine, options: ScanArguments, screen: ScanScree
     identify: (bus, unitId, signal) => identify(bus, unitId, shelf, signal),
     clock: hostClock,
     signal: line.signal,
+    onLost: line.end,
     onProgress: (progress) => screen.searching(progress),
     onAnswer: (place) => screen.answered(place),
     onFound: (device) => screen.found(device),
@@ -149,9 +150,9 @@ function stablePath(path: string, folder = "/dev/serial/by-id"): string {
   try {
     const file = realpathSync(path);
     const name = readdirSync(folder).find((each) => realpathSync(join(folder, each)) === file);
-    return name === undefined ? path : join(folder, name);
+    return name === undefined ? resolve(path) : join(folder, name);
   } catch {
-    return path;
+    return resolve(path);
   }
 }
 

@@ -20,6 +20,7 @@ import { ModelShelf } from "./model-shelf.ts";
 import { type Progress, type ScanResult, scanLine } from "./scanner.ts";
 
 const TIMEOUT_MS = 150;
+const NEVER = Number.POSITIVE_INFINITY;
 const shelf = new ModelShelf();
 
 type Site = readonly { readonly serial: string; readonly device: ModbusDevice }[];
@@ -29,17 +30,21 @@ interface Search {
   readonly tookMs: number;
   readonly foretoldMs: number;
   readonly progress: readonly Progress[];
+  readonly lost: readonly string[];
 }
 
 async function search(
   site: Site,
-  { settings = FIELD_SETTINGS, units = ALL_UNITS, stopAt = Number.POSITIVE_INFINITY } = {},
+  { settings = FIELD_SETTINGS, units = ALL_UNITS, stopAt = NEVER, goneAfter = NEVER } = {},
 ): Promise<Search> {
   const clock = new VirtualClock(undefined, 1);
   const steps = planScan(settings, units);
   const progress: Progress[] = [];
   const stop = new AbortController();
+  const lost: string[] = [];
+  let opened = 0;
   const openBus = async (serial: SerialSettings) => {
+    if (opened++ >= goneAfter) throw new Error("/dev/simulated is not there");
     const devices = site.filter((each) => isSame(parseSerial(each.serial), serial)).map(({ device }) => device);
     const config = lineConfig("/dev/simulated", [], { serial, responseTimeoutMs: TIMEOUT_MS });
     const line = new SimulatedLine({ clock, devices, serial });
@@ -48,8 +53,7 @@ async function search(
     await bus.open();
     return bus;
   };
-  let result: ScanResult | undefined;
-  void scanLine({
+  const searching = scanLine({
     steps,
     responseTimeoutMs: TIMEOUT_MS,
     openBus,
@@ -61,11 +65,16 @@ async function search(
       if (each.asked >= stopAt) stop.abort();
     },
     onFound: () => undefined,
-  }).then((ended) => {
-    result = ended;
+    onLost: (reason) => lost.push(reason),
   });
-  while (result === undefined) await clock.advance(1_000);
-  return { result, tookMs: clock.monotonicMs(), foretoldMs: scanMs(steps, TIMEOUT_MS), progress };
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  searching.then(end, end);
+  while (!isOver) await clock.advance(1_000);
+  const result = await searching;
+  return { result, tookMs: clock.monotonicMs(), foretoldMs: scanMs(steps, TIMEOUT_MS), progress, lost };
 }
 
 function meter(unitId: number, model: string): ModbusDevice {
@@ -149,6 +158,18 @@ test("P7: a scan that is called off ends with what it has", async () => {
     result.found.map(({ unitId }) => unitId),
     [2],
   );
+});
+
+test("a port that is gone amid a scan ends it with what was found", async () => {
+  const site = [{ serial: "9600 8N1", device: new ModbusDevice(2) }];
+  const { result, lost } = await search(site, { units: [1, 2], goneAfter: 1 });
+  assert.equal(result.complete, false);
+  assert.deepEqual(
+    result.found.map(({ unitId }) => unitId),
+    [2],
+  );
+  assert.deepEqual(lost, ["/dev/simulated is not there"]);
+  await assert.rejects(search(site, { goneAfter: 0 }), /is not there/);
 });
 
 test("two devices with one address are told as unclear, and as nothing else", async () => {

@@ -2,6 +2,7 @@
 import type { SerialSettings } from "../../config/config.ts";
 import { serialText } from "../../config/values.ts";
 import type { Clock } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Bus } from "../../sources/modbus/bus.ts";
 import type { BusOutcome } from "../../sources/modbus/bus-request.ts";
 import { promising, type ScanStep, scanMs } from "../../sources/modbus/scan-plan.ts";
@@ -36,6 +37,8 @@ export interface ScanOptions {
   readonly identify: (bus: Bus, unitId: number, signal: AbortSignal) => Promise<Identity>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** The port cannot be opened any more: the scan ends with what was found. */
+  readonly onLost?: (reason: string) => void;
   readonly onProgress: (progress: Progress) => void;
   /** It answers; what it is takes some seconds to find out. */
   readonly onAnswer?: (place: Place) => void;
@@ -77,14 +80,30 @@ class Scanner {
   async run(): Promise<ScanResult> {
     const { signal } = this.#o;
     for (let step = this.#next(); step !== undefined && !signal.aborted; step = this.#next()) {
-      const bus = await this.#o.openBus(step.serial);
+      const bus = await this.#open(step);
+      if (bus === undefined) return this.#result(false);
       try {
         await this.#search(bus, step);
       } finally {
         await bus.close();
       }
     }
-    return { found: this.#found, unclear: this.#unclear, complete: !signal.aborted };
+    return this.#result(!signal.aborted);
+  }
+
+  /** A port that is gone amid a scan ends it with what was found; one that never opened is a mistake. */
+  async #open({ serial }: ScanStep): Promise<Bus | undefined> {
+    try {
+      return await this.#o.openBus(serial);
+    } catch (error) {
+      if (this.#asked === 0) throw error;
+      this.#o.onLost?.(messageOf(error));
+      return undefined;
+    }
+  }
+
+  #result(complete: boolean): ScanResult {
+    return { found: this.#found, unclear: this.#unclear, complete };
   }
 
   #next(): ScanStep | undefined {

@@ -19,7 +19,7 @@ describe("watch", () => {
       lines.find((line) => line.includes("meter/energy")) ?? "",
       /^ meter\/energy +12345.6789 kWh +ok +1 s$/,
     );
-    assert.ok(lines.some((line) => line === "! line RS485-1: 58 % busy, 0.0 requests/s, LOST: pump"));
+    assert.ok(lines.some((line) => line === "! line RS485-1: LOST: pump, 58 % busy, 0.0 requests/s"));
   });
 
   test("a line that a tool uses is told as lent, without the mark of a fault", () => {
@@ -38,6 +38,17 @@ describe("watch", () => {
         for (const line of lines) assert.ok(line.length <= columns, line);
       }
     }
+  });
+
+  test("at 40 columns it still says what is old, what is not ok and who is lost", () => {
+    const size = { columns: 40, rows: 14 };
+    const last = { ...picture(status(0, 0, 0)), isFresh: false, nowMs: NOW_MS + 12_000 };
+    const lines = draw(FIRST_VIEW, last, size);
+    assert.match(lines[0] ?? "", /^NOT RUNNING for 12 s /);
+    assert.match(draw(pressed(["p"]), picture(status(0, 0, 0)), size)[0] ?? "", /^running {2}PAUSED/);
+    assert.ok(lines.includes("!pump/speed  (1490.5) rpm no answer  2 h"), lines.join("\n"));
+    assert.ok(lines.some((line) => line.startsWith("! line RS485-1: LOST: pump")));
+    assert.equal(lines.at(-1), "[f]ilter [s]ort [t]rouble [p]ause [q]uit");
   });
 
   test("keys filter, sort, pause, move and end", () => {

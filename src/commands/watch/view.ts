@@ -123,7 +123,7 @@ export function draw(
   const columns = Math.max(SMALLEST.columns, size.columns);
   const rule = "-".repeat(columns);
   const { status } = picture;
-  const foot = [rule, view.isTyping ? `filter: ${view.filter}_   [Enter] done` : keysText(view)];
+  const foot = [rule, view.isTyping ? `filter: ${view.filter}_   [Enter] done` : keysText(view, columns)];
   if (status === undefined)
     return ["SALLYPORT  no gateway is seen on this machine", ...foot].map((line) => fit(line, columns));
   const parts = [
@@ -136,11 +136,11 @@ export function draw(
   const top = Math.min(view.top, Math.max(0, all.length - room));
   const shown = all.slice(top, top + room);
   const counts = all.length === 0 ? "no tags" : `tags ${top + 1}-${top + shown.length} of ${all.length}`;
-  const head = headText(view, picture, status);
+  const head = headText(view, picture, status, columns);
   return [
     `${fit(head, columns - counts.length - 1).padEnd(columns - counts.length)}${counts}`,
     rule,
-    tagLine(columns, " ", "tag", "value", "units", "status", "age"),
+    tagLine(columns, " ", "tag", "value", columns < WIDE_COLUMNS ? "" : "units", "status", "age"),
     ...shown.map(({ id, tag }) => tagText(columns, id, tag, picture)),
     rule,
     ...parts,
@@ -148,7 +148,7 @@ export function draw(
   ].map((line) => fit(line, columns).trimEnd());
 }
 
-function headText(view: View, { isFresh, nowMs }: Picture, status: StatusContent): string {
+function headText(view: View, { isFresh, nowMs }: Picture, status: StatusContent, columns: number): string {
   const at = new Date(status.timestamp).toISOString().slice(11, 19);
   const state = isFresh ? "running" : `NOT RUNNING for ${ageText(nowMs - status.timestamp)}`;
   const chosen = [
@@ -156,10 +156,13 @@ function headText(view: View, { isFresh, nowMs }: Picture, status: StatusContent
     ...(view.filter === "" ? [] : [`filter "${view.filter}"`]),
     ...(view.onlyTrouble ? ["trouble only"] : []),
   ];
-  return ["SALLYPORT", `${at} UTC`, state, ...chosen].join("  ");
+  // Where not all fits, the age of the picture comes first: else old values would look like those of now.
+  const parts = columns < WIDE_COLUMNS ? [state, ...chosen, at] : ["SALLYPORT", `${at} UTC`, state, ...chosen];
+  return parts.join("  ");
 }
 
-function keysText({ sort, isPaused, onlyTrouble }: View): string {
+function keysText({ sort, isPaused, onlyTrouble }: View, columns: number): string {
+  if (columns < WIDE_COLUMNS) return `[f]ilter [s]ort [t]rouble [p]${isPaused ? "go on" : "ause"} [q]uit`;
   const pause = isPaused ? "go on" : "pause";
   return `[f] filter [s] sort: ${sort} [t] ${onlyTrouble ? "all" : "trouble"} [g] own tags [p] ${pause} [j/k] move [q] quit`;
 }
@@ -171,7 +174,10 @@ function tagText(columns: number, id: string, tag: TagStatus, { nowMs }: Picture
   return tagLine(columns, good ? " " : "!", id, good ? value : `(${value})`, tag.units ?? "", tag.words, age);
 }
 
+/** Below that a smaller table is shown, and fewer words. */
+const WIDE_COLUMNS = 70;
 const WIDTHS = { value: 13, units: 6, status: 21, age: 5 } as const;
+const NARROW_WIDTHS = { value: 9, units: 3, status: 9, age: 4 } as const;
 
 /** The name takes what the others leave. */
 function tagLine(
@@ -183,10 +189,11 @@ function tagLine(
   words: string,
   age: string,
 ): string {
-  const taken = 1 + WIDTHS.value + WIDTHS.units + WIDTHS.status + WIDTHS.age + 4;
+  const widths = columns < WIDE_COLUMNS ? NARROW_WIDTHS : WIDTHS;
+  const taken = 1 + widths.value + widths.units + widths.status + widths.age + 4;
   const name = fit(id, Math.max(8, columns - taken)).padEnd(Math.max(8, columns - taken));
-  const middle = `${fit(value, WIDTHS.value).padStart(WIDTHS.value)} ${fit(units, WIDTHS.units).padEnd(WIDTHS.units)}`;
-  return `${mark}${name} ${middle} ${fit(words, WIDTHS.status).padEnd(WIDTHS.status)} ${age.padStart(WIDTHS.age)}`;
+  const middle = `${fit(value, widths.value).padStart(widths.value)} ${fit(units, widths.units).padEnd(widths.units)}`;
+  return `${mark}${name} ${middle} ${fit(words, widths.status).padEnd(widths.status)} ${age.padStart(widths.age)}`;
 }
 
 function linesText(lines: readonly LineReport[], rates: Rates): string[] {
@@ -197,10 +204,10 @@ function linesText(lines: readonly LineReport[], rates: Rates): string[] {
     const lost = devices.filter((device) => device.lost).map((device: DeviceReport) => device.name);
     const failed = failedPercent === undefined ? "" : `, ${percentText(failedPercent)} % fail`;
     const parts = [
+      ...(lost.length > 0 ? [`LOST: ${lost.join(" ")}`] : []),
       `${Math.round(utilisation)} % busy`,
       `${requestsPerS.toFixed(1)} requests/s${failed}`,
       ...(missedPeriods > 0 ? [`${missedPeriods} reads missed`] : []),
-      ...(lost.length > 0 ? [`LOST: ${lost.join(" ")}`] : []),
     ];
     return `${lost.length > 0 ? "!" : " "} line ${name}: ${parts.join(", ")}`;
   });
@@ -245,10 +252,10 @@ export function ageText(ms: number): string {
   return seconds < 360_000 ? `${Math.floor(seconds / 3_600)} h` : `${Math.floor(seconds / 86_400)} d`;
 }
 
-/** Cut, with a mark where something was cut. */
 /** What a device calls itself must not steer the terminal. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
+/** Cut, with a mark where something was cut. */
 function fit(text: string, width: number): string {
   const plain = text.replaceAll(CONTROL, "·");
   return plain.length <= width ? plain : `${plain.slice(0, Math.max(0, width - 1))}…`;
