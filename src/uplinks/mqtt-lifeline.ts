@@ -89,7 +89,9 @@ export class Lifeline {
 
   #socketError(error: Error): void {
     if (!this.accepted && this.reason === undefined) this.versionSuspect = isReset(error);
-    this.end(this.#secure.explain(error));
+    // What the system or TLS says has a code. This is a WebSocket that did not come about.
+    const isAnswer = !this.accepted && !("code" in error);
+    this.end(isAnswer ? `what answers there is no MQTT broker: ${messageOf(error)}` : this.#secure.explain(error));
   }
 
   #protocolError(error: Error): void {
