@@ -115,6 +115,24 @@ describe("an outage", () => {
     assert.equal(rig.uplink.report().session, 3);
   });
 
+  test("P4 P8: one that is replaced in the middle of its replay goes on where the acknowledgements ended", async () => {
+    const rig = new UplinkRig({ broker: { bytesPerS: 50_000, latencyMs: 20 } });
+    for (let i = 1; i <= 5_000; i++) rig.values.set("pump/speed", i);
+    await rig.start();
+    await rig.until("a part is replayed", () => rig.uplink.report().replayed > 1_000);
+    const late = rig.uplink;
+    await rig.stop();
+    const left = rig.queue.depth();
+    assert.ok(left > 1_000);
+    await rig.clock.advance(10_000);
+    assert.equal(rig.queue.depth(), left, "who was stopped acknowledges no more");
+    rig.values.set("pump/speed", 0);
+    await rig.restart();
+    await rig.drained();
+    assert.equal(late.report().replayed + rig.uplink.report().replayed, 5_001);
+    assertClean(rig);
+  });
+
   test("P7: an uplink that is stopped in an outage is gone in seconds", async () => {
     for (const outage of ["refused", "frozen before", "frozen after"] as const) {
       const rig = new UplinkRig();
