@@ -91,8 +91,8 @@ export class Bus {
   }
 
   /** From when on no reply to an earlier request can be taken for that to this one. */
-  clearAtMs(request: BusRequest): number {
-    return this.#replies.clearAtMs(request, this.#clock.monotonicMs());
+  clearAtMs(request: BusRequest, nowMs: number): number {
+    return this.#replies.clearAtMs(request, nowMs);
   }
 
   /**
@@ -147,7 +147,8 @@ export class Bus {
   }
 
   async #untilClear(request: BusRequest): Promise<void> {
-    const waitMs = this.clearAtMs(request) - this.#clock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
+    const waitMs = this.clearAtMs(request, nowMs) - nowMs;
     if (waitMs > 0) await sleep(this.#clock, waitMs);
   }
 

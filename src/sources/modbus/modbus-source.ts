@@ -36,6 +36,8 @@ export interface ModbusSource extends Source {
    * among other commands. One that is out of the limits of Modbus is a bug of the caller. Never rejects.
    */
   execute(request: BusRequest): Promise<CommandOutcome>;
+  /** No earlier reply can be taken for that to this request: it need not wait for that. */
+  isClear(request: BusRequest): boolean;
   /** Gives the port up for a tool. Resolves when its file is closed and all its tags are out of service. */
   lend(): Promise<void>;
   /** Opens it again at once and goes on. */
@@ -132,6 +134,11 @@ class LineSource implements ModbusSource {
     return outcome;
   }
 
+  isClear(request: BusRequest): boolean {
+    const nowMs = this.#clock.monotonicMs();
+    return this.#bus.clearAtMs(request, nowMs) <= nowMs;
+  }
+
   lend(): Promise<void> {
     return new Promise((given) => {
       this.#lent = true;
@@ -181,7 +188,8 @@ class LineSource implements ModbusSource {
 
   #nextTurn(): Turn {
     const nowMs = this.#clock.monotonicMs();
-    const clearAtMs = (request: BusRequest) => this.#bus.clearAtMs(request);
+    // One moment for all: by a later one nothing would ever be clear by now.
+    const clearAtMs = (request: BusRequest) => this.#bus.clearAtMs(request, nowMs);
     return takeTurn(this.#commands.waiting(), this.#poll.next(nowMs), this.#afterCommand, clearAtMs, nowMs);
   }
 

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { silentLog } from "../../core/log.ts";
+import { seededRandom } from "../../core/random.ts";
 import type { WriteOutcome } from "../../core/remote-write.ts";
 import type { Value } from "../../core/tag.ts";
 import { deviceConfig, lineConfig, registerTag } from "../../testing/modbus-config.ts";
+import { ModbusDevice } from "../../testing/modbus-device.ts";
+import { SimulatedLine } from "../../testing/simulated-line.ts";
+import { VirtualClock } from "../../testing/virtual-clock.ts";
 import type { BusRequest } from "./bus-request.ts";
 import type { CommandOutcome } from "./command-queue.ts";
+import { createModbusSource } from "./modbus-source.ts";
 import { createTagWriter } from "./tag-writer.ts";
 
 const WRITTEN: CommandOutcome = { kind: "written", atMs: 0 };
@@ -31,6 +37,7 @@ async function write(tag: string, value: Value, ...answers: CommandOutcome[]) {
       const [next = SILENT] = answers.splice(0, 1);
       return next;
     },
+    isClear: () => true,
   };
   const writer = createTagWriter(() => [{ config: lineConfig("/dev/line", [deviceConfig("d", 1, tags)]), source }]);
   const outcome: WriteOutcome = await writer.write(`d/${tag}`, value, () => told.push("written"));
@@ -48,10 +55,12 @@ test("P10: confirmed is said of what was read back, and of nothing else", async 
   const other = await write("word", 258, WRITTEN, data(1, 3));
   assert.deepEqual([other.kind, other.reason], ["unconfirmed", "the device holds 259 then"]);
   assert.equal((await write("coil", true, WRITTEN, data(0))).reason, "the device holds false then");
-  const hidden = await write("word", 258, WRITTEN, REFUSED(2));
+  const hidden = await write("word", 258, WRITTEN, REFUSED(2), REFUSED(2));
   assert.deepEqual([hidden.kind, hidden.told], ["unconfirmed", ["written"]]);
   assert.match(hidden.reason, /cannot be read back: the device refuses with exception 2/);
   assert.deepEqual((await write("word", 258, WRITTEN, SILENT, data(1, 2))).asked, ["writeRegister", "read", "read"]);
+  const late = await write("word", 258, WRITTEN, REFUSED(2), SILENT, data(1, 2, 9, 9));
+  assert.deepEqual([late.kind, late.asked.length], ["confirmed", 4]);
 });
 
 test("what was not acknowledged may have been written all the same, where that is so", async () => {
@@ -79,4 +88,59 @@ test("a device that knows only the functions for several is asked by these", asy
     "writeCoils",
     "read",
   ]);
+});
+
+/** Each look at it is a little later than the last, as on a real machine. */
+class TickingClock extends VirtualClock {
+  #ticks = 0;
+
+  override monotonicMs(): number {
+    this.#ticks += 1e-4;
+    return super.monotonicMs() + this.#ticks;
+  }
+}
+
+test("a write and its read-back wait for no poll: they are over within three turns of the line", async () => {
+  const clock = new TickingClock();
+  const device = new ModbusDevice(1);
+  const tags = [
+    registerTag("d", "word", { table: "holdingRegister", address: 0 }, { scanRateMs: 200 }),
+    registerTag("d", "wide", { table: "holdingRegister", address: 2, type: "float32" }, { scanRateMs: 200 }),
+    registerTag("d", "coil", { table: "coil", address: 0 }, { scanRateMs: 200 }),
+  ];
+  const config = lineConfig("/dev/line", [deviceConfig("d", 1, tags)]);
+  const source = createModbusSource({
+    line: config,
+    sink: { read: () => undefined, presence: () => undefined },
+    clock,
+    random: seededRandom(1),
+    log: silentLog,
+    openLine: () => new SimulatedLine({ clock, devices: [device] }),
+  });
+  source.start();
+  await clock.advance(5_000);
+  const writer = createTagWriter(() => [{ config, source }]);
+  for (const [id, value] of [
+    ["d/word", 7],
+    ["d/wide", 1.5],
+    ["d/coil", true],
+    ["d/word", 8],
+  ] as const) {
+    let outcome: string | undefined;
+    void writer
+      .write(id, value, () => undefined)
+      .then(({ kind }) => {
+        outcome = kind;
+      });
+    await clock.advance(300);
+    assert.equal(outcome, "confirmed", id);
+  }
+  // Of a device that has nothing beside, it is read alone.
+  device.refusals = [{ table: "holdingRegister", from: 1, to: 1, exceptionCode: 2 }];
+  const alone = writer.write("d/word", 9, () => undefined);
+  await clock.advance(5_000);
+  assert.equal((await alone).kind, "confirmed");
+  const stopping = source.stop();
+  await clock.advance(1_000);
+  await stopping;
 });

@@ -3,18 +3,24 @@ import type { DeviceConfig, LineConfig, RegisterTag } from "../../config/config.
 import { assert } from "../../core/errors.ts";
 import type { TagWriter, WriteOutcome } from "../../core/remote-write.ts";
 import type { Value } from "../../core/tag.ts";
-import type { BusRequest } from "./bus-request.ts";
+import type { BusRequest, ReadRequest } from "./bus-request.ts";
 import type { CommandOutcome } from "./command-queue.ts";
 import type { ModbusSource } from "./modbus-source.ts";
 import { decodeBit, decodeRegisters } from "./register-codec.ts";
-import { bitOf } from "./register-map.ts";
+import { ADDRESS_MAX, bitOf, paddingStep } from "./register-map.ts";
 import { bytesOf, type Encoded, encodeTag } from "./tag-encoder.ts";
 
 /** A line as it is configured, and as it runs. */
 export interface WritableLine {
   readonly config: LineConfig;
-  readonly source: Pick<ModbusSource, "execute">;
+  readonly source: Pick<ModbusSource, "execute" | "isClear">;
 }
+
+/**
+ * Registers, or eights of coils, beyond the tag's own: more lengths than polls have in use at once. Not two: the request
+ * for 17 to 24 coils has the form of its own reply, where an adapter hears itself.
+ */
+const LONGER_STEPS = [1, 3, 4, 5, 6, 7, 8];
 
 /** Some devices know only the function for several registers or coils. */
 const ILLEGAL_FUNCTION = 1;
@@ -61,16 +67,35 @@ async function change(target: Target, encoded: Encoded, onWritten: () => void): 
   return readBack(target, encoded);
 }
 
-async function readBack({ tag, device, source }: Target, encoded: Encoded): Promise<WriteOutcome> {
-  const { table, address } = tag.register;
-  const quantity = encoded.kind === "coil" ? 1 : encoded.words.length;
-  const request: BusRequest = { kind: "read", unitId: device.unitId, table, address, quantity };
-  let outcome = await source.execute(request);
-  if (outcome.kind === "silence" || outcome.kind === "copy") outcome = await source.execute(request);
+async function readBack(target: Target, encoded: Encoded): Promise<WriteOutcome> {
+  const { tag, source } = target;
+  const { address } = tag.register;
+  const exact = readFor(target, encoded, 0);
+  // Polls use the length of the tag all the time, so it would have to wait; a longer read can be told from theirs.
+  const longer = LONGER_STEPS.map((steps) => readFor(target, encoded, steps));
+  const quick = [exact, ...longer].find((read) => isReadable(read, target) && source.isClear(read)) ?? exact;
+  let outcome = await source.execute(quick);
+  if (outcome.kind !== "data") outcome = await source.execute(exact);
+  if (outcome.kind === "silence" || outcome.kind === "copy") outcome = await source.execute(exact);
   if (outcome.kind !== "data")
     return { kind: "unconfirmed", reason: `it cannot be read back: ${failureText(outcome)}` };
-  if (isHeld(outcome.data, encoded, address)) return { kind: "confirmed" };
-  return { kind: "unconfirmed", reason: `the device holds ${valueText(outcome.data, tag)} then` };
+  const data = encoded.kind === "coil" ? outcome.data : outcome.data.subarray(0, encoded.words.length * 2);
+  if (isHeld(data, encoded, address)) return { kind: "confirmed" };
+  return { kind: "unconfirmed", reason: `the device holds ${valueText(data, tag)} then` };
+}
+
+function readFor({ tag, device }: Target, encoded: Encoded, steps: number): ReadRequest {
+  const { table, address } = tag.register;
+  const quantity = (encoded.kind === "coil" ? 1 : encoded.words.length) + steps * paddingStep(table);
+  return { kind: "read", unitId: device.unitId, table, address, quantity };
+}
+
+function isReadable({ table, address, quantity }: ReadRequest, { device }: Target): boolean {
+  const last = address + quantity - 1;
+  const isBlocked = device.unreadable.some(
+    (range) => range.table === table && range.from <= last && range.to >= address,
+  );
+  return !isBlocked && last <= ADDRESS_MAX && quantity <= device.maxQuantity;
 }
 
 function requestsFor({ tag, device }: Target, encoded: Encoded): readonly [BusRequest, BusRequest?] {
