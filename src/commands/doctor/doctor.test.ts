@@ -106,6 +106,16 @@ describe("sallyport doctor", { concurrency: 5 }, () => {
     for (const line of run.text().split(/\r?\n|\r/)) assert.ok(line.length <= 80, line);
   });
 
+  test("told to end amid a line it says so, and finds no fault with who was not asked enough", async (t) => {
+    const run = runInTerminal(["doctor", await site(t, { units: [1], responseTimeoutMs: 10_000 }), "--no-broker"], {});
+    t.after(() => run.kill());
+    await run.until(/testing bench/);
+    run.press("\x03");
+    assert.equal(await run.ended(), 69);
+    assert.doesNotMatch(run.text(), /FAULT/);
+    assert.match(run.text(), /Ended before all was checked: 0 faults/);
+  });
+
   test("beside the running service it asks its counters and sessions, and leaves both alone", async (t) => {
     const file = await site(t);
     const runtimeDir = mkdtempSync(join(dir, "run-"));

@@ -37,10 +37,11 @@ judged by its counters instead, and brokers by its sessions.
   --no-broker       leave the brokers out
   --report ARCHIVE  write what was found, the configuration and the picture of
                     the service into one .tar.gz for support; without secrets
-  --json            for machines: {"faults":0,"warnings":0,"findings":[…]}
+  --json            for machines: {"faults":0,"warnings":0,"isComplete":true,
+                    "findings":[…]}
 
-exit code   0 no fault, 1 at least one fault, 64 wrong usage,
-            74 the archive cannot be written
+exit code   0 no fault, 1 at least one fault, 64 wrong usage, 69 told to end
+            before all was checked, 74 the archive cannot be written
 
 As root it sees more: who holds a port, the levels of pins.
 `;
@@ -60,19 +61,22 @@ export async function doctor(args: string[], io: CommandIo): Promise<number> {
     if (!options.json) for (const finding of found) io.out(findingText(finding, columns));
   });
   const count = (verdict: Finding["verdict"]) => findings.filter((finding) => finding.verdict === verdict).length;
-  const content = { faults: count("FAULT"), warnings: count("WARNING"), findings };
-  io.out(options.json ? machineText(content) : `\n${totalsText(findings)}`);
+  const { isComplete } = examination;
+  const content = { faults: count("FAULT"), warnings: count("WARNING"), isComplete, findings };
+  const totals = totalsText(findings, isComplete);
+  io.out(options.json ? machineText(content) : `\n${totals}`);
   if (options.report !== undefined) {
     const texts = findings.map((finding) => findingText(finding, columns)).join("");
     writeReport(options.report, examination.wallMs, [
-      { name: "doctor.txt", text: `${texts}\n${totalsText(findings)}` },
+      { name: "doctor.txt", text: `${texts}\n${totals}` },
       { name: "doctor.json", text: machineText(content) },
       { name: "gateway.yaml", text: configurationWithoutSecrets(textOf(options.file)) },
       ...(examination.status === undefined ? [] : [{ name: "status.json", text: machineText(examination.status) }]),
     ]);
     if (!options.json) io.out(`written: ${options.report}\n`);
   }
-  return hasFault(findings) ? EXIT.failed : EXIT.ok;
+  if (hasFault(findings)) return EXIT.failed;
+  return isComplete ? EXIT.ok : EXIT.unavailable;
 }
 
 function writeReport(path: string, wallMs: number, files: readonly ReportFile[]): void {

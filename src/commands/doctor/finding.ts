@@ -58,11 +58,12 @@ export function findingText(finding: Finding, columns: number): string {
 }
 
 /** `2 faults, 1 warning, 14 OK` */
-export function totalsText(findings: readonly Finding[]): string {
+export function totalsText(findings: readonly Finding[], isComplete: boolean): string {
   const count = (wanted: Verdict) => findings.filter(({ verdict }) => verdict === wanted).length;
   const [faults, warnings] = [count("FAULT"), count("WARNING")];
   const sound = `${count("OK")} OK`;
-  if (faults + warnings === 0) return `Nothing is wrong: ${sound}.\n`;
+  if (faults + warnings === 0 && isComplete) return `Nothing is wrong: ${sound}.\n`;
   const named = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`;
-  return `${named(faults, "fault")}, ${named(warnings, "warning")}, ${sound}.\n`;
+  const ended = isComplete ? "" : "Ended before all was checked: ";
+  return `${ended}${named(faults, "fault")}, ${named(warnings, "warning")}, ${sound}.\n`;
 }

@@ -90,7 +90,7 @@ describe("sallyport init", () => {
     await run.until(/Plant \[plant\]: /);
     run.press("plant 7\r");
     await run.until(/use letters, digits/);
-    run.press("plant-8\x7f7\r\r");
+    run.press("plant-8\x7f\x1b[A\x1b[3~7\r\r");
     await run.until(/Broker \[/);
     run.press("mqtts://b.example.com\r\r\r");
     await run.until(/A device, /);
@@ -102,5 +102,16 @@ describe("sallyport init", () => {
     assert.deepEqual(gateway, { group: "plant-7", name: "gateway-1" });
     assert.deepEqual(uplinks[0]?.servers, ["mqtts://b.example.com"]);
     assert.equal(lines[0]?.devices[0]?.unitId, 5);
+  });
+
+  test("Ctrl-D ends the questions, and nothing is written", async (t) => {
+    const file = place(t);
+    const run = runInTerminal(["init", file], {});
+    t.after(() => run.kill());
+    await run.until(/Plant \[plant\]: /);
+    run.press("\x04");
+    assert.equal(await run.ended(), 64);
+    assert.match(run.text(), /nothing was written/);
+    assert.throws(() => readFileSync(file));
   });
 });

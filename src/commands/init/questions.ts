@@ -5,7 +5,13 @@ const ENTER = ["\r", "\n"];
 const ERASE = ["\x7f", "\b"];
 const ANSWER_MAX_CHARACTERS = 1_024;
 
-/** Ctrl-C in the middle of the questions. */
+/** Ctrl-D: nobody goes on. */
+const END = "\x04";
+/** Arrows and the like come as several letters, the last of which is one of these. */
+const ESCAPE = "\x1b";
+const LAST_OF_ESCAPE = /[A-Za-z~]/;
+
+/** Ctrl-C in the middle of the questions, or Ctrl-D. */
 export class CalledOff extends Error {}
 
 export class Questions {
@@ -48,11 +54,12 @@ export class Questions {
     let line = "";
     for (;;) {
       const key = await this.#key();
-      if (ENTER.includes(key)) {
+      if (key === END) throw new CalledOff();
+      if (key === ESCAPE) await this.#skipEscape();
+      else if (ENTER.includes(key)) {
         this.#io.out("\n");
         return line;
-      }
-      if (ERASE.includes(key)) {
+      } else if (ERASE.includes(key)) {
         if (line !== "") this.#io.out("\b \b");
         line = line.slice(0, -1);
       } else if (key >= " " && line.length < ANSWER_MAX_CHARACTERS) {
@@ -60,6 +67,12 @@ export class Questions {
         line += key;
       }
     }
+  }
+
+  async #skipEscape(): Promise<void> {
+    let key = await this.#key();
+    if (key === "[" || key === "O") key = await this.#key();
+    while (!LAST_OF_ESCAPE.test(key)) key = await this.#key();
   }
 
   async #key(): Promise<string> {
