@@ -7,7 +7,7 @@ import { checkConfig, type LoadOptions } from "../config/load.ts";
 import { openTags } from "../config/remote-writes.ts";
 import { hostClock } from "../core/clock.ts";
 import { makeDirectory } from "../core/directory.ts";
-import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
+import { EXIT, messageOf, UserError } from "../core/errors.ts";
 import { createLog, type Level, type Log } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
 import { createHostFigures } from "../diagnostics/host-figures.ts";
@@ -120,14 +120,9 @@ function contentText({ lines, inputs, uplinks }: Config): string {
   return `${lines.length} lines, ${inputs.length} inputs, ${uplinks.length} uplinks`;
 }
 
-/** Warns of what this version does not act on, and refuses what it must not do otherwise. */
+/** Warns of what this version does not act on. */
 function configuration(file: string, log: Log, options: LoadOptions): Config {
   const { config, notices, place } = checkConfig(file, options);
-  const refused = notices.filter((notice) => notice.refused);
-  if (refused.length > 0) {
-    const remedy = "`sallyport check` lists all that is not there yet";
-    throw new ConfigurationError(refused.map((notice) => ({ ...notice, wrong: notice.text, remedy })));
-  }
   for (const notice of notices) log.warning(`${notice.key}: ${notice.text}`);
   for (const { key, wrong } of openTags(config, place)) log.warning(`${key}: ${wrong}`);
   return config;
