@@ -279,7 +279,9 @@ class Desk implements CommandDesk {
     const text = JSON.stringify({ timestamp, uplink, key, nonce, id, v: value, state, reason, count });
     // Names come from whoever may publish: quoted, they cannot pass for something else.
     const what = id === undefined ? "a command" : `${JSON.stringify(id)}=${JSON.stringify(value)}`;
-    const who = `${key === undefined ? "unsigned" : `by key ${key}`}, from ${uplink}`;
+    const signer = key === undefined ? "unsigned" : `by key ${key}`;
+    // What was refused may have carried a signature, of whomever.
+    const who = key === undefined && state === "refused" ? `from ${uplink}` : `${signer}, from ${uplink}`;
     const words = `${what} ${state}${reason === undefined ? "" : `: ${reason}`}; ${who}`;
     log.notice(words);
     answer(text);
