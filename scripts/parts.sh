@@ -40,6 +40,7 @@ present() {
   case $1 in
     cc) echo '#include <stdio.h>' | cc -xc -fsyntax-only - 2>/dev/null ;;
     libmodbus) pkg-config --exists libmodbus 2>/dev/null ;;
+    python3-pymodbus) /usr/bin/python3 -c 'import pymodbus, serial' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
