@@ -5,6 +5,7 @@ import { unreachable } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Connection, Message } from "../../pipeline.ts";
 import type { CommandInlet, Conversation, ConversationHooks } from "../format.ts";
+import type { RollingWindow } from "../rolling-window.ts";
 import {
   type AttendanceEffect,
   type AttendanceEvent,
@@ -13,7 +14,7 @@ import {
   stepAttendance,
 } from "./attendance.ts";
 import { readCommand } from "./commands.ts";
-import { parseHostState } from "./host-state.ts";
+import { type HostState, parseHostState } from "./host-state.ts";
 import { SparkplugConnection } from "./sparkplug-connection.ts";
 import type { SparkplugSession } from "./sparkplug-session.ts";
 import type { SparkplugTopics } from "./sparkplug-topics.ts";
@@ -24,6 +25,9 @@ export interface ConversationOptions {
   readonly session: SparkplugSession;
   readonly connection: Connection;
   readonly hooks: ConversationHooks;
+  readonly window: RollingWindow;
+  /** When the primary host connected to each server, by its own word; outlives sessions. */
+  readonly hosts: Map<string, number>;
   readonly clock: Clock;
   readonly log: Log;
   /** Absent: this gateway takes no commands to its devices. */
@@ -116,7 +120,7 @@ export class SparkplugConversation implements Conversation {
     if (config.primaryHost !== undefined && topic === topics.state(config.primaryHost)) {
       const state = parseHostState(payload);
       if (state === undefined) this.#options.log.warning(`${topic} says something that is no STATE: ignored`);
-      else this.#dispatch({ type: "state", state });
+      else this.#hearState(state);
     } else if (retain) {
       // Commands are for now; a birth that was there before is none of ours.
       this.#options.log.warning(`${topic} is retained: ignored`);
@@ -126,6 +130,18 @@ export class SparkplugConversation implements Conversation {
     } else {
       this.#command(topic, payload);
     }
+  }
+
+  /** A host that connected anew had gone, and its broker took a while to notice: nobody knows what it missed. */
+  #hearState(state: HostState): void {
+    const { hooks, window, hosts, clock } = this.#options;
+    const known = hosts.get(hooks.server);
+    if (state.online && (known === undefined || state.timestamp > known)) {
+      hosts.set(hooks.server, state.timestamp);
+      if (known !== undefined) window.owe(clock.monotonicMs());
+      hooks.onNews();
+    }
+    this.#dispatch({ type: "state", state });
   }
 
   #command(topic: string, payload: Uint8Array): void {

@@ -25,8 +25,10 @@ export function createSparkplugFormat(options: SparkplugFormatOptions): Format {
   const topics = sparkplugTopics(config.node);
   /** Of the last CONNECT. */
   let bdSeq = 0;
+  const window = new RollingWindow();
+  const hosts = new Map<string, number>();
   return {
-    window: new RollingWindow(),
+    window,
     will: () => deathOf(topics, bdSeq, clock.wallMs()),
     async willOfConnect() {
       bdSeq = await state.nextBdSeq(config.name);
@@ -48,6 +50,8 @@ export function createSparkplugFormat(options: SparkplugFormatOptions): Format {
             session,
             connection,
             hooks,
+            window,
+            hosts,
             clock,
             log,
             ...(commands && { commands }),

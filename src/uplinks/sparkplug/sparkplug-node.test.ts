@@ -184,6 +184,24 @@ describe("the primary host", () => {
     await rig.until("told again", () => again().some((heard) => named(heard, "speed")?.value?.value === 5));
   });
 
+  test("P4: so it is where the node hears nothing of it, but finds a host that connected anew", async () => {
+    for (const isConnected of [true, false]) {
+      const rig = new SparkplugRig({ config });
+      rig.host(true, 1_000);
+      await rig.start();
+      rig.values.set("pump/speed", 5);
+      await rig.until("acknowledged", () => rig.queue.depth() === 0);
+      const again = () => rig.of("DDATA", "pump").filter(({ metrics }) => metrics[0]?.isHistorical === true);
+      rig.host(true, 1_000);
+      await rig.pass(5_000);
+      assert.deepEqual(again(), [], "the same word again is no news");
+      if (!isConnected) rig.broker.drop();
+      rig.host(true, 2_000);
+      await rig.until("told again", () => again().some((heard) => named(heard, "speed")?.value?.value === 5));
+      await rig.stop();
+    }
+  });
+
   test("with several servers the node goes where the host is, and is never at two", async () => {
     const rig = new SparkplugRig({ config: { ...config, servers: ["mqtts://broker:8883", OTHER_SERVER] } });
     rig.host(false, 1_000);
