@@ -4,6 +4,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { hostClock } from "../core/clock.ts";
 import { type Certificates, writeCertificates } from "./certificates.ts";
+import { type HttpProxy, startHttpProxy } from "./http-proxy.ts";
 import { type Faults, ModbusDevice } from "./modbus-device.ts";
 import { rtuFrame } from "./modbus-wire.ts";
 import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
@@ -30,6 +31,8 @@ export interface Surroundings {
   readonly broker: Mosquitto;
   /** It keeps no retained messages. */
   readonly poorBroker: Mosquitto;
+  /** It wants a login. */
+  readonly proxy: HttpProxy;
   close(): Promise<void>;
 }
 
@@ -39,6 +42,7 @@ export interface Amiss {
   readonly ca?: string;
   readonly password?: string;
   readonly topic?: string;
+  readonly proxy?: string;
   readonly path?: string;
   readonly units?: readonly number[];
   /** Of the device with unit 2. */
@@ -83,6 +87,7 @@ export const AILMENTS: readonly Ailment[] = [
   { name: "port port-missing", amiss: () => ({ path: "/dev/ttyNowhere" }) },
   { name: "broker tls-failed", amiss: ({ certificates }) => ({ ca: certificates.strangerCa }) },
   { name: "broker unreachable", amiss: () => ({ url: "mqtts://localhost:1" }) },
+  { name: "broker proxy-refused", amiss: ({ proxy }) => ({ proxy: proxy.url }) },
   { name: "broker name-unknown", amiss: () => ({ url: "mqtts://no-such-host.invalid:8883" }) },
   { name: "broker login-refused", amiss: () => ({ password: "wrong" }) },
   { name: "broker rights-missing", amiss: () => ({ topic: DENIED }) },
@@ -100,12 +105,15 @@ export async function surroundings(dir: string): Promise<Surroundings> {
       `listener ${port} 127.0.0.1\ncafile ${certificates.ca}\ncertfile ${certificate}\nkeyfile ${key}\n` +
       "allow_anonymous true\nretain_available false\n",
   });
+  const proxy = await startHttpProxy({ answer: () => "407 Proxy Authentication Required" });
   return {
     dir,
     certificates,
     broker,
     poorBroker,
+    proxy,
     async close() {
+      proxy.close();
       await broker.close();
       await poorBroker.close();
     },
@@ -171,7 +179,15 @@ function scrambled(pdu: Uint8Array): Uint8Array {
 }
 
 function gatewayFile({ dir, certificates, broker }: Surroundings, amiss: Amiss, port: string): string {
-  const { ca = certificates.ca, url = broker.url, password = PASSWORD, path = port, topic, comment = "" } = amiss;
+  const {
+    ca = certificates.ca,
+    url = broker.url,
+    password = PASSWORD,
+    path = port,
+    topic,
+    proxy,
+    comment = "",
+  } = amiss;
   const { responseTimeoutMs = LONG_TIMEOUT_MS } = amiss;
   // Its name, too: two clients of one name would throw each other off.
   const folder = mkdtempSync(join(dir, "site-"));
@@ -188,7 +204,7 @@ uplinks:
     servers: [ "${url}" ]
     tls: { ca: ${ca}, certificate: ${certificate}, key: ${key} }
     login: { username: pump, passwordFile: cloud.password } ${comment}
-${topic === undefined ? "" : `    topic: ${topic}\n`}lines:
+${topic === undefined ? "" : `    topic: ${topic}\n`}${proxy === undefined ? "" : `    proxy: { url: "${proxy}" }\n`}lines:
   bench:
     path: ${path}
     serial: ${BAUD_RATE} 8N1
