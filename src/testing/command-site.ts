@@ -255,7 +255,7 @@ function tags(): readonly RegisterTag[] {
   const writable = { writable: true, scanRateMs: SCAN_MS, staleMs: 3 * SCAN_MS };
   return [
     registerTag("pump", "setpoint", at(110), { ...writable, writeLimits: { min: 0, max: 1_500 } }),
-    registerTag("pump", "ramp", at(112, "float32"), writable),
+    registerTag("pump", "ramp", at(112, "float32"), { ...writable, min: -10, max: 10 }),
     registerTag("pump", "total", at(114, "uint64"), writable),
     registerTag("pump", "level", at(120), { ...writable, scale: 0.1 }),
     registerTag("pump", "run", { table: "coil", address: 3 }, writable),

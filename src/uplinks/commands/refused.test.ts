@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { assertRefused, atSite, CommandSite, testKey, WAIT_AT_MOST_MS } from "../../testing/command-site.ts";
-import { EXAMINED } from "./command-desk.ts";
+import { EXAMINED, WAITING_MAX } from "./command-desk.ts";
 import { AHEAD_MAX_MS, LIFETIME_MAX_MS } from "./freshness.ts";
 import { TOLD } from "./refusal-book.ts";
 import { commandText } from "./signed-command.ts";
@@ -64,6 +64,20 @@ describe("P10: what does not move the device", () => {
       site.publish(site.envelope({ expiresMs: soonMs }));
       await site.clock.advance(10_000);
       assert.match(site.results().at(-1)?.reason ?? "", /it expired at/);
+    }),
+  );
+
+  test(
+    "P7: one that comes while too many wait",
+    atSite(async (site) => {
+      site.device.faults = { silent: true };
+      for (let i = 0; i < WAITING_MAX + 2; i++) site.publish(site.envelope());
+      await site.clock.advance(100);
+      const refused = site.results().filter(({ state }) => state === "refused");
+      assert.deepEqual(
+        refused.map(({ reason }) => reason),
+        [`${WAITING_MAX} commands wait already`],
+      );
     }),
   );
 
@@ -164,6 +178,8 @@ describe("P10: what does not move the device", () => {
         [SETPOINT, "", /is not a whole number/],
         ["pump/run", 1, /is not true or false/],
         ["pump/ramp", 1e39, /is not a number that the type can hold/],
+        ["pump/ramp", 10.5, /out of its limits, -10 to 10/],
+        ["pump/ramp", -10.5, /out of its limits/],
         ["pump/total", "18446744073709551616", /is not a number from 0/],
         ["pump/total", 2 ** 60, /one beyond 2\^53 is written as a text/],
         ["pump/level", 0.25, /the device would hold 0\.3, not 0\.25/],
