@@ -1,5 +1,4 @@
 /** The end of one MQTT connection: that it comes, and why, in words. */
-import type { MqttClient } from "mqtt";
 import { messageOf } from "../core/errors.ts";
 import type { ConnectionEnd } from "../pipeline.ts";
 import { announcedKeepAliveS, SILENCE_KEEP_ALIVES } from "./keep-alive.ts";
@@ -18,6 +17,14 @@ import type { SecureSocket } from "./secure-socket.ts";
 export interface LifelineSettings {
   readonly keepAliveMs: number;
   readonly login?: { readonly username: string; readonly password?: string };
+}
+
+/** What is looked at of a client of mqtt.js. */
+interface WatchedClient {
+  readonly stream: { on(event: "error", listener: (error: Error) => void): unknown };
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "disconnect", listener: (packet: { readonly reasonCode?: number }) => void): unknown;
+  on(event: "packetreceive", listener: () => void): unknown;
 }
 
 /** The largest packet that is taken: births that come back are far below it. */
@@ -54,7 +61,7 @@ export class Lifeline {
     });
   }
 
-  watch(client: MqttClient): void {
+  watch(client: WatchedClient): void {
     if (client.stream === this.#secure.socket) this.#boundArriving(client);
     // Where MQTT is in a WebSocket, this is another stream than the socket.
     client.stream.on("error", (error: Error) => this.#socketError(error));
@@ -75,7 +82,7 @@ export class Lifeline {
   }
 
   /** A packet is gathered in memory until it is whole, and may claim to have 256 MB. A WebSocket has a limit of its own. */
-  #boundArriving(client: MqttClient): void {
+  #boundArriving(client: WatchedClient): void {
     let bytes = 0;
     client.on("packetreceive", () => {
       bytes = 0;
