@@ -7,7 +7,7 @@ import { decodePayload, encodePayload, type Metric } from "../uplinks/sparkplug/
 import { createUplink, type Uplink } from "../uplinks/uplink.ts";
 import { MemoryQueue } from "./memory-queue.ts";
 import { MemoryState } from "./memory-state.ts";
-import { deviceOf, SettableValues, tagOf } from "./settable-values.ts";
+import { deviceOf, SettableValues } from "./settable-values.ts";
 import { SimulatedBroker, type SimulatedBrokerOptions } from "./simulated-broker.ts";
 import { type Heard, SparkplugHost } from "./sparkplug-host.ts";
 import { rigConfig } from "./uplink-rig.ts";
@@ -16,6 +16,8 @@ import { passUntil, passWhile } from "./virtual-wait.ts";
 
 export interface SparkplugRigOptions {
   readonly devices?: readonly Device[];
+  /** The gateway's own tags. */
+  readonly nodeTags?: readonly string[];
   readonly broker?: Omit<SimulatedBrokerOptions, "clock">;
   readonly config?: Partial<UplinkConfig>;
 }
@@ -44,7 +46,7 @@ export class SparkplugRig {
     this.broker = new SimulatedBroker({ clock, ...rest.broker });
     this.other = new SimulatedBroker({ clock });
     this.queue = new MemoryQueue(clock);
-    const node = { name: "gateway", tags: [tagOf("gateway", "process/uptimeS")] };
+    const node = deviceOf("gateway", options.nodeTags ?? ["process/uptimeS"]);
     this.values = new SettableValues(
       clock,
       [...(options.devices ?? [deviceOf("pump", ["speed", "flow"])]), node],

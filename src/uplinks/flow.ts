@@ -12,6 +12,7 @@ import {
   type Pace,
   paceAfterAck,
   roundTripMs,
+  SMALL_MESSAGE_BYTES,
 } from "./pace.ts";
 
 /**
@@ -33,6 +34,13 @@ export const LIVE_LAG_MIN_MS = 5_000;
 const LIVE_LAG_SNAPSHOTS = 2;
 /** However busy the link is with live values, a message of history goes out this often. */
 export const HISTORY_AT_LEAST_EVERY_MS = 1_000;
+/**
+ * History that finds the link empty measures it after so long: where no status comes each minute, nothing else that is
+ * small has it to itself, and a link of unknown length is filled with one message at a time.
+ */
+export const MEASURE_EVERY_MS = 70_000;
+/** Small enough with whatever stands around the samples. */
+export const MEASURING_MESSAGE_BYTES = SMALL_MESSAGE_BYTES / 2;
 
 export type Kind = "live" | "history" | "upkeep";
 
@@ -51,6 +59,7 @@ export interface Flow {
   readonly liveSentMs: readonly number[];
   readonly bytes: Readonly<Record<Kind, number>>;
   readonly lastHistoryMs: number;
+  readonly measureFromMs: number;
   /** Bytes that the configured rate of history allows now; below 0 it was overdrawn. */
   readonly creditBytes: number;
   readonly creditAtMs: number;
@@ -86,6 +95,7 @@ export function startFlow(nowMs: number): Flow {
     liveSentMs: [],
     bytes: { live: 0, history: 0, upkeep: 0 },
     lastHistoryMs: nowMs,
+    measureFromMs: nowMs,
     creditBytes: HISTORY_MESSAGE_MIN_BYTES,
     creditAtMs: nowMs,
     pace: INITIAL_PACE,
@@ -114,8 +124,10 @@ export function historySentTo(flow: Flow, number: number): Flow {
 }
 
 export function afterSending(flow: Flow, kind: Kind, bytes: number, nowMs: number): Flow {
+  const measures = inFlight(flow) === 0 && (kind === "history" || bytes <= SMALL_MESSAGE_BYTES);
   const sent = {
     ...flow,
+    ...(measures && { measureFromMs: nowMs + MEASURE_EVERY_MS }),
     messages: { ...flow.messages, [kind]: flow.messages[kind] + 1 },
     bytes: { ...flow.bytes, [kind]: flow.bytes[kind] + bytes },
   };
@@ -174,7 +186,8 @@ export function historyGate(flow: Flow, view: FlowView): HistoryGate {
   const liveUnderWay = flow.messages.live > 0 && flow.pace.budgetBytes <= HISTORY_MESSAGE_MIN_BYTES;
   const linkFree = view.socketBytes === 0 && !liveBlocked && !liveUnderWay && !view.upkeepDue;
   const fits = flow.bytes.history === 0 || flow.bytes.history + messageBytes <= flow.pace.budgetBytes;
-  if (linkFree && fits) return { open: true, maxBytes: messageBytes };
+  const measures = inFlight(flow) === 0 && nowMs >= flow.measureFromMs;
+  if (linkFree && fits) return { open: true, maxBytes: measures ? MEASURING_MESSAGE_BYTES : messageBytes };
   if (flow.messages.history > 0) return CLOSED;
   const starvesAtMs = flow.lastHistoryMs + HISTORY_AT_LEAST_EVERY_MS;
   if (nowMs >= starvesAtMs) return { open: true, maxBytes: HISTORY_MESSAGE_MIN_BYTES };

@@ -18,7 +18,7 @@ const MESSAGES_A_BUDGET = 4;
 /** By which the budget grows each time a whole budget was acknowledged in time, or by a message where that is more. */
 const GROWTH = 1 / 8;
 /** A message is small when its own bytes do not show in its round trip. */
-const SMALL_MESSAGE_BYTES = 1_024;
+export const SMALL_MESSAGE_BYTES = 1_024;
 /** The round trip is the least of so many of the last measurements: one late one is chance, two are the way. */
 const ROUND_TRIPS_KEPT = 2;
 
