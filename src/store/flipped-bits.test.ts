@@ -10,7 +10,7 @@ import { OUTBOX_FILE_ID, openReadOnly, STATE_FILE_ID } from "./sqlite.ts";
 import { OUTBOX_FORMAT } from "./sqlite-block-store.ts";
 
 /** Of all bits so many are tried, evenly spread. */
-const TRIES = 24;
+const TRIES = 16;
 /** Tags whose names lie a bit or two apart, in memory no more. */
 const TAGS = ["pump-1/speed", "pump-3/speed", "pump-1/spedd"].map((id) => tagRef(id));
 const LIMITS = { recentSamples: 10, maxBlockSamples: 20 };

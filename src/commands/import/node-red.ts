@@ -34,7 +34,7 @@ const WRITING = ["modbus-write", "modbus-flex-write"];
 export function importNodeRed(text: string): Imported {
   const flows: unknown = JSON.parse(text);
   if (!Array.isArray(flows)) throw new Error("this is no export of flows: a list of nodes was expected");
-  const nodes = flows.filter((node): node is Node => isMap(node));
+  const nodes = flows.filter((node): node is Node => isMap(node)).map(plainNode);
   const left: Left[] = nodes.flatMap((node) => leftOf(node));
   const clients = new Map(nodes.filter(({ type }) => type === "modbus-client").map((node) => [node.id, node]));
   const lines = new Map<unknown, Building>();
@@ -80,7 +80,7 @@ class Building {
   add(node: Node): Left[] {
     const where = nameOf(node);
     const unitId = wholeOf(node.unitid) ?? wholeOf(this.#client.unit_id) ?? 1;
-    const table = TABLES[String(node.dataType)];
+    const table = found(TABLES, node.dataType);
     const [address, quantity] = [wholeOf(node.adr), wholeOf(node.quantity) ?? 1];
     if (table === undefined || address === undefined || quantity < 1 || quantity > QUANTITY_MAX) {
       return [{ where, what: `its table, address or quantity is not a number here: ${node.dataType} ${node.adr}` }];
@@ -88,7 +88,7 @@ class Building {
     if (unitId < LIMITS.unitId.min || unitId > LIMITS.unitId.max) return [{ where, what: `unit id ${unitId} is none` }];
     const device = this.#devices.get(unitId) ?? { names: new Names(ODD_IN_TAGS), tags: [] };
     this.#devices.set(unitId, device);
-    const rateMs = Number(node.rate) * (MS_OF_RATE[String(node.rateUnit)] ?? 1_000);
+    const rateMs = Number(node.rate) * (found(MS_OF_RATE, node.rateUnit) ?? 1_000);
     for (let i = 0; i < quantity; i++) {
       const wanted = quantity === 1 ? where : `${where}-${address + i}`;
       const name = device.names.give(wanted, `${table}-${address + i}`);
@@ -118,7 +118,7 @@ class Building {
       serial: {
         baudRate: wholeOf(client.serialBaudrate) ?? 9_600,
         dataBits: 8,
-        parity: PARITIES[String(client.serialParity)] ?? "none",
+        parity: found(PARITIES, client.serialParity) ?? "none",
         stopBits: String(client.serialStopbits) === "2" ? 2 : 1,
       },
       devices,
@@ -129,6 +129,16 @@ class Building {
 
 function nameOf({ name, type, id }: Node): string {
   return typeof name === "string" && name.trim() !== "" ? name.trim() : `${type} ${id}`;
+}
+
+/** What is neither text nor number says nothing here, and has no text of its own to be trusted. */
+function plainNode(node: Node): Node {
+  return Object.fromEntries(Object.entries(node).filter(([, value]) => typeof value !== "object"));
+}
+
+function found<T>(table: Readonly<Record<string, T>>, key: unknown): T | undefined {
+  const name = String(key);
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** Numbers stand as text in flows, or are missing. */

@@ -171,7 +171,7 @@ const nodeRed: FuzzTarget = {
           type: fc.constantFrom("modbus-client", "modbus-read", "modbus-write", "tab"),
           server: fc.constantFrom("a", "b", 7),
           name: fc.oneof(fc.string(), fc.jsonValue()),
-          dataType: fc.constantFrom("HoldingRegister", "Coil", "?"),
+          dataType: fc.constantFrom("HoldingRegister", "Coil", "constructor"),
           adr: fc.oneof(fc.string(), fc.double(), fc.constant("100")),
           quantity: fc.oneof(fc.nat().map(String), fc.jsonValue()),
           serialPort: fc.jsonValue(),

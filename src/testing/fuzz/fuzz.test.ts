@@ -6,7 +6,7 @@ import { FuzzFinding, fuzz } from "./fuzzing.ts";
 import { allTargets } from "./targets.ts";
 
 /** Beside the corpus; `npm run fuzz -- --runs 1000000` for more. */
-const RUNS = 150;
+const RUNS = 100;
 const SEED = 1;
 
 describe("whatever arrives, each parser ends in its own words", () => {

@@ -1,0 +1,166 @@
+/**
+ * A whole life with planted secrets, with all that can go wrong with them; then all that was emitted is searched for
+ * each. The same life shows that its events are on record, and that the far end has them.
+ */
+import assert from "node:assert/strict";
+import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { runCommandLine } from "../commands/cli.ts";
+import { EXIT } from "../core/errors.ts";
+import { readEvents } from "../diagnostics/event-file.ts";
+import { runCommand } from "./command-run.ts";
+import { FieldSite } from "./field-site.ts";
+import { startHttpProxy } from "./http-proxy.ts";
+
+const SECRETS = {
+  "the broker's password": "Geheim-broker-5f0e",
+  "a wrong one": "Geheim-wrong-77c1",
+  "the proxy's password": "Geheim-proxy-90ab",
+  "a password in a URL": "Geheim-url-13d9",
+  "a password in the file": "Geheim-inline-e42b",
+  "the console's password": "Geheim-console-a8",
+  "the WLAN's password": "Geheim-wlan-6b2f",
+} as const;
+const USER = "gw";
+const PROXY_USER = "px";
+const UNIT = new URL("../../systemd/sallyport.service", import.meta.url);
+
+test("no secret is told: by log, errors, files, messages, reports, arguments; events are on record and arrive", async (t) => {
+  const site = await FieldSite.open({ broker: { users: { [USER]: SECRETS["the broker's password"] } } });
+  t.after(() => site.close());
+  const proxy = await startHttpProxy({
+    answer: (authorization) => (authorization === basic(SECRETS["the proxy's password"]) ? "200 OK" : "407 No"),
+  });
+  t.after(() => proxy.close());
+  await site.writeSecret("cloud.password", SECRETS["the broker's password"]);
+  await site.writeSecret("proxy.password", SECRETS["the proxy's password"]);
+  const login = `{ username: ${USER}, passwordFile: cloud.password }`;
+  const way = `proxy: { url: "${proxy.url}", username: ${PROXY_USER}, passwordFile: proxy.password }`;
+  const uplink = site.uplinkYaml({ login }).replace(/}$/, `, ${way} }`);
+  const file = await site.configure(uplink);
+  const folder = dirname(file);
+  const emitted: string[] = [];
+  const subscriber = await site.subscribe({ username: USER, password: SECRETS["the broker's password"] });
+
+  const gateway = await site.startGateway(file);
+  await site.publishes("with all in order");
+  await site.writeSecret("cloud.password", SECRETS["a wrong one"]);
+  await site.broker.stop();
+  await site.broker.start();
+  await gateway.logged(/login|refused|password/);
+  await site.writeSecret("proxy.password", SECRETS["a wrong one"]);
+  await gateway.logged(/proxy .* wants a login/);
+  for (const name of ["status.json", ...(await readdir(site.stateDir))]) {
+    emitted.push(await readFile(join(site.stateDir, name), "latin1").catch(() => ""));
+  }
+  emitted.push(await readFile(`/proc/${gateway.pid}/cmdline`, "latin1"));
+  emitted.push(await mistakesOf(site, uplink, gateway));
+  await site.writeSecret("cloud.password", SECRETS["the broker's password"]);
+  await site.writeSecret("proxy.password", SECRETS["the proxy's password"]);
+  await site.configure(uplink);
+  gateway.hangUp();
+  await site.publishes("again");
+  assert.equal(await gateway.stop(), 0);
+  await recordArrived(site, subscriber.messages);
+
+  emitted.push(gateway.log(), ...subscriber.messages.map(({ topic, payload }) => `${topic} ${Buffer.from(payload)}`));
+  emitted.push(JSON.stringify(readEvents(site.stateDir)), await reportOf(folder, uplink), await siteMistakes(folder));
+  const key = (await readFile(site.certificates.client.key, "utf8")).split("\n")[1] ?? "";
+  assert.ok(key.length > 40);
+  search(emitted.join("\n"), { ...SECRETS, "the private key": key });
+});
+
+test("no core is left behind, and a key or password that everybody may read is refused at the start", async (t) => {
+  assert.match(await readFile(UNIT, "utf8"), /^LimitCORE=0$/m);
+  const site = await FieldSite.open();
+  t.after(() => site.close());
+  await site.writeSecret("cloud.password", SECRETS["the broker's password"]);
+  const file = await site.configure(site.uplinkYaml({ login: `{ username: ${USER}, passwordFile: cloud.password }` }));
+  await chmod(join(dirname(file), "cloud.password"), 0o644);
+  const { code, err } = await runCommand(runCommandLine, ["run", "--config", file, "--state-dir", site.stateDir]);
+  assert.equal(code, EXIT.configuration);
+  assert.match(err, /cloud\.password/);
+  assert.doesNotMatch(err, /Geheim/);
+});
+
+/** A reload, and a check, of files in which secrets stand where none may. */
+async function mistakesOf(
+  site: FieldSite,
+  uplink: string,
+  gateway: { hangUp(): void; logged(what: RegExp): Promise<void> },
+): Promise<string> {
+  const inline = uplink
+    .replace("passwordFile: cloud.password", `password: ${SECRETS["a password in the file"]}`)
+    .replace(/servers: \[ "mqtts:\/\//, `$&${USER}:${SECRETS["a password in a URL"]}@`);
+  const file = await site.configure(inline);
+  gateway.hangUp();
+  await gateway.logged(/the new configuration is refused/);
+  const { out, err } = await runCommand(runCommandLine, ["check", file]);
+  assert.match(err, /password/);
+  return out + err;
+}
+
+/** What support gets, from a configuration without lines. */
+async function reportOf(folder: string, uplink: string): Promise<string> {
+  const file = join(folder, "report.yaml");
+  const archive = join(folder, "support.tar.gz");
+  await writeFile(file, `version: 1\ngateway: { group: site, name: gateway }\nuplinks:\n  cloud: ${uplink}\n`);
+  const { out, err } = await runCommand(runCommandLine, ["doctor", file, "--report", archive]);
+  return `${out}${err}${gunzipSync(await readFile(archive)).toString("latin1")}`;
+}
+
+/** A site with a password that is too long, and one that everybody may read. */
+async function siteMistakes(folder: string): Promise<string> {
+  const site = join(folder, "site");
+  await mkdir(site);
+  await writeFile(join(site, "wifi.password"), SECRETS["the WLAN's password"].repeat(5), { mode: 0o600 });
+  await writeFile(join(site, "console.password"), SECRETS["the console's password"], { mode: 0o644 });
+  await writeFile(
+    join(site, "site.yaml"),
+    `version: 1
+board: raspberry-pi-4
+hostname: a
+network: dhcp
+wifi: { ssid: p, passwordFile: wifi.password, country: DE }
+console: { passwordFile: console.password }
+`,
+  );
+  await writeFile(join(site, "gateway.yaml"), "version: 1\n");
+  const { out, err } = await runCommand(runCommandLine, ["check", site]);
+  assert.match(err, /wifi\.passwordFile[\s\S]*console\.passwordFile/);
+  return out + err;
+}
+
+/** What stands in the file arrived, on the topic of events too. */
+async function recordArrived(
+  site: FieldSite,
+  messages: readonly { readonly topic: string; readonly payload: Uint8Array }[],
+): Promise<void> {
+  const recorded = readEvents(site.stateDir);
+  const kinds = new Set(recorded.map(({ kind }) => kind));
+  for (const kind of ["start", "uplink", "clock", "configuration", "certificates", "stop"] as const)
+    assert.ok(kinds.has(kind), `${kind} in ${[...kinds].join(", ")}`);
+  const isThere = () => {
+    const arrived = messages
+      .filter(({ topic }) => topic === "site/gateway/events")
+      .flatMap(({ payload }) => JSON.parse(Buffer.from(payload).toString()).values as { readonly v: string }[]);
+    return recorded.filter(({ number }) => !arrived.some(({ v }) => v.startsWith(`#${number} `))).length === 0;
+  };
+  await site.seen("every event arrived", isThere);
+}
+
+function basic(password: string): string {
+  return `Basic ${Buffer.from(`${PROXY_USER}:${password}`).toString("base64")}`;
+}
+
+function search(text: string, secrets: Readonly<Record<string, string>>): void {
+  for (const [name, secret] of Object.entries(secrets)) {
+    const users = [USER, PROXY_USER].map((user) => Buffer.from(`${user}:${secret}`).toString("base64"));
+    for (const form of [secret, Buffer.from(secret).toString("base64"), encodeURIComponent(secret), ...users]) {
+      const at = text.indexOf(form);
+      assert.equal(at, -1, `${name} is told: …${text.slice(Math.max(0, at - 120), at + 60)}…`);
+    }
+  }
+}
