@@ -21,7 +21,7 @@ or FAULT, with what it means, what to do, and what was seen.
   board     power, heat, memory          port      there, free, fit for the line
   line      wiring and settings          pin       there, an input, its level
   clock     right, and who says so       storage   room, wear, errors, outbox
-  network   the way out, no way in       broker    name, TLS, login, limits
+  network   the way out, no way in       broker    name, TLS, login, rights
 
 A line that nobody uses is tested: doctor listens, asks each device six times
 and, where one is silent, tries other speeds and parities. From what comes back
