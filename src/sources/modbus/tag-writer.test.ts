@@ -143,4 +143,5 @@ test("a write and its read-back wait for no poll: they are over within three tur
   const stopping = source.stop();
   await clock.advance(1_000);
   await stopping;
+  assert.equal((await writer.write("d/word", 9, () => undefined)).kind, "failed", "also of a line that is stopped");
 });

@@ -109,6 +109,27 @@ describe("what may be done", () => {
   );
 
   test(
+    "P4: what waits when the gateway stops is not begun, and that is told after the next start",
+    atSite(async (site) => {
+      site.device.faults = { silent: true };
+      for (let i = 0; i < 3; i++) site.publish(site.envelope());
+      await site.clock.advance(100);
+      const stopping = site.stop();
+      site.device.faults = {};
+      await stopping;
+      assert.deepEqual(site.written, []);
+      await site.start();
+      await site.clock.advance(3_000);
+      const ends = site.toldAmongData().map((text) => JSON.parse(text));
+      const refused = ends.filter(({ state }) => state === "refused");
+      assert.deepEqual(
+        refused.map(({ reason }) => reason),
+        ["the gateway stops, or has a new configuration", "the gateway stops, or has a new configuration"],
+      );
+    }),
+  );
+
+  test(
     "P4: the result of a command is told once the broker is back, by its topic and by the history",
     atSite(async (site) => {
       site.publish(site.envelope());
