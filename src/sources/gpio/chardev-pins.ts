@@ -46,6 +46,8 @@ interface OpenPin {
   /** Who waits for the answer to what was asked last; the helper answers in order. */
   readonly asked: Asked[];
   isOpen: boolean;
+  /** After the last edge; undefined before the first. */
+  level: boolean | undefined;
 }
 
 interface Asked {
@@ -76,7 +78,7 @@ class Helper {
 
   async open({ chip, line, bias }: PinAddress, events: PinEvents): Promise<Pin> {
     const id = String(++this.#given);
-    const pin: OpenPin = { events, asked: [], isOpen: true };
+    const pin: OpenPin = { events, asked: [], isOpen: true, level: undefined };
     this.#pins.set(id, pin);
     try {
       await this.#ask(id, "open", chip, String(line), bias ?? "as-is");
@@ -115,7 +117,7 @@ class Helper {
     if (pin === undefined) return;
     switch (what) {
       case "edge":
-        if (pin.isOpen) pin.events.edge(fields[0] === "1", Number(fields[1]) / NS_PER_MS);
+        if (pin.isOpen) this.#tellEdge(pin, fields[0] === "1", Number(fields[1]) / NS_PER_MS);
         return;
       case "missed":
         if (pin.isOpen) pin.events.missed?.(Number(fields[0]));
@@ -129,6 +131,13 @@ class Helper {
       default:
         pin.asked.shift()?.answered(fields);
     }
+  }
+
+  /** The kernel looks where the line is when it gets to an interrupt: twice the same, and a way there and back was missed. */
+  #tellEdge(pin: OpenPin, level: boolean, ms: number): void {
+    if (pin.level === level) pin.events.missed?.(1);
+    pin.level = level;
+    pin.events.edge(level, ms);
   }
 
   #lose(pin: OpenPin, reason: string): void {

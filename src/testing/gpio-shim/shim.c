@@ -5,6 +5,7 @@
  *
  *   level LINE                 tell the edge to its level, if it is another than was told last
  *   pulses LINE COUNT NS       COUNT times up and down, NS between two edges
+ *   again LINE                 an edge to the level at which it is: what a kernel tells that came too late for the one before
  *   drop LINE COUNT            so many edges that the kernel had no room for
  *   gone                       the chip is unplugged
  */
@@ -60,6 +61,8 @@ static void obey(char *order) {
   unsigned long long ns, at = now();
   if (sscanf(order, "level %u", &offset) == 1 && lines[offset].told != levels[offset]) {
     lines[offset].told = levels[offset];
+    event(&lines[offset], offset, at);
+  } else if (sscanf(order, "again %u", &offset) == 1) {
     event(&lines[offset], offset, at);
   } else if (sscanf(order, "drop %u %ld", &offset, &count) == 2) {
     lines[offset].number += count;
