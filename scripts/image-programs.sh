@@ -54,12 +54,24 @@ make_addons() {
   keep "$work/made" "$addons"
 }
 
+# npm brings it, in a place of its own on each system.
+find_node_gyp() {
+  local path
+  for path in "${npm_config_node_gyp:-}" "$(npm root --global)/npm/node_modules/node-gyp/bin/node-gyp.js" \
+    /usr/share/nodejs/node-gyp/bin/node-gyp.js; do
+    [ ! -f "$path" ] || { echo "$path" && return 0; }
+  done
+  fail "$EXIT_UNAVAILABLE" "node-gyp is not where npm has it; call this by npm run image"
+}
+
 cross_compile() {
+  local node_gyp
+  node_gyp=$(find_node_gyp)
   rm -rf "$1/build"
   (
     cd "$1" || exit
     export CC="$CROSS-gcc" CXX="$CROSS-g++" AR="$CROSS-ar" LINK="$CROSS-g++" JOBS=max
-    node "$(npm root --global)/npm/node_modules/node-gyp/bin/node-gyp.js" rebuild --arch=arm64 --nodedir="$work/headers/package"
+    node "$node_gyp" rebuild --arch=arm64 --nodedir="$work/headers/package"
   )
 }
 

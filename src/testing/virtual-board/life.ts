@@ -8,7 +8,7 @@ import { hostClock, sleep } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
 import { CountBook, type Hole } from "../count-book.ts";
 import type { WireMessage } from "../ledger.ts";
-import { Machine } from "./machine.ts";
+import { Machine, type MachineOptions } from "./machine.ts";
 import { COMMIT_INTERVAL_MS, type Outside, openOutside, TAGS_PER_DEVICE, TOPIC } from "./outside.ts";
 import { VolatileDisk } from "./volatile-disk.ts";
 
@@ -26,9 +26,11 @@ const FLASH = fileURLToPath(new URL("../../../scripts/flash.sh", import.meta.url
 const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const LOOK_MS = 200;
 /** An emulated board on a busy machine. */
-export const BOOT_LIMIT_MS = 300_000;
+const BOOT_LIMIT_MS = 600_000;
 /** P4 allows 1.25 × commitInterval and the commit that was running, which takes its time in an emulator. */
 const LOSS_BOUND_MS = 1.25 * COMMIT_INTERVAL_MS + 3_000;
+/** From a pin to the broker. */
+const SIGHT_LIMIT_MS = 60_000;
 const SHOWN = 5;
 
 export class Life {
@@ -40,6 +42,8 @@ export class Life {
   #disk: VolatileDisk | undefined;
   #machine: Machine | undefined;
   #read = 0;
+  /** The last value of each tag, as it arrived. */
+  readonly #latest = new Map<string, unknown>();
   #live = 0;
   #history = 0;
 
@@ -66,13 +70,16 @@ export class Life {
     return this.#machine;
   }
 
-  async powerOn(): Promise<void> {
+  async powerOn(cable?: MachineOptions["cable"]): Promise<void> {
     const { folder, line } = this.outside;
     const socket = join(folder, "disk");
     await rm(socket, { force: true });
     const { random, isHonest } = this.#options;
     this.#disk = await VolatileDisk.open({ file: this.#card, socket, random, isHonest });
-    this.#machine = await Machine.start({ folder, card: this.#card, disk: socket, line });
+    this.#machine = await Machine.start({
+      ...{ folder, card: this.#card, disk: socket, line },
+      ...(cable !== undefined && { cable }),
+    });
   }
 
   /** The power fails: machine and cache are gone at once. */
@@ -95,6 +102,13 @@ export class Life {
     return hostClock.monotonicMs() - sinceMs;
   }
 
+  /** Until a tag has this value at the broker. Returns the time it took. */
+  async shows(tag: string, value: unknown): Promise<number> {
+    const sinceMs = hostClock.monotonicMs();
+    await this.#until(`${tag} is ${value}`, () => this.#latest.get(tag) === value, SIGHT_LIMIT_MS);
+    return hostClock.monotonicMs() - sinceMs;
+  }
+
   /** Until history arrives, as after an outage. */
   async historyArrives(): Promise<void> {
     const before = this.#history;
@@ -102,11 +116,11 @@ export class Life {
   }
 
   /** Until all that was served up to now is at the broker, or told as lost. */
-  async caughtUp(): Promise<number> {
+  async caughtUp(limitMs = BOOT_LIMIT_MS): Promise<number> {
     const sinceMs = hostClock.monotonicMs();
     const beforeMs = hostClock.wallMs();
     const isDone = () => this.#counts.caughtUp(this.outside.served, TAGS_PER_DEVICE, beforeMs);
-    await this.#until("all is there", isDone, BOOT_LIMIT_MS, () => holesText(this.#holes()));
+    await this.#until("all is there", isDone, limitMs, () => holesText(this.#holes()));
     return hostClock.monotonicMs() - sinceMs;
   }
 
@@ -159,8 +173,11 @@ export class Life {
       const kind = message?.topic.slice(TOPIC.length + 1);
       if (message === undefined || (kind !== "data" && kind !== "history")) continue;
       const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
-      if (kind === "data") this.#live += wire.values.length;
-      else this.#history += wire.values.length;
+      if (kind === "data") {
+        this.#live += wire.values.length;
+        for (const { id, v } of wire.values) this.#latest.set(id, v);
+      }
+      if (kind === "history") this.#history += wire.values.length;
       this.#counts.arrived(wire);
     }
   }

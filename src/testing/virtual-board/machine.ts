@@ -17,13 +17,18 @@ export interface MachineOptions {
   readonly disk: string;
   /** The Unix socket of the line RS485-1. */
   readonly line: string;
+  /** A second network: the host's interface that it is plugged into, and the hardware address on it. */
+  readonly cable?: { readonly name: string; readonly hardware: string };
 }
 
 const PROGRAM = "qemu-system-aarch64";
 const MEMORY_MB = 1024;
+/** For systemd: an emulated board on a busy machine takes minutes for what a real one does in seconds. */
+const PATIENCE = "systemd.default_timeout_start_sec=10min systemd.default_device_timeout_sec=10min";
 /** The first partition of the images begins here. */
 const FAT_AT_BYTES = 1_048_576;
 const CONSOLE_MAX_CHARACTERS = 256 * 1024;
+const CONSOLE_LIMIT_MS = 120_000;
 const MONITOR_LIMIT_MS = 10_000;
 
 /** What a board's firmware would do. */
@@ -38,15 +43,21 @@ async function bootFiles(card: string, folder: string): Promise<{ kernel: string
 export class Machine {
   readonly #child: ChildProcess;
   readonly #monitor: string;
+  readonly #pins: string;
   readonly #changed = new Condition(hostClock);
   #shown = "";
+  #typedAt = 0;
 
-  private constructor(child: ChildProcess, monitor: string) {
+  private constructor(child: ChildProcess, monitor: string, pins: string) {
     this.#child = child;
     this.#monitor = monitor;
+    this.#pins = pins;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding("utf8").on("data", (text: string) => {
-        this.#shown = (this.#shown + text).slice(-CONSOLE_MAX_CHARACTERS);
+        this.#shown += text;
+        const excess = Math.max(0, this.#shown.length - CONSOLE_MAX_CHARACTERS);
+        this.#shown = this.#shown.slice(excess);
+        this.#typedAt = Math.max(0, this.#typedAt - excess);
         this.#changed.changed();
       });
     }
@@ -58,17 +69,25 @@ export class Machine {
     const monitor = join(options.folder, "monitor");
     const args = [
       ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", String(MEMORY_MB), "-no-reboot"],
+      // It would bite where the machine that this runs on is so busy that a guest stands still for seconds.
+      ...["-action", "watchdog=none"],
       ...["-display", "none", "-serial", "stdio", "-monitor", `unix:${monitor},server=on,wait=off`],
-      ...["-kernel", kernel, "-initrd", initrd, "-append", words],
+      ...["-qtest", `unix:${join(options.folder, "pins")},server=on,wait=off`, "-qtest-log", "none"],
+      ...["-kernel", kernel, "-initrd", initrd, "-append", `${words} ${PATIENCE}`],
       ...["-drive", `if=none,id=card,format=raw,file=nbd+unix:///?socket=${options.disk}`],
       ...["-device", "virtio-blk-pci,drive=card", "-device", "i6300esb"],
       ...["-chardev", `socket,id=line,path=${options.line}`, "-device", "pci-serial,chardev=line"],
       ...["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,id=nic,romfile="],
     ];
+    const { cable } = options;
+    if (cable !== undefined) {
+      args.push("-netdev", `tap,id=cable,ifname=${cable.name},script=no,downscript=no`);
+      args.push("-device", `virtio-net-pci,netdev=cable,mac=${cable.hardware},romfile=`);
+    }
     // setpriv: the machine ends with this process, however that ends.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", PROGRAM, ...args], { stdio: ["pipe", "pipe", "pipe"] });
     await once(child, "spawn");
-    return new Machine(child, monitor);
+    return new Machine(child, monitor, join(options.folder, "pins"));
   }
 
   /** All that it wrote on its console, the latest last. */
@@ -85,6 +104,16 @@ export class Machine {
     await this.#tell(`set_link nic ${isUp ? "on" : "off"}`);
   }
 
+  /** Drives an input of the pin controller from outside. */
+  async setPin(line: number, isHigh: boolean): Promise<void> {
+    const tree = await this.#tell("info qom-tree /machine/unattached");
+    const controller = /\/(device\[\d+\]) \(pl061\)/.exec(tree)?.[1];
+    if (controller === undefined) throw new Error(`this machine has no pins: ${tree}`);
+    const order = `set_irq_in /machine/unattached/${controller} unnamed-gpio-in ${line} ${isHigh ? 1 : 0}`;
+    const answer = await converse(this.#pins, [order], /^(OK|FAIL|ERR).*\n/m);
+    if (!answer.startsWith("OK")) throw new Error(`the pin was not set: ${answer}`);
+  }
+
   /** The power fails. */
   async kill(): Promise<void> {
     if (this.hasEnded) return;
@@ -93,39 +122,66 @@ export class Machine {
     await exited;
   }
 
-  /** Types a line on its console. */
-  type(line: string): void {
+  /** Logs in at the console, as root. */
+  async logIn(password: string): Promise<void> {
+    this.#type("");
+    await this.#wrote(/login: $/, CONSOLE_LIMIT_MS);
+    this.#type("root");
+    await this.#wrote(/Password: $/, CONSOLE_LIMIT_MS);
+    this.#type(password);
+    await this.#wrote(/# $/, CONSOLE_LIMIT_MS);
+  }
+
+  /** Runs a command at the console, after `logIn`. Returns what it wrote. */
+  async run(command: string): Promise<string> {
+    this.#type(`stty -echo cols 500; echo BE""GIN; ${command}; echo EN""D; stty echo`);
+    await this.#wrote(/BEGIN\r\n[\s\S]*END\r\n[\s\S]*# $/, CONSOLE_LIMIT_MS);
+    const found = /BEGIN\r\n([\s\S]*)END\r\n/.exec(this.#shown.slice(this.#typedAt));
+    return (found?.[1] ?? "").replaceAll("\r", "");
+  }
+
+  #type(line: string): void {
+    this.#typedAt = this.#shown.length;
     this.#child.stdin?.write(`${line}\r`);
   }
 
-  wrote(what: RegExp, limitMs: number): Promise<void> {
+  /** Since something was typed last. */
+  #wrote(what: RegExp, limitMs: number): Promise<void> {
     return this.#changed.until(
       `the console shows ${what}`,
-      () => what.test(this.#shown),
+      () => what.test(this.#shown.slice(this.#typedAt)),
       limitMs,
       () => this.#shown.slice(-2_000),
     );
   }
 
-  async #tell(command: string): Promise<void> {
-    const socket = connect(this.#monitor);
-    const answers = new Condition(hostClock);
-    let text = "";
-    socket.setEncoding("utf8").on("data", (more: string) => {
-      text += more;
-      answers.changed();
-    });
-    try {
-      await prompted(answers, () => text, 1);
-      socket.write(`${command}\n`);
-      await prompted(answers, () => text, 2);
-    } finally {
-      socket.destroy();
-    }
+  #tell(command: string): Promise<string> {
+    return converse(this.#monitor, ["", command], /\(qemu\) [\s\S]*\(qemu\) [\s\S]*\(qemu\) $/);
   }
 }
 
-async function prompted(answers: Condition, text: () => string, times: number): Promise<void> {
-  const shown = () => text().split("(qemu) ").length > times;
-  await answers.until("the monitor answers", shown, MONITOR_LIMIT_MS, text);
+/** Sends lines to a socket of QEMU, and returns what it answers once that is whole. */
+async function converse(path: string, lines: readonly string[], whole: RegExp): Promise<string> {
+  const socket = connect(path);
+  const changed = new Condition(hostClock);
+  let text = "";
+  socket.setEncoding("utf8").on("data", (more: string) => {
+    text += more;
+    changed.changed();
+  });
+  const answered = changed.until(
+    "QEMU answers",
+    () => whole.test(text),
+    MONITOR_LIMIT_MS,
+    () => text,
+  );
+  try {
+    await Promise.all([
+      answered,
+      once(socket, "connect").then(() => socket.write(lines.map((l) => `${l}\n`).join(""))),
+    ]);
+    return text;
+  } finally {
+    socket.destroy();
+  }
 }

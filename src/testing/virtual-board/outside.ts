@@ -14,6 +14,8 @@ import { startTimeServer } from "./time-server.ts";
 
 export const TOPIC = "proof/board";
 export const CONSOLE_PASSWORD = "open-sesame-9";
+/** An input, and its line of the pin controller. */
+export const DOOR = { tag: "inputs/door", pin: "DI1", line: 1 } as const;
 export const COMMIT_INTERVAL_MS = 1_000;
 export const TAGS_PER_DEVICE = 5;
 const DEVICES = ["meter-1", "meter-2"] as const;
@@ -113,6 +115,8 @@ uplinks:
     tls: { ca: tls/ca.pem, certificate: tls/gateway.pem, key: tls/gateway.key, serverName: localhost }
     reconnect: { spread: 1s, max: 5s }
 outbox: { commitInterval: ${COMMIT_INTERVAL_MS}ms }
+inputs:
+  door: { pin: ${DOOR.pin} }
 lines:
   RS485-1:
     serial: 115200 8N1
