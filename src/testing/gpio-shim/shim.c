@@ -6,6 +6,7 @@
  *   level LINE                 tell the edge to its level, if it is another than was told last
  *   pulses LINE COUNT NS       COUNT times up and down, NS between two edges
  *   again LINE                 an edge to the level at which it is: what a kernel tells that came too late for the one before
+ *   race LINE                  at the next look at its level it changes, right after the look
  *   drop LINE COUNT            so many edges that the kernel had no room for
  *   gone                       the chip is unplugged
  */
@@ -30,7 +31,7 @@
 struct line {
   volatile int ours;
   /* The level that was told last: what is there when a line is opened is no edge. */
-  int theirs, told;
+  int theirs, told, races;
   unsigned number;
 };
 
@@ -64,6 +65,8 @@ static void obey(char *order) {
     event(&lines[offset], offset, at);
   } else if (sscanf(order, "again %u", &offset) == 1) {
     event(&lines[offset], offset, at);
+  } else if (sscanf(order, "race %u", &offset) == 1) {
+    lines[offset].races = 1;
   } else if (sscanf(order, "drop %u %ld", &offset, &count) == 2) {
     lines[offset].number += count;
   } else if (sscanf(order, "pulses %u %ld %llu", &offset, &count, &ns) == 3) {
@@ -165,6 +168,10 @@ int ioctl(int fd, unsigned long what, ...) {
     if (lines[i].ours < 0 || lines[i].theirs != fd) continue;
     values->bits = levels[i] & values->mask;
     told = 0;
+    if (!lines[i].races) continue;
+    lines[i].races = 0;
+    levels[i] = lines[i].told = !lines[i].told;
+    event(&lines[i], i, now());
   }
   return told == -2 ? next(fd, what, more) : told;
 }
