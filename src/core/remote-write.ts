@@ -23,7 +23,7 @@ export interface CommandMemoryState {
   readonly horizonMs: number | undefined;
   /** Of commands that were issued later: when, by nonce. */
   readonly nonces: ReadonlyMap<string, number>;
-  /** The latest issue of any that may have been carried out; UTC ms. Known from a second file, should the first be lost. */
+  /** What was issued before this is refused: when the latest was that came in time; UTC ms. Kept in two files. */
   readonly latestMs: number | undefined;
 }
 

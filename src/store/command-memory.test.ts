@@ -48,10 +48,12 @@ test("P10: what was here is known again from state.db, the latest issue from the
   assert.deepEqual(saves, [
     [
       ["commands/horizon", "5"],
+      ["commands/latest", "10"],
       ["commands/nonce/a", "10"],
     ],
     [
       ["commands/horizon", "10"],
+      ["commands/latest", "20"],
       ["commands/nonce/b", "20"],
       ["commands/nonce/a", null],
     ],

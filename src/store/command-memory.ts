@@ -1,10 +1,10 @@
 /**
- * What commands were here, in state.db; and in the outbox when the latest of those was issued that may have been carried
- * out, so that the loss of one file lets nothing be carried out twice.
+ * What commands were here, in state.db; and in the outbox once more when the latest of them was issued, so that the loss
+ * of one file lets nothing be carried out twice.
  *
  *     commands/horizon         what was issued then or before is refused
  *     commands/nonce/NONCE     when the command of this nonce was issued
- *     commands/latest          in the outbox
+ *     commands/latest          what was issued before is refused; in both files
  */
 import type { CommandMemory, CommandMemoryState } from "../core/remote-write.ts";
 import type { BlockStore, Facts } from "./block-store.ts";
@@ -44,7 +44,7 @@ class Memory implements CommandMemory {
     this.#state = {
       horizonMs: numberIn(textOf(facts, HORIZON)),
       nonces: new Map(nonces),
-      latestMs: numberIn(textOf(copies, LATEST)),
+      latestMs: later(numberIn(textOf(facts, LATEST)), numberIn(textOf(copies, LATEST))),
     };
   }
 
@@ -57,6 +57,8 @@ class Memory implements CommandMemory {
     this.#state = state;
     if (state.horizonMs !== undefined && state.horizonMs !== before.horizonMs)
       this.#unsaved.set(HORIZON, `${state.horizonMs}`);
+    if (state.latestMs !== undefined && state.latestMs !== before.latestMs)
+      this.#unsaved.set(LATEST, `${state.latestMs}`);
     for (const [nonce, issuedMs] of state.nonces)
       if (!before.nonces.has(nonce)) this.#unsaved.set(NONCE + nonce, `${issuedMs}`);
     for (const nonce of before.nonces.keys()) if (!state.nonces.has(nonce)) this.#unsaved.set(NONCE + nonce, null);
@@ -82,6 +84,10 @@ class Memory implements CommandMemory {
     });
     return saving;
   }
+}
+
+function later(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.max(a, b);
 }
 
 const NO_CHANGE = { blocks: [], tags: [], released: [], dropped: [], forgotten: [], ages: [] } as const;

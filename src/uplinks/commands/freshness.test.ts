@@ -38,6 +38,7 @@ class Site {
   readonly #all: CommandContent[] = [];
   readonly #carriedOut = new Set<string>();
   #refused = new Set<string>();
+  #latestMs = 0;
 
   sign(aheadS: number): CommandContent {
     const signed = command(this.#all.length, this.nowMs + aheadS * 1_000);
@@ -61,7 +62,9 @@ class Site {
       return;
     }
     assert.ok(!this.#carriedOut.has(nonce) && !this.#refused.has(nonce), `${nonce} is carried out`);
+    assert.ok(given.issuedMs >= this.#latestMs, `${nonce} is carried out after a later one`);
     this.#carriedOut.add(nonce);
+    this.#latestMs = given.issuedMs;
   }
 
   /** state.db is gone, the outbox is not. */

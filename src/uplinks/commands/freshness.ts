@@ -1,7 +1,7 @@
 /**
  * Whether a command is for this gateway, in time, and here for the first time. Pure.
  *
- * Held, whatever the clock and the files do: no signed command is carried out twice. A command is used up by its first
+ * Held, whatever the clock and the files do: no signed command is carried out twice, none after one that was issued later. A command is used up by its first
  * arrival, whatever comes of it. Its nonce is kept until it is too old by any clock; from then on the horizon, which only
  * rises, refuses all that was issued as early. Where the memory is lost, the horizon begins at the time of its birth:
  * whatever was carried out before was issued before.
@@ -12,7 +12,7 @@ import type { CommandContent } from "./signed-command.ts";
 /** From issue to expiry. */
 export const LIFETIME_MAX_MS = 300_000;
 /** So much may the clock of whoever signs be ahead. */
-export const AHEAD_MAX_MS = 30_000;
+export const AHEAD_MAX_MS = 10_000;
 export const NONCES_MAX = 1_000;
 
 export interface Now {
@@ -40,12 +40,12 @@ export function judgeFreshness(memory: CommandMemoryState, command: CommandConte
   if (issuedMs <= horizonMs)
     return refused(`it was issued too early for this gateway, which begins after ${at(horizonMs)}`);
   if (memory.nonces.has(nonce)) return refused("it was here before");
+  if (issuedMs < (memory.latestMs ?? 0)) return refused("one that was issued later was here before it");
   const pruned = now.isClockGood ? prune(memory, now.nowMs) : memory;
   if (pruned.nonces.size >= NONCES_MAX) return refused(`${NONCES_MAX} commands are remembered already`);
   const used = { ...pruned, nonces: new Map([...pruned.nonces, [nonce, issuedMs]]) };
   const refusal = staleness(command, now);
-  if (refusal !== undefined) return { memory: used, refusal };
-  return { memory: { ...used, latestMs: Math.max(used.latestMs ?? 0, issuedMs) } };
+  return refusal === undefined ? { memory: afterLatest(used, issuedMs) } : { memory: used, refusal };
 }
 
 /** Asked again when its turn comes. */
@@ -68,6 +68,11 @@ function prune(memory: CommandMemoryState, nowMs: number): CommandMemoryState {
   const old = [...nonces.values()].filter((issuedMs) => issuedMs + LIFETIME_MAX_MS < nowMs);
   const next = Math.max(horizonMs ?? 0, ...old);
   return { ...memory, horizonMs: next, nonces: new Map([...nonces].filter(([, issuedMs]) => issuedMs > next)) };
+}
+
+/** What was issued before it is refused from now on, so the nonces of that are of no more use. */
+function afterLatest(memory: CommandMemoryState, latestMs: number): CommandMemoryState {
+  return { ...memory, latestMs, nonces: new Map([...memory.nonces].filter(([, issuedMs]) => issuedMs >= latestMs)) };
 }
 
 function refused(refusal: string): Judged {
