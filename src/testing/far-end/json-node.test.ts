@@ -72,7 +72,7 @@ test("P3: the reducer says the same as the reader, of whatever arrives in whatev
       fc.array(fc.oneof({ weight: 20, arbitrary: arrival }, { weight: 1, arbitrary: fc.constant(undefined) }), EVENTS),
       (events) => {
         const reader = new Reader("p");
-        let node = jsonNode("p");
+        let node = jsonNode("p", false);
         for (const event of events) {
           if (event === undefined) {
             reader.disconnected();
@@ -99,7 +99,7 @@ test("P3: a gateway of which no status comes any more is not believed", () => {
       NOW_MS,
     );
   };
-  let node = jsonNode("p");
+  let node = jsonNode("p", false);
   hear("snapshot/d", { after: 0, values: [] });
   hear("status", { online: true, seq: 0 });
   assert.equal(jsonDoubt(node, "d", NOW_MS + SILENT_AFTER_MS), "");

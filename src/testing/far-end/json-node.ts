@@ -8,12 +8,17 @@ import type { Arrival, Shown } from "./shown.ts";
 export interface JsonNode {
   /** The uplink's prefix. */
   readonly topic: string;
+  /** Mosquitto's bridges send what they kept behind what came while they connected. */
+  readonly mayOvertake: boolean;
   readonly status: StatusOnWire | undefined;
   /** When a status came last, by the consumer's clock. */
   readonly statusAtMs: number;
   /** The last status that came while listening; only such a one tells what has not been missed. */
   readonly liveStatus: StatusOnWire | undefined;
   readonly run: Run | undefined;
+  /** Data received beyond the run, and the last number that a status told of: what lies between may yet come. */
+  readonly ahead: ReadonlySet<number>;
+  readonly sent: number;
   readonly devices: ReadonlyMap<string, JsonDevice>;
   readonly tags: ReadonlyMap<string, JsonTag>;
   readonly sign: Sign | undefined;
@@ -50,13 +55,19 @@ export interface Sign {
 /** A status comes every 60 s; who has missed two of them hears nothing any more. */
 export const SILENT_AFTER_MS = 150_000;
 
-export function jsonNode(topic: string): JsonNode {
+/** More than this between a run and what is ahead of it will hardly come any more. */
+const AHEAD_MAX = 10_000;
+
+export function jsonNode(topic: string, mayOvertake: boolean): JsonNode {
   return {
     topic,
+    mayOvertake,
     status: undefined,
     statusAtMs: 0,
     liveStatus: undefined,
     run: undefined,
+    ahead: new Set(),
+    sent: 0,
     devices: new Map(),
     tags: new Map(),
     sign: undefined,
@@ -89,7 +100,8 @@ export function jsonCutOff(node: JsonNode): JsonNode {
 }
 
 /** Why the values of a device are not current, as far as the gateway tells; empty where they are. */
-export function jsonDoubt({ status, statusAtMs, liveStatus, run, devices }: JsonNode, name: string, nowMs: number) {
+export function jsonDoubt(node: JsonNode, name: string, nowMs: number): string {
+  const { status, statusAtMs, liveStatus, run, devices } = node;
   if (status === undefined) return "no status yet";
   if (!status.online) return "the gateway is offline";
   if (nowMs - statusAtMs > SILENT_AFTER_MS) return "the gateway has fallen silent";
@@ -100,18 +112,34 @@ export function jsonDoubt({ status, statusAtMs, liveStatus, run, devices }: Json
   if (parts.some(({ session }) => session !== status.session)) return "the snapshot is of another session";
   if (parts.length < (first.parts ?? 1)) return "parts of the snapshot are missing";
   if (liveStatus?.session !== status.session || run === undefined) return "no status since listening";
+  if (isBehind(node)) return "data has not come yet that was sent before";
   return device.complete ? "" : "data was missed since the snapshot";
 }
 
 function hearStatus(node: JsonNode, status: StatusOnWire, retained: boolean, nowMs: number): JsonNode {
-  if (node.status !== undefined && status.session < node.status.session) return node;
+  const known = node.status;
+  if (known !== undefined && status.session < known.session) return node;
+  if (node.mayOvertake && isSame(status, known)) return node;
   const told = { ...node, status, statusAtMs: nowMs };
   if (!status.online || retained) return told;
-  const seq = status.seq ?? 0;
+  const { session, seq = 0 } = status;
   const { run } = told;
-  const unbroken = run?.session === status.session && run.from <= seq + 1 && seq <= run.to;
-  const kept = unbroken ? told : interrupted(told, { session: status.session, from: seq + 1, to: seq });
-  return reviewed({ ...kept, liveStatus: status, sign: signOf(status, nowMs) });
+  const isOfRun = run?.session === session && run.from <= seq + 1;
+  const isUnbroken = isOfRun && seq <= run.to;
+  const mayFollow = isOfRun && node.mayOvertake && !isBehind(node);
+  const kept = isUnbroken || mayFollow ? told : interrupted(told, { session, from: seq + 1, to: seq });
+  const sent = mayFollow ? Math.max(kept.sent, seq) : kept.sent;
+  return reviewed({ ...kept, sent, liveStatus: status, sign: signOf(status, nowMs) });
+}
+
+/** Not all of the run's session has come that is known to have been sent. */
+function isBehind({ run, ahead, sent }: JsonNode): boolean {
+  return ahead.size > 0 || (run !== undefined && run.to < sent);
+}
+
+/** A bridge that comes back tells anew what its broker keeps: that proves nothing. */
+function isSame(status: StatusOnWire, known: StatusOnWire | undefined): boolean {
+  return known?.session === status.session && known.timestamp === status.timestamp && known.seq === status.seq;
 }
 
 function hearSnapshot(node: JsonNode, name: string, part: number, snapshot: SnapshotOnWire): JsonNode {
@@ -140,8 +168,16 @@ function hearData(node: JsonNode, message: ValuesOnWire, nowMs: number): JsonNod
   if (!isLater) return node;
   const heard = taken({ ...node, sign: signOf(message, nowMs) }, message);
   if (session !== run?.session) return interrupted(heard, alone);
-  if (seq === run.to + 1) return { ...heard, run: { ...run, to: seq } };
+  if (seq === run.to + 1) return caughtUp(heard, { ...run, to: seq });
+  if (node.mayOvertake && seq - run.to < AHEAD_MAX) return { ...heard, ahead: new Set(node.ahead).add(seq) };
   return { ...interrupted(heard, alone), liveStatus: undefined };
+}
+
+/** What is ahead may follow now without a gap. */
+function caughtUp(node: JsonNode, run: Run): JsonNode {
+  let { to } = run;
+  while (node.ahead.has(to + 1)) to += 1;
+  return { ...node, run: { ...run, to }, ahead: new Set([...node.ahead].filter((seq) => seq > to)) };
 }
 
 function signOf({ timestamp, clock }: StatusOnWire | ValuesOnWire, nowMs: number): Sign | undefined {
@@ -178,7 +214,7 @@ function reviewed(node: JsonNode): JsonNode {
 }
 
 function interrupted(node: JsonNode, run: Run | undefined): JsonNode {
-  return { ...incomplete(node), run };
+  return { ...incomplete(node), run, ahead: new Set(), sent: 0 };
 }
 
 function incomplete(node: JsonNode): JsonNode {

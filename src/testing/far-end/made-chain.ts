@@ -17,6 +17,14 @@ const STATUS_PERIOD_MS = 60_000;
 /** A message takes this long while a bridge delivers what it kept. */
 const DRAIN_MS = 50;
 
+/** What Mosquitto's bridges do when they come back, sometimes. */
+export interface Quirks {
+  /** What came while the bridge connected goes before what it kept. */
+  readonly newestFirst?: boolean;
+  /** What the broker keeps as retained is told anew, before or behind what the bridge kept. */
+  readonly retained?: "before" | "behind";
+}
+
 /** What was true from a moment on; undefined while a link was down. */
 interface Truth {
   readonly fromMs: number;
@@ -31,6 +39,7 @@ export class MadeChain {
   readonly #format: Format;
   readonly #isBridged: boolean;
   readonly #clockErrorMs: number;
+  readonly #quirks: Quirks;
   readonly #up = new Set<LinkName>();
   readonly #truths: Truth[] = [];
   readonly #nearRetained = new Map<string, Message>();
@@ -45,7 +54,8 @@ export class MadeChain {
   /** What the gateway's clock told last: its samples are stamped strictly increasing. */
   #stampMs = 0;
 
-  constructor(options: { format: Format; isBridged: boolean; clockErrorMs: number }) {
+  constructor(options: { format: Format; isBridged: boolean; clockErrorMs: number; quirks?: Quirks }) {
+    this.#quirks = options.quirks ?? {};
     this.#format = options.format;
     this.#isBridged = options.isBridged;
     this.#clockErrorMs = options.clockErrorMs;
@@ -83,8 +93,7 @@ export class MadeChain {
     else this.#up.delete(link);
     this.#noteTruth();
     if (link === "device") this.#sample();
-    else if (link === "bridge")
-      this.#toFar({ topic: BRIDGE, payload: Buffer.from(isUp ? "1" : "0"), qos: 1, retain: true });
+    else if (link === "bridge") this.#bridgeIs(isUp);
     else if (link === "consumer") this.#consumerIs(isUp);
     else this.#reconnect();
   }
@@ -206,6 +215,17 @@ export class MadeChain {
   #toFar(message: Message): void {
     if (message.retain) this.#farRetained.set(message.topic, message);
     this.#deliver(message, false);
+  }
+
+  #bridgeIs(isUp: boolean): void {
+    if (!this.#isBridged) return;
+    this.#toFar({ topic: BRIDGE, payload: Buffer.from(isUp ? "1" : "0"), qos: 1, retain: true });
+    if (!isUp) return;
+    const { newestFirst, retained } = this.#quirks;
+    const newest = newestFirst === true ? this.#kept.pop() : undefined;
+    if (newest !== undefined) this.#kept.unshift(newest);
+    if (retained === "before") this.#kept.unshift(...this.#nearRetained.values());
+    if (retained === "behind") this.#kept.push(...this.#nearRetained.values());
   }
 
   #consumerIs(isUp: boolean): void {

@@ -22,7 +22,7 @@ describe("P3: what crossed bridges", () => {
     picture = unknownPicture({ from: { format: "json", topic: "p" }, bridges: BRIDGES });
     picture = nextPicture(picture, { type: "listening" }, nowMs);
     for (const topic of BRIDGES) hear(topic, "1", true);
-    nowMs += CLOCK_ERROR_MS;
+    nowMs += CLOCK_ERROR_MS + 1;
     tell("snapshot/d", { after: 0, values: [{ id: "d/x", v: 0, q: true, t: nowMs }] });
     tell("status", { online: true, seq: 0, devices: {} });
   });
@@ -39,12 +39,44 @@ describe("P3: what crossed bridges", () => {
       hear(topic, "0");
       nowMs += 60_000;
       hear(topic, "1");
-      data(topic === BRIDGES[0] ? 1 : 3, { timestamp: nowMs + CLOCK_ERROR_MS - 1 });
+      data(topic === BRIDGES[0] ? 1 : 3, { timestamp: nowMs + CLOCK_ERROR_MS });
       assert.equal(belief().reason, "nothing was sent yet since the bridge is back");
-      nowMs += CLOCK_ERROR_MS;
+      nowMs += CLOCK_ERROR_MS + 1;
       data(topic === BRIDGES[0] ? 2 : 4);
       assert.ok(belief().isGood);
     }
+  });
+
+  test("may come in another order than it was sent: nothing is missed once all of it is there", () => {
+    data(1);
+    data(4);
+    assert.equal(belief().reason, "data has not come yet that was sent before");
+    data(2);
+    tell("status", { online: true, seq: 2, devices: { d: 2 }, timestamp: nowMs - 1 });
+    assert.ok(!belief().isGood);
+    data(3);
+    assert.ok(belief().isGood);
+    tell("status", { online: true, seq: 6, devices: { d: 6 } });
+    assert.ok(!belief().isGood);
+    data(5);
+    data(6);
+    assert.ok(belief().isGood);
+    tell("status", { online: true, seq: 8, devices: { d: 8 } });
+    tell("status", { online: true, seq: 9, devices: { d: 8 }, timestamp: nowMs + 1 });
+    assert.equal(belief().reason, "data was missed since the snapshot");
+  });
+
+  test("may come twice: a status that is told anew proves nothing", () => {
+    const status = { online: true, seq: 0, devices: {}, timestamp: nowMs };
+    hear("p/status", { session: 5, epoch: 1, ...status }, false);
+    for (const seq of [1, 2, 3]) data(seq);
+    tell("status", { online: true, seq: 9, devices: {}, timestamp: nowMs + 1 });
+    tell("status", { online: true, seq: 9, devices: {}, timestamp: nowMs + 2 });
+    data(10);
+    assert.ok(belief().isGood);
+    tell("status", { online: true, seq: 9, devices: {}, timestamp: nowMs + 2 });
+    data(11);
+    assert.ok(belief().isGood);
   });
 
   test("is not believed while it comes late", () => {

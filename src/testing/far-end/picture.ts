@@ -66,7 +66,7 @@ export function unknownPicture({ from, bridges }: Route): Picture {
   return {
     bridges: unheard(bridges, 0),
     isListening: false,
-    node: from.format === "json" ? jsonNode(from.topic) : sparkplugNode(from.group, from.name),
+    node: from.format === "json" ? jsonNode(from.topic, bridges.length > 0) : sparkplugNode(from.group, from.name),
   };
 }
 
@@ -108,7 +108,7 @@ function backlogDoubt(sign: Sign | undefined, bridges: Picture["bridges"]): stri
   if (sign === undefined) return "the gateway's time is not known";
   const backMs = Math.max(...[...bridges.values()].map(({ sinceMs }) => sinceMs));
   if (sign.sentAtMs > sign.arrivedAtMs + CLOCK_ERROR_MS) return "the gateway's clock is ahead";
-  if (sign.sentAtMs < backMs + CLOCK_ERROR_MS) return "nothing was sent yet since the bridge is back";
+  if (sign.sentAtMs <= backMs + CLOCK_ERROR_MS) return "nothing was sent yet since the bridge is back";
   return sign.arrivedAtMs - sign.sentAtMs > LATE_AFTER_MS ? "the bridge delivers the past" : "";
 }
 
