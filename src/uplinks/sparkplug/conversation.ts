@@ -19,6 +19,9 @@ import { SparkplugConnection } from "./sparkplug-connection.ts";
 import type { SparkplugSession } from "./sparkplug-session.ts";
 import type { SparkplugTopics } from "./sparkplug-topics.ts";
 
+/** Between two lines of the log on what was heard. */
+const NOTE_GAP_MS = 1_000;
+
 export interface ConversationOptions {
   readonly config: Pick<UplinkConfig, "name" | "primaryHost" | "servers" | "sparkplug">;
   readonly topics: SparkplugTopics;
@@ -40,6 +43,7 @@ export class SparkplugConversation implements Conversation {
   readonly #probes: readonly string[];
   #attendance: AttendanceState;
   #timer: Timer | undefined;
+  #noteFromMs = Number.NEGATIVE_INFINITY;
   #mayTell = () => {};
   #mayDeliver = () => {};
   #end = () => {};
@@ -119,17 +123,28 @@ export class SparkplugConversation implements Conversation {
     const { topic, payload, retain } = message;
     if (config.primaryHost !== undefined && topic === topics.state(config.primaryHost)) {
       const state = parseHostState(payload);
-      if (state === undefined) this.#options.log.warning(`${topic} says something that is no STATE: ignored`);
+      if (state === undefined) this.#note("warning", `${topic} says something that is no STATE: ignored`);
       else this.#hearState(state);
     } else if (retain) {
       // Commands are for now; a birth that was there before is none of ours.
-      this.#options.log.warning(`${topic} is retained: ignored`);
+      this.#note("warning", `${topic} is retained: ignored`);
     } else if (this.#probes.includes(topic)) {
       if (this.connection.isEcho(message)) this.#dispatch({ type: "echo", topic });
-      else this.#options.log.warning(`another gateway publishes as this Sparkplug node: ${topic}`);
-    } else {
+      else this.#note("warning", `another gateway publishes as this Sparkplug node: ${topic}`);
+    } else if (topic === topics.ncmd || isBelow(topics.dcmd, topic)) {
       this.#command(topic, payload);
+    } else {
+      this.#note("warning", `${topic} was not asked for: ignored`);
     }
+  }
+
+  /** Who floods a gateway does not flood its log: what follows within the gap is not told. */
+  #note(level: "notice" | "warning", words: string): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs < this.#noteFromMs) return;
+    this.#noteFromMs = nowMs + NOTE_GAP_MS;
+    log[level](words);
   }
 
   /** A host that connected anew had gone, and its broker took a while to notice: nobody knows what it missed. */
@@ -145,7 +160,7 @@ export class SparkplugConversation implements Conversation {
   }
 
   #command(topic: string, payload: Uint8Array): void {
-    const { topics, session, hooks, log, commands, config } = this.#options;
+    const { topics, session, hooks, commands, config } = this.#options;
     const device = topic === topics.ncmd ? undefined : topic.slice(topic.lastIndexOf("/") + 1);
     if (device !== undefined && commands !== undefined) {
       commands.deviceCommand(config.name, device, payload);
@@ -153,7 +168,7 @@ export class SparkplugConversation implements Conversation {
     }
     const { rebirth, refusal } = readCommand(payload, device);
     if (refusal !== "") {
-      log.notice(`refused: ${refusal}`);
+      this.#note("notice", `refused: ${refusal}`);
       session.refuse(refusal);
       hooks.onNews();
     }
@@ -201,4 +216,10 @@ export class SparkplugConversation implements Conversation {
         unreachable(effect);
     }
   }
+}
+
+/** Whether the topic fits a filter that ends in `+`. */
+function isBelow(filter: string, topic: string): boolean {
+  const prefix = filter.slice(0, -1);
+  return topic.startsWith(prefix) && !topic.includes("/", prefix.length);
 }

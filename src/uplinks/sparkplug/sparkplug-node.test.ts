@@ -136,6 +136,23 @@ describe("commands", () => {
     assert.deepEqual(rig.scada.violations, []);
   });
 
+  test("P7: a flood of what is not understood, not for it or refused costs a line of the log a second", async () => {
+    const rig = new SparkplugRig({ config: { primaryHost: "scada" } });
+    rig.host(true, 1);
+    await rig.start();
+    await rig.pass(5_000);
+    const [linesBefore, fromMs] = [rig.log.length, rig.clock.monotonicMs()];
+    for (let i = 0; i < 100; i++) {
+      rig.broker.publish({ topic: "spBv1.0/STATE/scada", payload: Buffer.from("OFFLINE"), qos: 1, retain: true });
+      rig.command([{ name: "Node Control/Reboot", value: { field: "boolean", value: true } }]);
+      await rig.pass(10);
+    }
+    assert.equal(rig.uplink.report().state, "connected");
+    const seconds = (rig.clock.monotonicMs() - fromMs) / 1_000;
+    const lines = rig.log.length - linesBefore;
+    assert.ok(lines > 0 && lines <= seconds + 1, `${lines} lines in ${seconds} s`);
+  });
+
   test("P10: any other command is refused, aloud", async () => {
     const rig = new SparkplugRig();
     await rig.start();
