@@ -1,6 +1,6 @@
 /** `sallyport first-boot`: what a board does with its site before anything else, at each boot. */
 import { randomBytes } from "node:crypto";
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { loadBoard } from "../config/board.ts";
@@ -33,7 +33,8 @@ can be done again: a power cut at any moment costs nothing.
   --data DIR   the data partition: DIR/site gets the site, DIR/sallyport is
                the state directory, DIR/sallyport/tls holds keys
   --run DIR    where what lives as long as the boot is made; default: /run
-  --report     instead: write what doctor finds into site/REPORT.txt
+  --report     instead: write what doctor finds as REPORT.txt into --site; as
+               the service's user, for the firewall lets out nobody else
 
 exit code   0 a site is in force, 78 there is none that could be, 64 wrong
             usage, 74 a partition cannot be written
@@ -144,8 +145,6 @@ function makeBootFiles(files: BootFiles, run: string, places: Places, { site, pl
 
 /** Doctor, as a technician would ask it at the console. */
 async function writeReport({ site, data }: Arguments, io: CommandIo): Promise<number> {
-  const folder = installedFolder({ site, data });
-  const { site: inForce, board } = checkSite(folder, true);
   const { doctor } = await import("./doctor/doctor.ts");
   let found = "";
   const quiet: CommandIo = {
@@ -159,8 +158,8 @@ async function writeReport({ site, data }: Arguments, io: CommandIo): Promise<nu
     },
     err: () => undefined,
   };
-  await doctor([join(folder, "gateway.yaml"), "--board", board.name], quiet);
-  const text = reportText(when(), inForce.hostname, found);
+  await doctor([join(installedFolder({ site, data }), "gateway.yaml")], quiet);
+  const text = reportText(when(), hostname(), found);
   replaceFile(hostFiles, join(site, MARKS.report), Buffer.from(text), FAT_FILE);
   return EXIT.ok;
 }

@@ -57,7 +57,7 @@ export async function examine(
   const status = findGateway(io)?.status;
   // Its lines are in use, and a visit at the broker with its client id would throw it off.
   const isHidden = status === undefined && gateways.some((gateway) => gateway.config === options.file);
-  const { config, finding } = readConfig(options);
+  const { config, finding } = readConfig(options, io.env.CREDENTIALS_DIRECTORY);
   const pids = gateways.map(({ pid }) => pid);
   tell(checkBoard(machine));
   tell([finding, serviceFinding(status, isHidden)]);
@@ -78,12 +78,15 @@ export async function examine(
   return { status, wallMs: hostClock.wallMs(), isComplete: !io.signal.aborted };
 }
 
-function readConfig({ file, board }: DoctorOptions): {
+function readConfig(
+  { file, board }: DoctorOptions,
+  credentialsFolder: string | undefined,
+): {
   readonly config: Config | undefined;
   readonly finding: Finding;
 } {
   try {
-    const { config } = checkConfig(file, { board: loadBoard(board) });
+    const { config } = checkConfig(file, { board: loadBoard(board), credentialsFolder });
     return { config, finding: ok("configuration", "", `${file}: no mistakes`) };
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
