@@ -26,6 +26,8 @@ import { type Ruled, ruleOn } from "./write-rules.ts";
 export const EXAMINED: Rate = { burst: 40, perS: 20 };
 /** Accepted and not begun; each may take seconds on a line whose device does not answer. */
 export const WAITING_MAX = 16;
+/** Strangers leave room for those who sign. */
+const UNSIGNED_WAITING_MAX = WAITING_MAX / 2;
 const BIRTH_LOOK_MS = 1_000;
 
 export interface CommandDeskOptions {
@@ -71,8 +73,6 @@ export interface CommandDesk extends CommandInlet {
   start(): void;
   /** Refuses what waits; resolves when what runs has ended. */
   stop(): Promise<void>;
-  /** Signatures looked at since the start. */
-  verified(): number;
 }
 
 export function createCommandDesk(options: CommandDeskOptions): CommandDesk {
@@ -105,12 +105,9 @@ class Desk implements CommandDesk {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#refusals.stop();
     await this.#running;
-  }
-
-  verified(): number {
-    return this.#keyring.verified;
+    // The last that is told: nobody may be there to hear what comes later.
+    this.#refusals.stop();
   }
 
   jsonConversation(config: CommandUplink): SessionFormat["converse"] {
@@ -212,15 +209,16 @@ class Desk implements CommandDesk {
     };
     const ruled = values.map((value) => ruleOn(value, key, rules));
     const allowed = ruled.filter((each) => each.kind === "allowed");
+    const refuse = signed === undefined ? this.#refuseUnproven.bind(this) : this.#refuse.bind(this);
+    const room = signed === undefined ? UNSIGNED_WAITING_MAX : WAITING_MAX;
     if (allowed.length < ruled.length) {
-      const refuse = signed === undefined ? this.#refuseUnproven.bind(this) : this.#refuse.bind(this);
       for (const [index, each] of ruled.entries()) {
         const { id, v } = values[index] ?? {};
         const reason = each.kind === "forbidden" ? each.reason : "another value of the command is refused";
         refuse(sender, reason, { ...(id !== undefined && { id }), ...(v !== undefined && { v }) });
       }
-    } else if (this.#waiting.length >= WAITING_MAX) {
-      this.#refuse(sender, `${WAITING_MAX} commands wait already`);
+    } else if (this.#waiting.length >= room) {
+      refuse(sender, `${room} commands wait already`);
     } else {
       this.#accept({ sender, values: allowed, ...signed, kept: signed?.isKept ?? Promise.resolve(true) });
     }
@@ -253,7 +251,8 @@ class Desk implements CommandDesk {
       if (this.#stopped) stop ??= "the gateway stops, or has a new configuration";
       stop ??= content && staleness(content, this.#now());
       if (stop !== undefined) {
-        this.#refuse(sender, stop, { id, v });
+        // Of each that was accepted the end is told, whatever storm there is.
+        this.#result(sender, { state: "refused", id, v, reason: stop });
         continue;
       }
       const outcome = await writer.write(id, v, () => this.#result(sender, { state: "written", id, v }));

@@ -98,6 +98,33 @@ describe("P10: what does not move the device", () => {
   );
 
   test(
+    "P7: one that nobody signed, while others that nobody signed wait; one that is signed finds room",
+    atSite(async (site) => {
+      site.device.faults = { silent: true };
+      for (let i = 0; i < WAITING_MAX; i++) site.publish('[{"id":"pump/open","v":7}]');
+      site.publish(site.envelope());
+      await site.clock.advance(100);
+      const told = (wanted: string) => site.results().filter(({ state }) => state === wanted);
+      assert.equal(told("refused").length, WAITING_MAX / 2 - 1);
+      assert.equal(told("accepted").at(-1)?.id, SETPOINT);
+    }),
+  );
+
+  test(
+    "what a storm left untold, when commands are taken out of the file: it is told before nobody can hear it",
+    atSite(async (site) => {
+      for (let i = 0; i < 3 * TOLD.burst; i++) site.publish("no command");
+      await site.clock.advance(1);
+      await site.reload([]);
+      await site.clock.advance(20_000);
+      assert.deepEqual(await site.send(site.envelope()), []);
+      assert.deepEqual(site.written, []);
+      const counted = site.toldAmongData().reduce((sum, text) => sum + (JSON.parse(text).count ?? 1), 0);
+      assert.ok(counted >= TOLD.burst, `${counted} told`);
+    }),
+  );
+
+  test(
     "an old one, whatever the clock is stepped to",
     atSite(async (site) => {
       const first = site.envelope();
