@@ -25,6 +25,6 @@ export async function lookInside(life: Life, tell: (line: string) => void): Prom
 }
 
 async function residentMb({ machine }: Life): Promise<number> {
-  const status = await machine.run("cat /proc/$(pgrep --uid sallyport node)/status");
+  const status = await machine.run("cat /proc/$(pgrep --oldest --uid sallyport)/status");
   return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024);
 }

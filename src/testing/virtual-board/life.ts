@@ -42,6 +42,9 @@ export class Life {
   #disk: VolatileDisk | undefined;
   #machine: Machine | undefined;
   #read = 0;
+  /** Of the connection that the last live value came by, and of the one when the board got its power. */
+  #session = 0;
+  #sessionBefore = 0;
   /** The last value of each tag, as it arrived. */
   readonly #latest = new Map<string, unknown>();
   #live = 0;
@@ -72,6 +75,8 @@ export class Life {
 
   async powerOn(cable?: MachineOptions["cable"]): Promise<void> {
     const { folder, line } = this.outside;
+    this.#readArrivals();
+    this.#sessionBefore = this.#session;
     const socket = join(folder, "disk");
     await rm(socket, { force: true });
     const { random, isHonest } = this.#options;
@@ -94,11 +99,10 @@ export class Life {
     this.#disk = undefined;
   }
 
-  /** Until a value read after now is at the broker. Returns the time it took. */
-  async sampleArrives(limitMs = BOOT_LIMIT_MS): Promise<number> {
+  /** Until a live value of the board that was switched on last is at the broker. Returns the time it took. */
+  async sampleArrives(): Promise<number> {
     const sinceMs = hostClock.monotonicMs();
-    const before = this.#live;
-    await this.#until("a sample arrives", () => this.#live > before, limitMs);
+    await this.#until("a sample arrives", () => this.#session > this.#sessionBefore, BOOT_LIMIT_MS);
     return hostClock.monotonicMs() - sinceMs;
   }
 
@@ -175,6 +179,7 @@ export class Life {
       const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
       if (kind === "data") {
         this.#live += wire.values.length;
+        this.#session = Math.max(this.#session, wire.session);
         for (const { id, v } of wire.values) this.#latest.set(id, v);
       }
       if (kind === "history") this.#history += wire.values.length;
