@@ -92,6 +92,17 @@ describe("P10: DCMD", () => {
   );
 
   test(
+    "one that the broker kept from before moves nothing: commands are for now",
+    withSite(async (site) => {
+      await site.stop();
+      site.publish(site.payload(), { ...DCMD, retain: true });
+      await site.start();
+      await site.clock.advance(3_000);
+      assert.deepEqual(site.written, []);
+    }),
+  );
+
+  test(
     "an unsigned one, as plain hosts send it, moves only a tag that says so",
     withSite(async (site) => {
       const plain = (name: string, value: number) =>
