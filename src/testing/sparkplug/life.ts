@@ -59,9 +59,9 @@ async function hostArrives(site: Site): Promise<void> {
 }
 
 async function hostLeaves(site: Site, uplink: Uplink): Promise<void> {
-  const before = uplink.now();
   await uplink.noState(site.host());
   await uplink.state(site.host(), false, 2_500);
+  const before = uplink.now();
   await uplink.published("DDATA", before, DEVICES.length);
   const since = uplink.now();
   await uplink.state(site.host(), false, 3_000);
