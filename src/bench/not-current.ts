@@ -22,11 +22,15 @@ const RIGHT_LIMIT_MS = 2_000;
 /** The oldest question on the link was asked within a scan of its freezing, and has 2 kB/s for its own bytes. */
 const NOTICE_LIMIT_MS = 5_000 + SCAN_RATE_MS + 300;
 
+/** The short form runs where other work does: it looks for what is broken, not for what is slow. */
+const BUSY_ALLOWANCE_MS = 1_000;
+
 const { values: options } = parseArgs({
   args: argv.slice(2),
   options: { short: { type: "boolean" }, times: { type: "string" }, "keep-alive": { type: "string" } },
 });
 const times = Number(options.times ?? (options.short ? 1 : TIMES));
+const allowanceMs = options.short ? BUSY_ALLOWANCE_MS : 0;
 const keepAliveS = Number(options["keep-alive"] ?? KEEP_ALIVE_S);
 
 function knownLimitMs({ name }: Break): number {
@@ -41,9 +45,12 @@ function print(what: string, values: readonly number[], limitMs?: number): void 
   const worst = sorted.at(-1);
   const median = sorted[Math.floor(sorted.length / 2)];
   if (worst === undefined) return;
-  const isOver = limitMs !== undefined && worst > limitMs;
+  const isOver = limitMs !== undefined && worst > limitMs + allowanceMs;
   if (isOver) isMissed = true;
-  const limit = limitMs === undefined ? "" : ` limit ${limitMs} ms${isOver ? " MISSED" : ""}`;
+  const limit =
+    limitMs === undefined
+      ? ""
+      : ` limit ${limitMs} ms${options.short ? ` + ${allowanceMs} ms` : ""}${isOver ? " MISSED" : ""}`;
   stdout.write(`${what} worst ${worst} median ${median} ms${limit}\n`);
 }
 

@@ -2,7 +2,7 @@
  * A gateway with its plant, a broker in a DMZ, another one in a cloud and the bridge between them, all real, over TLS,
  * with proxies on the ways between; and the reference consumer of either format at either broker.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hostClock } from "../../core/clock.ts";
@@ -19,7 +19,6 @@ import { TrueBook } from "./true-book.ts";
 export const SCAN_RATE_MS = 200;
 export const RESPONSE_TIMEOUT_MS = 400;
 export const RETRIES = 1;
-export const BRIDGE_KEEP_ALIVE_S = 5;
 
 export type Place = "dmz" | "cloud";
 export type Format = "json" | "sparkplug";
@@ -40,9 +39,12 @@ export interface Accepted {
 
 const DEVICES = ["pump", "meter"] as const;
 export const TAGS = DEVICES.map((device) => `${device}/r0`);
-const TOPIC = "site/gateway";
+/** As in the README, whose bridge this is. */
+const README = new URL("../../../README.md", import.meta.url);
+const GROUP = "plant-7";
+const NAME = "pump-house-3";
 const BRIDGE_TOPIC = "bridges/dmz";
-const BRIDGE_CLIENT = "dmz-bridge";
+const BRIDGE_CLIENT = "dmz";
 const FORMATS = ["json", "sparkplug"] as const;
 const CONNACK = /Sending CONNACK to (\S+) \(\d, 0\)/g;
 
@@ -85,7 +87,8 @@ export class BridgedSite {
     };
     const cloud = await startMosquitto({ certificates, onLog });
     const bridge = await startFrozenProxy({ host: "127.0.0.1", port: cloud.port }, hostClock);
-    const configuration = (port: number) => dmzConfiguration(certificates, port, bridge.port);
+    const section = await bridgeOfReadme(certificates, bridge.port);
+    const configuration = (port: number) => dmzConfiguration(certificates, port, section);
     const dmz = await startMosquitto({ certificates, configuration, onLog });
     const link = await startFrozenProxy({ host: "127.0.0.1", port: dmz.port }, hostClock);
     const plant = await openPlant({
@@ -127,7 +130,7 @@ export class BridgedSite {
   /** When the broker first accepted the connection on which this observer waits, after that moment. */
   acceptedAfter({ place, format }: Observer, sinceMs: number, link: "gateway" | "bridge"): number | undefined {
     if (link === "bridge" && place === "dmz") return undefined;
-    const clientId = link === "bridge" ? BRIDGE_CLIENT : `site-gateway-${format}`;
+    const clientId = link === "bridge" ? BRIDGE_CLIENT : `${GROUP}-${NAME}-${format}`;
     return this.#parts.accepted.findLast((known) => known.clientId === clientId && known.atMs >= sinceMs)?.atMs;
   }
 
@@ -149,9 +152,9 @@ async function observe(
   format: Format,
   certificates: Certificates,
 ): Promise<Observer> {
-  const book = new TrueBook(format, TOPIC);
+  const book = new TrueBook(format, `${GROUP}/${NAME}`);
   const route: Route = {
-    from: format === "json" ? { format, topic: TOPIC } : { format, group: "site", name: "gateway" },
+    from: format === "json" ? { format, topic: `${GROUP}/${NAME}` } : { format, group: GROUP, name: NAME },
     bridges: place === "cloud" ? [BRIDGE_TOPIC] : [],
   };
   const onArrival = book.arrived.bind(book);
@@ -159,8 +162,18 @@ async function observe(
   return { place, format, consumer, book };
 }
 
-/** The queue of a bridge that is down keeps what was sent at QoS 1. */
-function dmzConfiguration({ ca, server, client }: Certificates, port: number, bridgePort: number): string {
+/** Save where its files lie, and where the cloud is. */
+async function bridgeOfReadme({ ca, client }: Certificates, bridgePort: number): Promise<string> {
+  const [block] = (await readFile(README, "utf8")).match(/(?<=```bridge\n)[^`]*/) ?? [];
+  if (block === undefined) throw new Error("the README has no bridge");
+  return block
+    .replace("cloud.example.com:8883", `localhost:${bridgePort}`)
+    .replace("/etc/mosquitto/ca.pem", ca)
+    .replace("/etc/mosquitto/dmz.pem", client.certificate)
+    .replace("/etc/mosquitto/dmz.key", client.key);
+}
+
+function dmzConfiguration({ ca, server }: Certificates, port: number, bridge: string): string {
   return `log_type all
 allow_anonymous true
 listener ${port} 127.0.0.1
@@ -168,30 +181,16 @@ cafile ${ca}
 certfile ${server.certificate}
 keyfile ${server.key}
 require_certificate true
-max_queued_messages 10000000
+max_queued_messages 100000
 
-connection cloud
-address localhost:${bridgePort}
-remote_clientid ${BRIDGE_CLIENT}
-bridge_cafile ${ca}
-bridge_certfile ${client.certificate}
-bridge_keyfile ${client.key}
-topic ${TOPIC}/# out 1
-topic spBv1.0/site/# out 1
-topic spBv1.0/site/NCMD/# in 0
-cleansession false
-notifications true
-notification_topic ${BRIDGE_TOPIC}
-keepalive_interval ${BRIDGE_KEEP_ALIVE_S}
-restart_timeout 1
-`;
+${bridge}`;
 }
 
 function gatewayConfiguration({ ca, client }: Certificates, port: number, keepAliveS: number, lines: string): string {
   const common = `servers: [ "mqtts://localhost:${port}" ], keepAlive: ${keepAliveS}s, reconnect: { spread: 1s, max: 2s }`;
   const tls = `tls: { ca: ${ca}, certificate: ${client.certificate}, key: ${client.key} }`;
   return `version: 1
-gateway: { group: site, name: gateway }
+gateway: { group: ${GROUP}, name: ${NAME} }
 uplinks:
   json: { ${common}, ${tls} }
   sparkplug: { format: sparkplug, ${common}, ${tls} }
