@@ -15,7 +15,7 @@ export interface Break {
   readonly place?: Observer["place"];
   /** Which connection has to be made anew. */
   readonly connection?: "gateway" | "bridge";
-  /** What a device answers meanwhile must arrive later. */
+  /** What the meter answers meanwhile must arrive later. */
   readonly losesNothing: boolean;
   /** The gateway's own words when it has noticed, one for each uplink. */
   readonly notice?: RegExp;
@@ -45,17 +45,17 @@ export const BREAKS: readonly Break[] = [
   {
     name: "device dead",
     // Until lengths of replies have been learnt, a read that fails may be one that decides nothing.
-    before: ({ plant }) => plant.answers(LEARNING_ANSWERS),
-    begin: ({ plant }) => plant.silence("pump", true),
-    mend: ({ plant }) => plant.silence("pump", false),
+    before: ({ pump }) => pump.answers(LEARNING_ANSWERS),
+    begin: ({ pump }) => pump.silence("pump", true),
+    mend: ({ pump }) => pump.silence("pump", false),
     // A device that is lost is asked every 10 s only.
     holdMs: 0,
     losesNothing: false,
   },
   {
     name: "adapter gone",
-    begin: ({ plant }) => plant.adapter.vanish(),
-    mend: ({ plant }) => plant.adapter.comeBack(),
+    begin: ({ pump }) => pump.adapter.vanish(),
+    mend: ({ pump }) => pump.adapter.comeBack(),
     holdMs: 500,
     losesNothing: false,
   },
@@ -183,7 +183,7 @@ function countOf(site: BridgedSite, words: RegExp | undefined): number {
 async function missing(site: BridgedSite, fromMs: number, toMs: number): Promise<readonly string[]> {
   const lost = () =>
     site.observers.flatMap(({ place, format, book }) =>
-      [...site.plant.served].flatMap(([device, replies]) => {
+      [...site.meter.served].flatMap(([device, replies]) => {
         const counts = book.missing(`${device}/r0`, replies, fromMs, toMs);
         return counts.map((count) => `${device} ${count} never arrived by ${format} in the ${place}`);
       }),
