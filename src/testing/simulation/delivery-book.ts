@@ -18,6 +18,8 @@ export interface ToldValue {
   readonly isMarkedRight: boolean;
   /** Within it the values of a tag rise; undefined where they need not. */
   readonly stream: string | undefined;
+  /** By whom it was meant for, and not by the broker alone. */
+  readonly isHeard: boolean;
 }
 
 /** A stretch told as lost. */
@@ -69,6 +71,10 @@ export class DeliveryBook {
   readonly #owed = new Set<TakenIn>();
   /** When each came first. */
   readonly #arrived = new Map<TakenIn, number>();
+  /** Came while nobody was there to hear it: that may yet be known in time. */
+  readonly #unheard = new Map<TakenIn, number>();
+  /** The same, and it must come again. */
+  readonly #missed = new Set<TakenIn>();
   readonly #lost = new Map<TakenIn, Told[]>();
   readonly #told: Told[] = [];
   #onlineSinceMs = 0;
@@ -110,7 +116,7 @@ export class DeliveryBook {
 
   /** What was told as lost and never came, with the records that tell it. */
   losses(): readonly (readonly [TakenIn, readonly Told[]])[] {
-    return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken));
+    return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken) && !this.#missed.has(taken));
   }
 
   told(): readonly Told[] {
@@ -143,7 +149,26 @@ export class DeliveryBook {
     if (stream !== undefined) this.#checkOrder(`${name} ${stream} ${id}`, { epoch, t }, what);
     if (isCopy) return;
     this.#checkTime(taken, status, what);
-    if (!this.#arrived.has(taken)) this.#arrived.set(taken, nowMs);
+    const isRepeat = this.#arrived.has(taken) || this.#missed.has(taken);
+    if (!told.isHeard && !isRepeat) this.#unheard.set(taken, nowMs);
+    else this.#hear(taken, nowMs);
+  }
+
+  /** @param mustComeAgain else it is nobody's fault that it was not heard */
+  settleUnheard(mustComeAgain: boolean): void {
+    for (const [taken, atMs] of this.#unheard) {
+      if (mustComeAgain && !this.#arrived.has(taken)) this.#missed.add(taken);
+      else this.#hear(taken, atMs);
+    }
+    this.#unheard.clear();
+  }
+
+  forgiveMissed(): void {
+    for (const taken of this.#missed) this.#hear(taken, taken.atMs);
+  }
+
+  #hear(taken: TakenIn, atMs: number): void {
+    if (!this.#arrived.has(taken)) this.#arrived.set(taken, atMs);
     this.#owed.delete(taken);
   }
 
@@ -158,7 +183,8 @@ export class DeliveryBook {
   /** When it was taken in; undefined where it has come before, or never was. */
   newcomer(id: string, epoch: number, t: number): TakenIn | undefined {
     const taken = this.#takenIn.known(id, epoch, t);
-    return taken === undefined || this.#arrived.has(taken) ? undefined : taken;
+    const hasCome = [this.#arrived, this.#unheard, this.#missed].some((all) => taken !== undefined && all.has(taken));
+    return hasCome ? undefined : taken;
   }
 
   #checkContent(taken: TakenIn, told: Pick<ToldValue, "value" | "status" | "isCopy">, what: string): void {

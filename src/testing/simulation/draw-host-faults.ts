@@ -11,6 +11,8 @@ const FAULTS_MAX = 6;
 const FIRST_AT_MS = 1_000;
 const LASTS_MIN_MS = 500;
 const LASTS_MAX_MS = 180_000;
+/** Until a broker notices that a host is dead. */
+const SILENT_MAX_MS = 60_000;
 /** A burst of Rebirths. */
 const STORM_MAX = 60;
 
@@ -25,8 +27,8 @@ const KINDS: readonly Draw[] = [
   }),
   (chance, _, broker) => ({ kind: "breaks at a byte", broker, everyBytes: chance.spread(5_000, 60_000), hangsMs: 0 }),
   (_, __, broker) => ({ kind: "not routed", broker }),
-  (_, __, broker) => ({ kind: "host away", broker }),
-  (_, __, broker) => ({ kind: "host away", broker }),
+  (_, __, broker) => ({ kind: "host away", broker, silentMs: 0 }),
+  (chance, _, broker) => ({ kind: "host away", broker, silentMs: chance.spread(100, SILENT_MAX_MS) }),
   (chance, uplink) => ({ kind: "rebirth", uplink, times: 1, everyMs: chance.between(1, 1_000) }),
   (chance, uplink) => ({
     kind: "rebirth",

@@ -26,7 +26,9 @@ const LIVE_BYTES = 32_768;
 /** A status and the snapshot of a device. */
 const UPKEEP_BYTES = 16_384;
 
-type Hindrance = Exclude<BrokerTrouble, { kind: "broker forgets" | "connections cut" | "host away" | "not routed" }>;
+/** Of the broker itself, and of the way to it. */
+type LinkTrouble = Exclude<BrokerTrouble, { kind: "host away" }>;
+type Hindrance = Exclude<LinkTrouble, { kind: "broker forgets" | "connections cut" | "not routed" }>;
 /** Topics of nodes; what is told otherwise comes through. */
 const NODES = "spBv1.0/";
 
@@ -45,13 +47,14 @@ interface Ears {
 
 export class FarBroker {
   readonly broker: SimulatedBroker;
+  readonly host: HostApplication;
   readonly #plan: BrokerPlan;
   readonly #clock: VirtualClock;
-  readonly #host: HostApplication;
   readonly #hindrances = new Map<number, Hindrance>();
   readonly #unrouted = new Set<number>();
   #hangs = 0;
   #troubledMs = 0;
+  #takenOverMs = Number.NEGATIVE_INFINITY;
   #frozenSinceMs = Number.POSITIVE_INFINITY;
   #slow: { readonly bytesPerS: number; readonly untilMs: number } = { bytesPerS: Number.POSITIVE_INFINITY, untilMs: 0 };
   readonly #readers = new Map<string, Seats>();
@@ -60,7 +63,7 @@ export class FarBroker {
     this.#plan = plan;
     this.#clock = clock;
     this.broker = new SimulatedBroker({ clock, ...plan, onConnect });
-    this.#host = new HostApplication(this.broker, clock);
+    this.host = new HostApplication(this.broker, clock);
     this.#apply();
     this.broker.subscribe("#", (message, retained) => {
       if (retained) return;
@@ -92,10 +95,25 @@ export class FarBroker {
     this.#readers.set(uplink.name, { isHost, waitsForHost, resident, guest, guestSinceMs });
   }
 
+  /** By whom it is meant for. */
+  isHeard(node: string): boolean {
+    return !this.host.isDead || this.#readers.get(node)?.waitsForHost !== true;
+  }
+
+  /** Nodes that tell nothing without their host. */
+  nodesThatWait(): readonly string[] {
+    return [...this.#readers].filter(([, { waitsForHost }]) => waitsForHost).map(([name]) => name);
+  }
+
+  /** Something may have kept a node from hearing what was said. */
+  wasDisturbedSince(sinceMs: number): boolean {
+    return this.#hangs + this.#hindrances.size > 0 || Math.max(this.#troubledMs, this.#takenOverMs) >= sinceMs;
+  }
+
   /** The host that this node waits for has gone, and nothing keeps the node from knowing. */
   isKnownToLackHost(node: string): boolean {
     if (this.#readers.get(node)?.waitsForHost !== true || this.#hangs + this.#hindrances.size > 0) return false;
-    const sinceMs = Math.max(this.#host.awaySinceMs, this.#troubledMs);
+    const sinceMs = Math.max(this.host.awaySinceMs, this.#troubledMs);
     return this.#clock.monotonicMs() - sinceMs > HOST_MISSED_WITHIN_MS;
   }
 
@@ -130,16 +148,13 @@ export class FarBroker {
     };
   }
 
-  begin(id: number, trouble: BrokerTrouble): void {
+  begin(id: number, trouble: LinkTrouble): void {
     switch (trouble.kind) {
       case "broker forgets":
         this.#forget();
         break;
       case "connections cut":
         this.#cut();
-        break;
-      case "host away":
-        this.#host.goAway();
         break;
       case "not routed":
         this.#unrouted.add(id);
@@ -153,20 +168,16 @@ export class FarBroker {
     }
   }
 
-  end(id: number, { kind }: BrokerTrouble): void {
-    if (kind === "host away") this.#host.comeBack();
+  end(id: number): void {
     if (this.#unrouted.delete(id)) this.#route();
     if (this.#hindrances.delete(id)) this.#apply();
-  }
-
-  askForBirths(node: string): void {
-    this.#host.askForBirths(node);
   }
 
   /** Another client with the identity of this uplink. */
   async takeOver(uplink: string): Promise<void> {
     const will = { topic: `other/${uplink}`, payload: new Uint8Array(), qos: 1, retain: false } as const;
     const server = "mqtts://other:8883";
+    this.#takenOverMs = this.#clock.monotonicMs();
     try {
       await this.broker.connect({ server, clientId: clientIdOf(uplink), keepAliveMs: 15_000, will });
     } catch {
@@ -224,7 +235,7 @@ export class FarBroker {
       resident.disconnected();
       guest.disconnected();
     }
-    this.#host.connect();
+    this.host.connect();
   }
 
   /** A right to publish counts from the next connection on. */
@@ -234,7 +245,7 @@ export class FarBroker {
   }
 
   #newReader(uplink: string, isHost: boolean): FarReader {
-    if (isHost) return new NodeReader(uplink, this.#clock, () => this.#host.askForBirths(uplink));
+    if (isHost) return new NodeReader(uplink, this.#clock, () => this.host.askForBirths(uplink));
     const reader = new JsonReader(topicOf(uplink));
     for (const message of this.broker.retained.values()) reader.receive(message, true);
     return reader;

@@ -5,6 +5,7 @@ import type { VirtualClock } from "../virtual-clock.ts";
 import type { Files } from "./bd-seqs.ts";
 import { DeliveryBook, type Way } from "./delivery-book.ts";
 import { FarBroker } from "./far-broker.ts";
+import { HostAbsences } from "./host-absences.ts";
 import { JsonArrivals } from "./json-arrivals.ts";
 import { NodeArrivals } from "./node-arrivals.ts";
 import { bdSeqIn, nodeTopic } from "./node-listener.ts";
@@ -29,6 +30,8 @@ export interface Below {
   isLiveHeldUp(): boolean;
   /** Devices that have been there for long, and are. */
   present(): readonly string[];
+  /** When the running gateway began, or took another configuration; undefined while it is down. */
+  runsSinceMs(): number | undefined;
 }
 
 /** Of one uplink. */
@@ -47,6 +50,7 @@ export class FarEnd {
   readonly #story: Story;
   readonly #takenIn: TakenInBook;
   readonly #below: Below;
+  readonly #absences: readonly HostAbsences[];
   readonly #books = new Map<string, Books>();
   readonly #awaySinceMs = new Map<string, number>();
   /** Snapshots that brokers keep and of which the card knows. */
@@ -67,6 +71,10 @@ export class FarEnd {
           onConnect: (request) => this.#connects(i, request),
         }),
     );
+    this.#absences = this.brokers.map((broker, index) => {
+      const waiting = () => broker.nodesThatWait().map((name) => this.#booksOf(name));
+      return new HostAbsences({ broker, index, clock, waiting, runsSinceMs: () => below.runsSinceMs() });
+    });
   }
 
   at(server: string): SimulatedBroker {
@@ -76,11 +84,13 @@ export class FarEnd {
   }
 
   begin(id: number, trouble: BrokerTrouble): void {
-    this.brokers[trouble.broker]?.begin(id, trouble);
+    if (trouble.kind === "host away") this.#absences[trouble.broker]?.begin(trouble.silentMs);
+    else this.brokers[trouble.broker]?.begin(id, trouble);
   }
 
-  end(id: number, trouble: BrokerTrouble): void {
-    this.brokers[trouble.broker]?.end(id, trouble);
+  end(id: number, { kind, broker }: BrokerTrouble): void {
+    if (kind === "host away") this.#absences[broker]?.end();
+    else this.brokers[broker]?.end(id);
   }
 
   takeOver(uplink: string): void {
@@ -90,13 +100,15 @@ export class FarEnd {
   /** Hosts at all brokers ask a node for its births, one time after the other. */
   askForBirths(node: string, times: number, everyMs: number): void {
     if (times === 0) return;
-    for (const broker of this.brokers) broker.askForBirths(node);
+    for (const broker of this.brokers) broker.host.askForBirths(node);
     this.#clock.after(everyMs, () => this.askForBirths(node, times - 1, everyMs));
   }
 
   /** Each uplink has its readers, at each of its brokers. */
   seat(uplinks: readonly UplinkPlan[]): void {
     for (const uplink of uplinks) for (const i of uplink.brokers) this.brokers[i]?.seat(uplink);
+    // What gateways would tell once more is forgotten with the configuration.
+    for (const { book } of this.#books.values()) book.forgiveMissed();
   }
 
   book(uplink: string): DeliveryBook {
@@ -177,7 +189,8 @@ export class FarEnd {
     if (node !== undefined) {
       if (node.type !== "NDEATH" && this.brokers[broker]?.isKnownToLackHost(node.node) === true)
         this.#story.breach("P3 order of a session", `${topic}, though the primary host is away`);
-      this.#booksOf(node.node).node.arrived(broker, message, nowMs, way);
+      const isHeard = this.brokers[broker]?.isHeard(node.node) !== false;
+      this.#booksOf(node.node).node.arrived({ broker, message, nowMs, way, isHeard });
     }
     if (!topic.startsWith(JSON_TOPICS)) return;
     const [uplink = ""] = topic.slice(JSON_TOPICS.length).split("/");

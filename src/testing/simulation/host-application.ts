@@ -10,6 +10,9 @@ export class HostApplication {
   readonly #broker: SimulatedBroker;
   readonly #clock: Clock;
   #sinceMs = 0;
+  /** Monotonic. */
+  #deadSinceMs = Number.POSITIVE_INFINITY;
+  /** The same, for all who hear its STATE. */
   #awaySinceMs = Number.POSITIVE_INFINITY;
 
   constructor(broker: SimulatedBroker, clock: Clock) {
@@ -18,22 +21,37 @@ export class HostApplication {
     this.connect();
   }
 
-  /** Says that it is there, unless it is away. */
+  /** Says that it is there, unless it is dead. */
   connect(): void {
-    if (!this.isOnline) return;
+    if (this.isDead) return;
     // It has a clock of its own, that nobody sets.
     this.#sinceMs = FIRST_SEEN_MS + this.#clock.monotonicMs();
     this.#tell();
   }
 
-  goAway(): void {
-    this.#awaySinceMs = Math.min(this.#awaySinceMs, this.#clock.monotonicMs());
-    this.#tell();
+  /** It dies, and its broker notices so much later: then it knows why it hears nothing, too. */
+  die(silentMs: number, onNoticed: () => void): void {
+    if (this.isDead) return;
+    const sinceMs = this.#clock.monotonicMs();
+    this.#deadSinceMs = sinceMs;
+    const notice = () => {
+      if (this.#deadSinceMs !== sinceMs || !this.isOnline) return;
+      this.#awaySinceMs = this.#clock.monotonicMs();
+      this.#tell();
+      onNoticed();
+    };
+    if (silentMs === 0) notice();
+    else this.#clock.after(silentMs, notice);
   }
 
   comeBack(): void {
+    this.#deadSinceMs = Number.POSITIVE_INFINITY;
     this.#awaySinceMs = Number.POSITIVE_INFINITY;
     this.connect();
+  }
+
+  get isDead(): boolean {
+    return this.#deadSinceMs !== Number.POSITIVE_INFINITY;
   }
 
   get isOnline(): boolean {

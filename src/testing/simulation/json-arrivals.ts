@@ -58,6 +58,7 @@ export class JsonArrivals {
       isCopy: message.clock === "unsynced",
       isMarkedRight: (stage === "history") === (h === 1),
       stream: `${message.session}`,
+      isHeard: true,
     };
     this.#book.value(told, nowMs, way);
   }

@@ -63,6 +63,18 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: "what came while the host was dead is not told again",
+    breaks: "P4",
+    needs: ["host away", "primary host"],
+    edits: [
+      {
+        file: "uplinks/rolling-window.ts",
+        find: "this.#owed = [...this.#owed, ...this.#kept.slice(this.#first).flatMap(({ samples }) => samples)];",
+        replace: "this.#owed = [...this.#owed];",
+      },
+    ],
+  },
+  {
     name: "a Rebirth is ignored",
     breaks: "P3",
     needs: ["sparkplug"],

@@ -22,6 +22,15 @@ export interface NodeArrivalsOptions {
   readonly present: () => readonly string[];
 }
 
+interface Arrival {
+  readonly broker: number;
+  readonly message: Message;
+  readonly nowMs: number;
+  readonly way: Way;
+  /** The host that it is for is there. */
+  readonly isHeard: boolean;
+}
+
 /** At one broker. */
 interface Seat {
   readonly listener: NodeListener;
@@ -53,7 +62,8 @@ export class NodeArrivals {
     this.#bdSeqs.connects(bdSeq, nowMs);
   }
 
-  arrived(broker: number, message: Message, nowMs: number, way: Way): void {
+  arrived(arrival: Arrival): void {
+    const { broker, message, nowMs } = arrival;
     const topic = nodeTopic(message.topic);
     if (topic === undefined) return;
     const seat = this.#seat(broker);
@@ -66,7 +76,13 @@ export class NodeArrivals {
     const isPast = heard.losses.length > 0 || heard.values.some(({ isHistorical }) => isHistorical);
     if (isPast) this.#options.book.history(message.payload.length, nowMs);
     for (const loss of heard.losses) this.#options.book.lost(loss, nowMs);
-    for (const value of heard.values) this.#value(seat, heard, value, nowMs, way);
+    for (const value of heard.values) this.#value(seat, heard, value, arrival);
+  }
+
+  /** Of the node's session at this broker; empty where it has none. */
+  sessionAt(broker: number): string {
+    const { listener, session } = this.#seat(broker);
+    return listener.isAlive ? session : "";
   }
 
   #nodeBorn(seat: Seat, { bdSeq, isNewSession }: Heard, nowMs: number): void {
@@ -95,7 +111,7 @@ export class NodeArrivals {
     this.#options.book.online(nowMs);
   }
 
-  #value(seat: Seat, heard: Heard, value: HeardValue, nowMs: number, way: Way): void {
+  #value(seat: Seat, heard: Heard, value: HeardValue, { nowMs, way, isHeard }: Arrival): void {
     const { book } = this.#options;
     const { id, epoch, t, status, isHistorical, isTransient } = value;
     const told = { id, epoch, t, status, value: wireFormOf(value.value, value.type) };
@@ -107,7 +123,7 @@ export class NodeArrivals {
     const isLate = isHistorical && (book.newcomer(id, epoch, t)?.atMs ?? nowMs) < seat.bornMs - SURELY_PAST_MS;
     const stream = isLate || !isHistorical ? seat.session : undefined;
     const stage = isHistorical ? "history" : "data";
-    book.value({ ...told, stage, isCopy: isTransient, isMarkedRight: true, stream }, nowMs, way);
+    book.value({ ...told, stage, isCopy: isTransient, isMarkedRight: true, stream, isHeard }, nowMs, way);
   }
 
   /** No value of a host steps back in time. */

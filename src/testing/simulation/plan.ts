@@ -171,8 +171,8 @@ export type Trouble =
     }
   /** Connections hold, and what Sparkplug nodes publish is silently thrown away. */
   | { readonly kind: "not routed"; readonly broker: number }
-  /** The primary host has gone, and its STATE says so. */
-  | { readonly kind: "host away"; readonly broker: number }
+  /** The primary host has died; its broker notices after a while, and its STATE says so. */
+  | { readonly kind: "host away"; readonly broker: number; readonly silentMs: number }
   /** A Sparkplug host asks for births, so many times in a row. */
   | { readonly kind: "rebirth"; readonly uplink: string; readonly times: number; readonly everyMs: number }
   | { readonly kind: "slow to acknowledge"; readonly broker: number; readonly delayMs: number }

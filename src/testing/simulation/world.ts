@@ -241,6 +241,10 @@ export class World {
     return this.#presence.steady(this.life?.gateway?.values);
   }
 
+  runsSinceMs(): number | undefined {
+    return this.life && this.#presence.sinceMs;
+  }
+
   stateBytes(): number {
     return this.card.disk.bytesOf("state.db");
   }
