@@ -13,6 +13,9 @@ import { createEventRecord } from "./event-record.ts";
 const HEALTHY = { health: "ok", healthReason: "", incident: "" } as OutboxReport;
 const QUIET = createLog({ write: () => undefined, level: "error", format: "text" });
 
+const LOOK_MS = 5;
+const LOOKS_MAX = 2_000;
+
 /** A life of the record in a folder: what is done in it, and the values that went the way of samples. */
 async function life(
   dir: string,
@@ -53,9 +56,13 @@ test("each start says why: for the first time, again, with the machine, and afte
   const first = await life(dir, "boot-a", (record) => record.stop());
   assert.match(first[0] ?? "", /^#1 start: for the first time.*; configuration sha256 [0-9a-f]{16}$/);
   assert.deepEqual(first.slice(1), ["#2 clock: ntp", "#3 stop: told to stop"]);
-  const second = await life(dir, "boot-a", async () => {
+  const second = await life(dir, "boot-a", async (_, clock) => {
+    await clock.advance(1_000);
     // A kill comes when the card has it.
-    while (texts(dir).length < 5) await sleep(hostClock, 2);
+    for (let looks = 0; texts(dir).length < 5; looks++) {
+      assert.ok(looks < LOOKS_MAX, "the card has it");
+      await sleep(hostClock, LOOK_MS);
+    }
   });
   assert.match(second[0] ?? "", /^#4 start: again, the machine runs on; configuration/);
   const third = await life(dir, "boot-b", (record) => record.stop());

@@ -52,7 +52,7 @@ class Recorder implements EventRecord {
     const before = dir === undefined ? [] : readEvents(dir);
     this.#number = before.reduce((highest, { number }) => Math.max(highest, number), 0);
     this.#record({ kind: "start", text: startText(before, time.boot, this.#configuration()) }, time.boot);
-    this.#look();
+    // The first look waits: lines and brokers are on their way at the start, which is no event.
     this.#await();
   }
 

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Makes what is given out: the bundle for this machine's architecture, its bill of materials, images of boards; each with
+# its checksum, and the checksum's Ed25519 signature, as flash.sh verifies them. Nothing is fetched that npm ci did not.
+#
+#   npm run release -- --sign-key maker.key --board raspberry-pi-4
+set -euo pipefail
+
+readonly EXIT_USAGE=64 EXIT_DATA=65
+
+usage() {
+  cat <<'TEXT'
+usage: release.sh --sign-key KEY [--board NAME]... [--file FILE]... [--output DIR] [--no-bundle]
+
+  --sign-key KEY   an Ed25519 key in PEM form: openssl genpkey -algorithm ed25519
+  --board NAME     also an image for this board, by image.sh, which needs root
+  --file FILE      also this file, as it is
+  --output DIR     default dist/release
+  --no-bundle      no bundle and no bill of materials
+  --help
+
+Whoever gets FILE checks it with FILE.sha256 and FILE.sha256.sig beside it:
+  sha256sum --check FILE.sha256
+  openssl pkeyutl -verify -pubin -inkey maker.pub -rawin -in FILE.sha256 -sigfile FILE.sha256.sig
+
+exit code   0 made, 64 usage, 65 something does not fit
+TEXT
+}
+
+fail() {
+  echo "release: $2" >&2
+  exit "$1"
+}
+
+say() { printf 'release: %s\n' "$*"; }
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+sign_key='' output=$root/dist/release bundle=yes
+boards=() files=() made=()
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+arguments() {
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --help) usage && exit 0 ;;
+      --no-bundle) bundle=no && shift ;;
+      --sign-key | --board | --file | --output)
+        [ $# -ge 2 ] || fail "$EXIT_USAGE" "$1 wants a value"
+        case $1 in
+          --sign-key) sign_key=$2 ;;
+          --board) boards+=("$2") ;;
+          --file) files+=("$2") ;;
+          --output) output=$2 ;;
+        esac
+        shift 2
+        ;;
+      *) fail "$EXIT_USAGE" "$1 is not known; --help tells what is" ;;
+    esac
+  done
+  [ -n "$sign_key" ] || fail "$EXIT_USAGE" "give --sign-key: what nobody signed cannot be told from a foreign one"
+  openssl pkey -in "$sign_key" -noout -text 2>/dev/null | grep -qi ed25519 || fail "$EXIT_DATA" "$sign_key is no Ed25519 key"
+}
+
+# The program with the packages that have machine code, for the machine on which it is made.
+make_bundle() {
+  local version name
+  version=$(node -p 'require(process.argv[1]).version' "$root/package.json")
+  name=sallyport-$version-linux-$(node -p process.arch)
+  mkdir "$work/$name"
+  node "$root/scripts/build.mjs" "$work/$name/dist" >/dev/null 2>&1
+  cp "$root"/{package.json,package-lock.json,LICENSE,README.md} "$work/$name/"
+  node "$root/scripts/image-packages.mjs" "$work/$name/node_modules"
+  # Their machine code as npm ci has it here, and for this machine alone.
+  (cd "$root/node_modules" && find better-sqlite3 epoll @serialport -name '*.node' ! -path '*/obj.target/*' \
+    \( -path '*/build/Release/*' -o -path "*/prebuilds/linux-$(node -p process.arch)/*" \) ! -name 'test_*' \
+    -exec cp --parents -t "$work/$name/node_modules" {} +)
+  # The same input gives the same bytes: names in order, and the time of the last change that was put on record.
+  tar --create --gzip --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner \
+    --mtime="@$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)" --file "$output/$name.tar.gz" "$name"
+  (cd "$root" && npm sbom --silent --package-lock-only --omit=dev --sbom-format=cyclonedx --sbom-type=application) \
+    >"$output/sallyport-$version.cdx.json"
+  made+=("$output/$name.tar.gz" "$output/sallyport-$version.cdx.json")
+}
+
+sign() {
+  local file=$1
+  (cd "$(dirname "$file")" && sha256sum "$(basename "$file")") >"$file.sha256"
+  openssl pkeyutl -sign -rawin -inkey "$sign_key" -in "$file.sha256" -out "$file.sha256.sig" ||
+    fail "$EXIT_DATA" "$sign_key cannot sign"
+  say "$(cat "$file.sha256")"
+}
+
+arguments "$@"
+mkdir -p "$output"
+output=$(cd "$output" && pwd)
+[ "$bundle" = no ] || make_bundle
+for board in ${boards[@]+"${boards[@]}"}; do
+  bash "$root/scripts/image.sh" --board "$board" --output "$output/sallyport-$board.img"
+  made+=("$output/sallyport-$board.img")
+done
+for file in ${files[@]+"${files[@]}"}; do
+  [ -f "$file" ] || fail "$EXIT_DATA" "there is no file $file"
+  [ "$(realpath "$file")" = "$output/$(basename "$file")" ] || cp "$file" "$output/"
+  made+=("$output/$(basename "$file")")
+done
+[ ${#made[@]} -gt 0 ] || fail "$EXIT_USAGE" "nothing is to be made; --help tells how"
+for file in "${made[@]}"; do sign "$file"; done
+openssl pkey -in "$sign_key" -pubout -out "$output/sallyport.pub"
+say "all of it lies in $output, with sallyport.pub, which must reach whoever checks by another way"
