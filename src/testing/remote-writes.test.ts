@@ -71,9 +71,6 @@ test("P10: through Mosquitto, the service and a serial line a signed command mov
   assert.deepEqual(await listeners(gateway.pid), []);
 
   site.pump.set("holdingRegister", 0, 5);
-  assert.equal(await gateway.stop(), 0);
-  const next = await site.startGateway(config);
-  await next.logged(TAKES);
   const before = subscriber.messages.length;
   await sender.publishAsync(WRITE, last.text, { qos: 1 });
   const again = () => subscriber.messages.slice(before).filter(isOfLast).map(resultOf);
