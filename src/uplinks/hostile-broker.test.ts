@@ -29,19 +29,14 @@ describe("P7: a broker that does not do its part is left, in words", () => {
     assert.equal(clock.pendingTimers(), 0);
   });
 
-  test("it sends a message of 256 MB: not even a hundredth of it is taken", async () => {
-    let sentBytes = 0;
+  test("it sends a message of 256 MB: it is left before a tenth of that has come", async () => {
     const connection = await scripted(fixture, [], (_, client) => {
       client.write(Uint8Array.of(PUBLISH, 0xff, 0xff, 0xff, 0x7f));
-      const more = () => {
-        sentBytes += CHUNK_BYTES;
-        if (!client.destroyed) client.write(Buffer.alloc(CHUNK_BYTES), more);
-      };
-      more();
+      // Twice what is taken, and never the rest.
+      for (let bytes = 0; bytes < 2 * ARRIVING_MAX_BYTES; bytes += CHUNK_BYTES) client.write(Buffer.alloc(CHUNK_BYTES));
     });
     await assert.rejects(within(hostClock, connection.publish(message("a")), "refused"), /larger than any meant/);
     assert.match((await connection.closed).reason, /sends a message that is larger/);
-    assert.ok(sentBytes < 16 * ARRIVING_MAX_BYTES, `${sentBytes}`);
   });
 
   for (const [name, properties] of OFFERS_OF_NOTHING) {

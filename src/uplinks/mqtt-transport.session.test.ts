@@ -6,6 +6,7 @@ import type { TLSSocket } from "node:tls";
 import { hostClock } from "../core/clock.ts";
 import { startBrokerProcess } from "../testing/broker-process.ts";
 import { LEAF_DAYS } from "../testing/certificates.ts";
+import { Condition } from "../testing/condition.ts";
 import { startFrozenProxy } from "../testing/frozen-proxy.ts";
 import { startHttpProxy } from "../testing/http-proxy.ts";
 import { startTlsListener } from "../testing/tls-listener.ts";
@@ -51,12 +52,14 @@ describe("the version of MQTT", () => {
   });
 
   test("auto stays with 5 where the broker knows it, and 3.1.1 is used where it is asked for", async () => {
-    const broker = await fixture.mosquitto();
+    const condition = new Condition(hostClock);
+    const broker = await fixture.mosquitto({ onLog: () => condition.changed() });
+    const logged = (words: RegExp) => condition.until(`${words}`, () => words.test(broker.log()));
     await fixture.connect(broker.url);
-    assert.match(broker.log(), /as plant-gateway \(p5,/);
+    await logged(/as plant-gateway \(p5,/);
     assert.deepEqual(fixture.logged, []);
     await fixture.connect(broker.url, { mqttVersion: "3.1.1" });
-    assert.match(broker.log(), /as plant-gateway \(p2,/);
+    await logged(/as plant-gateway \(p2,/);
   });
 
   test("a refused certificate is not taken for an old broker", async () => {
