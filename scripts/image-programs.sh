@@ -32,12 +32,16 @@ make_node() {
   keep "$work/node/package/bin/node" "$node_program"
 }
 
-# Sets `addons`: a folder with a .node file for each.
-make_addons() {
+# Sets `addons`: a folder with a .node file for each, which make_addons makes.
+name_addons() {
   local name key
   key=$(for name in "${ADDONS[@]}"; do grep '"version"' "$root/node_modules/$name/package.json"; done |
     { echo "$HEADERS_VERSION" && cat; } | sha256sum | cut -c1-16)
   addons=$cache/addons-$key
+}
+
+make_addons() {
+  local name
   [ ! -e "$addons" ] || return 0
   unpack_npm "$HEADERS_PACKAGE" "$HEADERS_VERSION" "$HEADERS_SUM" "$work/headers" package/include
   mkdir -p "$work/addons/node_modules" "$work/made"

@@ -35,8 +35,10 @@ say() { printf 'image: %s\n' "$*"; }
 
 # From the work folder into the cache, whole or not at all.
 keep() {
-  cp -R "$1" "$2.new"
-  mv "$2.new" "$2"
+  local new=$2.$$
+  cp -R "$1" "$new"
+  # Another run may have been quicker.
+  mv -T "$new" "$2" 2>/dev/null || rm -rf "$new"
 }
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -103,12 +105,16 @@ main() {
   bash "$here/parts.sh" "${PARTS[@]}" >/dev/null
   mkdir -p "$cache"
   work=$(mktemp --directory --tmpdir="$cache" work.XXXXXX)
-  trap 'rm -rf "$work"' EXIT
+  trap 'kill "${compiler:-}" 2>/dev/null || true; rm -rf "$work"' EXIT
   version=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+  name_addons
+  # A compiler and a download do not wait for each other.
+  make_addons &
+  compiler=$!
   make_node
-  make_addons
-  make_program "$work/program"
   unpack_debian
+  wait "$compiler"
+  make_program "$work/program"
   set_kernel_aside
   make_root
   make_fat
