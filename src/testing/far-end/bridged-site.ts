@@ -183,7 +183,7 @@ async function bridgeOfReadme({ ca, client }: Certificates, bridgePort: number):
   const [block] = (await readFile(README, "utf8")).match(/(?<=```bridge\n)[^`]*/) ?? [];
   if (block === undefined) throw new Error("the README has no bridge");
   return block
-    .replace("cloud.example.com:8883", `localhost:${bridgePort}`)
+    .replace("cloud.example.com:8883", `127.0.0.1:${bridgePort}`)
     .replace("/etc/mosquitto/ca.pem", ca)
     .replace("/etc/mosquitto/dmz.pem", client.certificate)
     .replace("/etc/mosquitto/dmz.key", client.key);
