@@ -6,7 +6,7 @@ import type { PinAddress, PinDriver, PinEvents } from "../sources/gpio/pin-drive
 import { Condition } from "./condition.ts";
 
 /** Longer than any driver may take to tell of an edge. */
-const EDGE_LIMIT_MS = 2_000;
+const EDGE_LIMIT_MS = 10_000;
 
 export interface PinRig {
   readonly driver: PinDriver;

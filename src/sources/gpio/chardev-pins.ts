@@ -58,6 +58,7 @@ interface Asked {
 class Helper {
   hasEnded = false;
   readonly #child: ChildProcess;
+  readonly #gone: Promise<void>;
   readonly #pins = new Map<string, OpenPin>();
   #given = 0;
   #heard = "";
@@ -72,8 +73,16 @@ class Helper {
     });
     // Told by its end as well.
     this.#child.stdin?.on("error", () => undefined);
-    this.#child.on("error", (error) => this.#end(`${PROGRAM} cannot be run: ${error.message}`));
-    this.#child.on("exit", (code) => this.#end(this.#complaint || `the helper for pins ended with ${code}`));
+    this.#gone = new Promise((resolve) => {
+      this.#child.on("error", (error) => {
+        this.#end(`${PROGRAM} cannot be run: ${error.message}`);
+        resolve();
+      });
+      this.#child.on("exit", (code) => {
+        this.#end(this.#complaint || `the helper for pins ended with ${code}`);
+        resolve();
+      });
+    });
   }
 
   async open({ chip, line, bias }: PinAddress, events: PinEvents): Promise<Pin> {
@@ -83,7 +92,7 @@ class Helper {
     try {
       await this.#ask(id, "open", chip, String(line), bias ?? "as-is");
     } catch (error) {
-      this.#forget(id);
+      await this.#forget(id);
       throw error instanceof Error ? new Error(`${chip} line ${line}: ${error.message}`) : error;
     }
     return {
@@ -92,7 +101,7 @@ class Helper {
         if (!pin.isOpen) return;
         pin.isOpen = false;
         if (!this.hasEnded && this.#pins.has(id)) await this.#ask(id, "close").catch(() => undefined);
-        this.#forget(id);
+        await this.#forget(id);
       },
     };
   }
@@ -153,11 +162,12 @@ class Helper {
     for (const pin of pins) this.#lose(pin, reason);
   }
 
-  /** Without pins there is nothing to hold it for. */
-  #forget(id: string): void {
+  /** Without pins there is nothing to hold it for. Resolves when it is gone: until then it holds what it held. */
+  async #forget(id: string): Promise<void> {
     this.#pins.delete(id);
     if (this.#pins.size > 0) return;
     this.hasEnded = true;
     this.#child.stdin?.end();
+    await this.#gone;
   }
 }
