@@ -35,17 +35,19 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 function onKey(listener: (key: string) => void): () => void {
   const { stdin } = process;
   if (!stdin.isTTY) return () => undefined;
+  let isHeard = true;
   const onData = (data: Buffer) => {
     // In raw mode the terminal no longer turns Ctrl-C into a signal.
-    // Keys pressed in haste arrive together.
+    // Keys pressed in haste arrive together; the first may be all that was asked for.
     for (const key of data.toString("utf8")) {
       if (key === CTRL_C) stopping.abort();
-      else listener(key);
+      else if (isHeard) listener(key);
     }
   };
   stdin.setRawMode(true);
   stdin.on("data", onData);
   return () => {
+    isHeard = false;
     stdin.off("data", onData);
     stdin.setRawMode(false);
     stdin.pause();

@@ -5,7 +5,8 @@ import type { StatusContent } from "../../diagnostics/status-file.ts";
 const PICTURES_KEPT = 15;
 
 export interface LineRates {
-  readonly requestsPerS: number;
+  /** Undefined: one picture tells no rate. */
+  readonly requestsPerS: number | undefined;
   /** Of the requests in that time, in percent; undefined where there were none. */
   readonly failedPercent: number | undefined;
 }
@@ -38,7 +39,7 @@ export class Rates {
         devices.reduce((total, device) => total + device[counter], 0);
       return { requests: sum("requests"), answered: sum("replies") };
     });
-    if (before === undefined || now === undefined) return { requestsPerS: 0, failedPercent: undefined };
+    if (before === undefined || now === undefined) return { requestsPerS: undefined, failedPercent: undefined };
     const requests = now.requests - before.requests;
     const failed = requests - (now.answered - before.answered);
     const failedPercent = requests <= 0 ? undefined : Math.max(0, Math.min(100, (failed / requests) * 100));

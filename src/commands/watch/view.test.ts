@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { NOW_MS, picture, status } from "../../testing/screens/watched-site.ts";
-import { draw, FIRST_VIEW, onKey, rowsOf, type View } from "./view.ts";
+import { draw, FIRST_VIEW, onKey, rowsOf, type View, withinTags } from "./view.ts";
 
 const SIZE = { columns: 80, rows: 24 };
 
@@ -19,7 +19,10 @@ describe("watch", () => {
       lines.find((line) => line.includes("meter/energy")) ?? "",
       /^ meter\/energy +12345.6789 kWh +ok +1 s$/,
     );
-    assert.ok(lines.some((line) => line === "! line RS485-1: LOST: pump, 58 % busy, 0.0 requests/s"));
+    assert.ok(
+      lines.some((line) => line === "! line RS485-1: LOST: pump, 58 % busy"),
+      "one picture tells no rate",
+    );
   });
 
   test("a line that a tool uses is told as lent, without the mark of a fault", () => {
@@ -62,6 +65,36 @@ describe("watch", () => {
     assert.equal(pressed(["\x1b", "[", "B", "j", "\x1b", "[", "A"]).top, 1);
     assert.equal(pressed(["f", "q"]).isOver, false);
     assert.equal(pressed(["q"]).isOver, true);
+  });
+
+  test("keys pressed too often move no further than to the last tag", () => {
+    const far = pressed(["d", "d", "j"]);
+    const now = picture(status(0, 0, 0));
+    assert.equal(far.top, 21);
+    assert.equal(withinTags(far, now, { rows: 10 }).top, 2, "two of the four tags have room");
+    assert.equal(withinTags(far, now, SIZE).top, 0);
+    assert.equal(withinTags(far, { ...now, status: undefined }, SIZE).top, 0);
+  });
+
+  test("a small value is not shown as nothing, and a great one as a number", () => {
+    const shown = (value: number) => {
+      const content = status(0, 0, 0);
+      const [meter] = content.devices;
+      const tags = meter?.tags.slice(0, 1).map((tag) => ({ ...tag, value })) ?? [];
+      const now = picture({ ...content, devices: [{ name: "meter", tags }] });
+      return draw(FIRST_VIEW, now, SIZE)
+        .find((line) => line.includes("meter/energy"))
+        ?.split(/ +/)[2];
+    };
+    assert.deepEqual([0.000_012_34, -0.000_012_34, 0.25, 0, 1_234_567, 1.5e300, 0.001_25].map(shown), [
+      "1.234e-5",
+      "-1.234e-5",
+      "0.25",
+      "0",
+      "1234567",
+      "1.500e+300",
+      "0.0013",
+    ]);
   });
 
   test("tells rates, errors and when all will have gone, from pictures one after the other", () => {

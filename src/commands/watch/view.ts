@@ -126,13 +126,9 @@ export function draw(
   const foot = [rule, view.isTyping ? `filter: ${view.filter}_   [Enter] done` : keysText(view, columns)];
   if (status === undefined)
     return ["SALLYPORT  no gateway is seen on this machine", ...foot].map((line) => fit(line, columns));
-  const parts = [
-    ...linesText(status.lines, picture.rates),
-    ...uplinksText(status.uplinks, picture.rates),
-    ...outboxText(status),
-  ];
+  const parts = partsText(status, picture.rates);
   const all = rowsOf(view, status);
-  const room = Math.max(1, Math.max(SMALLEST.rows, size.rows) - parts.length - foot.length - 4);
+  const room = roomFor(parts, size.rows);
   const top = Math.min(view.top, Math.max(0, all.length - room));
   const shown = all.slice(top, top + room);
   const counts = all.length === 0 ? "no tags" : `tags ${top + 1}-${top + shown.length} of ${all.length}`;
@@ -146,6 +142,24 @@ export function draw(
     ...parts,
     ...foot,
   ].map((line) => fit(line, columns).trimEnd());
+}
+
+/** The view, scrolled no further than to the last tag: else the way back would be as long as what was pressed too often. */
+export function withinTags(view: View, { status, rates }: Picture, size: { readonly rows: number }): View {
+  const room = status === undefined ? 0 : roomFor(partsText(status, rates), size.rows);
+  const tags = status === undefined ? 0 : rowsOf(view, status).length;
+  return { ...view, top: Math.min(view.top, Math.max(0, tags - room)) };
+}
+
+/** For tags; the rest takes its rules, its head and its keys. */
+function roomFor(parts: readonly string[], rows: number): number {
+  return Math.max(1, Math.max(SMALLEST.rows, rows) - parts.length - FRAME_ROWS);
+}
+
+const FRAME_ROWS = 6;
+
+function partsText(status: StatusContent, rates: Rates): readonly string[] {
+  return [...linesText(status.lines, rates), ...uplinksText(status.uplinks, rates), ...outboxText(status)];
 }
 
 function headText(view: View, { isFresh, nowMs }: Picture, status: StatusContent, columns: number): string {
@@ -206,7 +220,7 @@ function linesText(lines: readonly LineReport[], rates: Rates): string[] {
     const parts = [
       ...(lost.length > 0 ? [`LOST: ${lost.join(" ")}`] : []),
       `${Math.round(utilisation)} % busy`,
-      `${requestsPerS.toFixed(1)} requests/s${failed}`,
+      ...(requestsPerS === undefined ? [] : [`${requestsPerS.toFixed(1)} requests/s${failed}`]),
       ...(missedPeriods > 0 ? [`${missedPeriods} reads missed`] : []),
     ];
     return `${lost.length > 0 ? "!" : " "} line ${name}: ${parts.join(", ")}`;
@@ -242,8 +256,20 @@ function percentText(percent: number): string {
 function valueText(value: TagStatus["value"]): string {
   if (value === null) return "-";
   if (typeof value === "boolean") return value ? "on" : "off";
-  return typeof value === "number" ? String(Math.round(value * 1e4) / 1e4) : String(value);
+  return typeof value === "number" ? numberText(value) : String(value);
 }
+
+/** Four decimals are enough to watch, but what is small is not nothing. */
+function numberText(value: number): string {
+  const size = Math.abs(value);
+  const isPlain = value === 0 || (size >= PLAIN_MIN && size < PLAIN_MAX);
+  if (!isPlain) return value.toExponential(EXPONENT_DIGITS);
+  return String(Math.round(value * 1e4) / 1e4);
+}
+
+const PLAIN_MIN = 0.001;
+const PLAIN_MAX = 1e13;
+const EXPONENT_DIGITS = 3;
 
 export function ageText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));

@@ -6,7 +6,7 @@ import type { CommandIo } from "../io.ts";
 import { machineText } from "../machine-text.ts";
 import { findGateway } from "../running-gateway.ts";
 import { Rates } from "./rates.ts";
-import { draw, FIRST_VIEW, onKey, type Picture, type View } from "./view.ts";
+import { draw, FIRST_VIEW, onKey, type Picture, type View, withinTags } from "./view.ts";
 
 const USAGE = "usage: sallyport watch [--filter TEXT] [--once] [--json]";
 
@@ -82,7 +82,7 @@ async function live(first: View, io: CommandIo): Promise<void> {
   let dirty = true;
   let picture: Picture = { status: undefined, isFresh: false, nowMs: clock.wallMs(), rates };
   const stopKeys = io.onKey((key) => {
-    view = onKey(view, key);
+    view = withinTags(onKey(view, key), picture, io);
     dirty = true;
   });
   io.out(ENTER);

@@ -49,8 +49,9 @@ test("P10: a value is written after a yes only, shown before and after, and note
   const command = ["write", ...args, "holdingRegister:100=-12.5", "--type", "float32", "--order", "CDAB"];
   const agreed = runInTerminal(command, { SSH_CONNECTION: "", SSH_TTY: "" });
   await agreed.until(/Write it\?/);
-  agreed.press("y");
+  agreed.press("y\r");
   assert.equal(await agreed.ended(), 0, agreed.text());
+  assert.doesNotMatch(agreed.text(), /^no\r$/m, "Enter after the answer is no second answer");
   assert.match(agreed.text(), /after -12\.5 \(0000 C148\)\r\nwritten/);
   assert.deepEqual([device.get("holdingRegister", 100), device.get("holdingRegister", 101)], [0x0000, 0xc148]);
   assert.match(
