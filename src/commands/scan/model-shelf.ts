@@ -26,18 +26,27 @@ export class ModelShelf {
 
   /** The model whose name stands in what a device says of itself. */
   named(text: string): string | undefined {
-    const said = plain(text);
     const all = modelNames().map((id) => ({ id, words: wordsOf(showModel(id).name) }));
-    return all.find(({ words }) => words.some((word) => said.includes(word)))?.id;
+    return all.find(({ words }) => words.some((word) => stands(word, text)))?.id;
   }
 }
 
-/** Of `SDM630-Modbus` what only this type is called. */
+/** Of `SDM630-Modbus` what only this type is called; of `XY-MD02` also the whole. */
 function wordsOf(name: string): readonly string[] {
-  return name
-    .split(/[\s/,-]+/)
+  return [...name.split(/[\s/,-]+/), ...name.split(/[\s/,]+/)]
     .map(plain)
     .filter((word) => word.length >= WORD_MIN && /\d/.test(word) && /[a-z]/.test(word));
+}
+
+/** However it is spaced, but not as a part of another name: an SDM6300 is no SDM630, a CMD02 no MD02. */
+function stands(word: string, text: string): boolean {
+  const spaced = [...word].join("[^a-z0-9]*");
+  return new RegExp(`(?<!${kin(word.at(0))})${spaced}(?!${kin(word.at(-1))})`).test(text.toLowerCase());
+}
+
+/** What would go on with the same number or the same letters. */
+function kin(character = ""): string {
+  return /\d/.test(character) ? "[0-9]" : "[a-z]";
 }
 
 function plain(text: string): string {

@@ -40,7 +40,8 @@ the model whose registers make sense on it; then it says "perhaps".
 Where the running gateway uses the port, it is asked for it, and goes without
 it meanwhile: its values say "switched off", 10 minutes at most.
 
-exit code   0 found, 64 wrong usage, 69 nothing found or no such port
+exit code   0 found, 64 wrong usage, 69 nothing found or no such port,
+            74 FILE cannot be written
 `;
 
 export interface ScanArguments {

@@ -118,6 +118,9 @@ test("a silent line ends with 69, and a file that has lines is not touched", asy
   const file = join(dir, "gateway.yaml");
   await writeFile(file, "lines:\n  mine: {}\n");
   await assert.rejects(runCommand(scan, [...args, "--write", file]), /has lines already/);
+  for (const nowhere of [dir, join(dir, "missing", "gateway.yaml")]) {
+    await assert.rejects(runCommand(scan, [...args, "--write", nowhere]), { exitCode: 74 }, "told before the search");
+  }
   await assert.rejects(runCommand(scan, ["/dev/nothing", "--listen", "0"]), /is not there/);
   for (const wrong of [
     ["--units", "0-3"],

@@ -1,6 +1,6 @@
 /** `sallyport scan`: which devices are on a line, at which settings, and what they are. */
-import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { serialText } from "../../config/values.ts";
 import { type Clock, hostClock } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
@@ -27,7 +27,7 @@ export async function scan(args: string[], io: CommandIo): Promise<number> {
     io.out(HELP);
     return EXIT.ok;
   }
-  refuseToOverwrite(options.writeFile);
+  if (options.writeFile !== undefined) refuseToOverwrite(options.writeFile);
   const line = await takeLine(options.path, io);
   const screen = new ScanScreen(io, options.json, hostClock);
   try {
@@ -75,7 +75,7 @@ async function search(line: BenchLine, options: ScanArguments, screen: ScanScree
   const shelf = new ModelShelf();
   screen.say(
     `Asking ${counted(units.length, "unit")} at ${counted(settings.length, "setting")}: ` +
-      `${timeText(scanMs(steps, responseTimeoutMs))}. Ctrl-C ends with what was found.`,
+      `${timeText(scanMs(steps, responseTimeoutMs))}, some more for each device found.\nCtrl-C ends with what was found.`,
   );
   return scanLine({
     steps,
@@ -158,8 +158,16 @@ function stablePath(path: string, folder = "/dev/serial/by-id"): string {
 
 const HAS_LINES = /^lines:/m;
 
-function refuseToOverwrite(file: string | undefined): void {
-  if (file === undefined || !existsSync(file) || !HAS_LINES.test(readFileSync(file, "utf8"))) return;
+/** Before the search: minutes later what was found would have nowhere to go. */
+function refuseToOverwrite(file: string): void {
+  let hasLines: boolean;
+  try {
+    accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
+    hasLines = existsSync(file) && HAS_LINES.test(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new UserError(`${file} cannot be written: ${messageOf(error)}`, EXIT.io);
+  }
+  if (!hasLines) return;
   throw new UserError(`${file} has lines already; scan without --write and put in what is new`, EXIT.usage);
 }
 

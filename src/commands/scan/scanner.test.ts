@@ -239,3 +239,19 @@ test("a device that answers anything with anything is taken for no model", async
   const { result } = await search(site, { settings: FIELD_SETTINGS.slice(0, 1), units: [1] });
   assert.equal(result.found[0]?.identity.model, null);
 });
+
+test("a device is named by a whole name in what it says, not by a part of another one", () => {
+  for (const [text, model] of [
+    ["Eastron SDM630", "eastron-sdm630"],
+    ["EASTRON SDM-630 MCT V2", "eastron-sdm630"],
+    ["SDM630MCT-2L", "eastron-sdm630"],
+    ["Janitza UMG96RM", "janitza-umg96rm"],
+    ["XYMD02", "xy-md02"],
+    ["XY-MD02 1.0", "xy-md02"],
+    ["SDM6300", undefined],
+    ["CMD02", undefined],
+    ["UMG 596RM", undefined],
+  ] as const) {
+    assert.equal(shelf.named(text), model, text);
+  }
+});
