@@ -98,5 +98,5 @@ export async function seesLoss(options: Omit<LifeOptions, "isHonest">): Promise<
 
 async function reachOutage(life: Life): Promise<void> {
   await life.machine.setLink(false);
-  await sleep(hostClock, 2 * OUTAGE_MS);
+  await sleep(hostClock, 3 * OUTAGE_MS);
 }
