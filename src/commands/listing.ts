@@ -35,7 +35,7 @@ function rowText(row: readonly string[], widths: readonly number[]): string {
   return cells.join(GAP).trimEnd();
 }
 
-function cut(text: string, width: number): string {
+export function cut(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 

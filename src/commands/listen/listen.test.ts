@@ -1,5 +1,6 @@
 /** The real command on a real port at which another master and its devices talk. */
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,7 +72,7 @@ test("what goes by is shown as it comes, summed up at the end, and captured; not
 });
 
 test("a line on which nobody talks, and one that nobody understands, end with 69 and say so", async (t) => {
-  const { pty } = await site(t);
+  const { dir, pty } = await site(t);
   const silent = await runCommand(listen, [pty.path, "--for", "200ms"]);
   assert.equal(silent.code, 69);
   assert.match(silent.out, /nothing was heard/);
@@ -81,6 +82,9 @@ test("a line on which nobody talks, and one that nobody understands, end with 69
   assert.equal(noisy.code, 69);
   assert.match(noisy.out, /\d+ bytes and no frame at 19200 8E1/);
   await assert.rejects(runCommand(listen, ["/dev/nothing"]), /is not there/);
+  const file = join(dir, "capture.yaml");
+  await assert.rejects(runCommand(listen, ["/dev/null", "--capture", file]), /cannot be opened/);
+  assert.equal(existsSync(file), false, "no empty capture stays");
   await assert.rejects(runCommand(listen, [pty.path, "--for", "1"]), /usage:/);
 });
 

@@ -8,7 +8,7 @@ import { serialportLine } from "../../sources/modbus/serialport-line.ts";
 import { type BenchLine, type BenchSettings, benchConfig, portFailure, stopReason, takeLine } from "../bench-line.ts";
 import type { CommandIo } from "../io.ts";
 import { LINE_OPTIONS, parseSettings, SETTINGS_HELP } from "../line-arguments.ts";
-import { listing, pageColumns } from "../listing.ts";
+import { cut, listing, pageColumns } from "../listing.ts";
 import { Capture } from "./capture.ts";
 import { Ear } from "./ear.ts";
 import { askedOf, askedText, fateText, hexText } from "./frame-words.ts";
@@ -58,10 +58,7 @@ async function follow(line: BenchLine, options: Options, io: CommandIo): Promise
   const beginMs = clock.monotonicMs();
   const book = new LineBook();
   const port = serialportLine(benchConfig(settings));
-  const capture =
-    captureFile === undefined
-      ? undefined
-      : new Capture(captureFile, { path: settings.path, serial: serialText(settings.serial) }, beginMs);
+  let capture: Capture | undefined;
   const ear = new Ear({ line: port, serial: settings.serial, clock });
   ear.onBytes = (bytes, atMs) => {
     const gapMs = book.heard(bytes.length, atMs);
@@ -81,6 +78,10 @@ async function follow(line: BenchLine, options: Options, io: CommandIo): Promise
       throw portFailure(error);
     });
     ear.onLost = line.end;
+    // Not before: a port that cannot be opened leaves no empty file that the next attempt would not overwrite.
+    if (captureFile !== undefined) {
+      capture = new Capture(captureFile, { path: settings.path, serial: serialText(settings.serial) }, beginMs);
+    }
     if (!json) io.err(`listening on ${settings.path} at ${serialText(settings.serial)}; Ctrl-C ends\n`);
     await ear.until(line.signal, forMs);
   } finally {
@@ -104,7 +105,7 @@ function silenceLine(gapMs: number, atMs: number, json: boolean): string {
 
 function textLine(event: Overheard, beginMs: number, columns: number): string {
   const at = ((event.atMs - beginMs) / 1_000).toFixed(3).padStart(AT_COLUMNS);
-  return `${at}  ${whatText(event)}`.slice(0, columns).concat("\n");
+  return `${cut(`${at}  ${whatText(event)}`, columns)}\n`;
 }
 
 function whatText(event: Overheard): string {

@@ -82,6 +82,9 @@ test("a silent unit, a refusal and wrong usage each end with their own words", a
     ["--unit", "1", "20001"],
     ["--unit", "1", "40001", "--count", "126"],
     ["--unit", "1", "40001", "--type", "real"],
+    ["--unit", "1", "40001", "--type", "float32", "--count", "1"],
+    ["--unit", "1", "465536", "--type", "float32"],
+    ["--unit", "1", "coil:3", "--type", "uint16"],
   ];
   for (const args of wrong) await assert.rejects(runCommand(read, [...at, ...args]), exits(64, /usage:/));
   await assert.rejects(runCommand(read, ["/dev/nothing", "--unit", "1", "40001"]), exits(69, /is not there/));

@@ -1,7 +1,7 @@
 /** `sallyport read`: registers and coils of one device, with all that they may mean side by side. */
 import { parseArgs } from "node:util";
 import type { ByteOrder } from "../../config/config.ts";
-import type { RegisterAddress } from "../../config/register-number.ts";
+import { type RegisterAddress, wireAddress } from "../../config/register-number.ts";
 import { parseDuration, serialText } from "../../config/values.ts";
 import { hostClock, sleep } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
@@ -173,8 +173,7 @@ function pause(untilMs: number, signal: AbortSignal): Promise<void> {
 }
 
 function defaultCount({ at, choice }: Options): number {
-  const width = [...TYPES_BY_WIDTH].find(([, types]) => types.some((type) => type === choice.type))?.[0];
-  const wanted = isBitTable(at.table) ? 1 : (width ?? COUNT_DEFAULT);
+  const wanted = isBitTable(at.table) ? 1 : (widthOf(choice) ?? COUNT_DEFAULT);
   return Math.min(wanted, ADDRESS_MAX + 1 - at.address);
 }
 
@@ -212,12 +211,15 @@ function parse(args: string[]): Options | "help" {
     const at = parseRegister(register);
     const everyMs = values.every === undefined ? WATCH_EVERY_MS : parseDuration(values.every);
     if (everyMs < WATCH_EVERY_MIN_MS) throw new Error(`--every is at least ${WATCH_EVERY_MIN_MS}ms`);
+    const choice = parseChoice(values.type, values.order);
+    const count = values.count === undefined ? undefined : parseCount(values.count, at);
+    refuseUnreadable(choice, at, count);
     return {
       settings,
       unitId: parseUnit(values.unit),
       at,
-      count: values.count === undefined ? undefined : parseCount(values.count, at),
-      choice: parseChoice(values.type, values.order),
+      count,
+      choice,
       watch: values.watch,
       everyMs,
       json: values.json,
@@ -232,6 +234,22 @@ function parseCount(text: string, { table, address }: RegisterAddress): number {
   const max = Math.min(isBitTable(table) ? BITS_MAX : REGISTERS_MAX, ADDRESS_MAX + 1 - address);
   if (!/^\d{1,4}$/.test(text) || count < 1 || count > max) throw new Error(`--count ${text}: write 1 to ${max}`);
   return count;
+}
+
+function widthOf({ type }: Choice): number | undefined {
+  return [...TYPES_BY_WIDTH].find(([, types]) => types.some((each) => each === type))?.[0];
+}
+
+/** Else what was asked for would be left out without a word. */
+function refuseUnreadable(choice: Choice, at: RegisterAddress, count: number | undefined): void {
+  if (choice.type === undefined) return;
+  if (isBitTable(at.table)) throw new Error(`--type ${choice.type}: ${wireAddress(at)} is a bit; leave --type out`);
+  const width = widthOf(choice) ?? 1;
+  if (width > Math.min(count ?? width, ADDRESS_MAX + 1 - at.address)) {
+    throw new Error(
+      `--type ${choice.type} takes ${width} registers: --count ${width} or more, none beyond ${ADDRESS_MAX}`,
+    );
+  }
 }
 
 function parseChoice(type: string | undefined, order: string | undefined): Choice {

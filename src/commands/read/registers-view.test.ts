@@ -25,3 +25,11 @@ test("what changed is marked in the next page, and only there", () => {
   );
   assert.ok(page.lines(tablesOf(changed, {})).every((line) => !line.startsWith(">")));
 });
+
+test("values from later registers on are counted in words as people say them", () => {
+  const data = new Uint8Array(2 * 24).fill(0x42);
+  const titles = tablesOf({ table: "holdingRegister", address: 0, quantity: 24, data }, { type: "float32" });
+  const places = titles.map(({ title }) => /the (\w+) on/.exec(title)?.[1]);
+  assert.deepEqual(places.slice(0, 7), [undefined, "3rd", "5th", "7th", "9th", "11th", "13th"]);
+  assert.deepEqual(places.slice(-2), ["21st", "23rd"]);
+});

@@ -160,5 +160,6 @@ function textOf(word: number): string {
 }
 
 function ordinal(number: number): string {
-  return `${number}${["st", "nd", "rd"][number - 1] ?? "th"}`;
+  const isTeen = Math.floor(number / 10) % 10 === 1;
+  return `${number}${(isTeen ? undefined : ["st", "nd", "rd"][(number % 10) - 1]) ?? "th"}`;
 }
