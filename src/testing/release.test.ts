@@ -1,6 +1,7 @@
 /** What `npm run release` signs is what flash.sh verifies, and nothing else passes. */
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,7 +42,8 @@ test("a file gets its checksum and a signature that flash.sh takes; any change o
   assert.equal(status, 0, text);
   const image = join(made, "board.img");
   assert.ok(isSigned(image, join(made, "sallyport.pub")));
-  execFileSync("sha256sum", ["--check", "board.img.sha256"], { cwd: made, stdio: "ignore" });
+  const sum = createHash("sha256").update(readFileSync(image)).digest("hex");
+  assert.equal(readFileSync(`${image}.sha256`, "utf8"), `${sum}  board.img\n`);
   writeFileSync(
     `${image}.sha256`,
     readFileSync(`${image}.sha256`, "utf8").replace(/^./, (c) => (c === "0" ? "1" : "0")),
