@@ -217,6 +217,17 @@ describe("the words of Sparkplug", () => {
     assert.equal(session.history(jump, 4_096).taken, taken - 1);
   });
 
+  test("P4: history of a node metric that is no more bears the node anew, and a lost device with it", () => {
+    const { values, session } = setUp();
+    const former = tagOf("gateway", "lines/old/utilisation");
+    const owed = [sampleOf(former, 1, { number: 1 }), sampleOf(speed, 2, { number: 2 })];
+    [...session.picture()];
+    values.lose("pump");
+    const { messages, taken } = session.history(owed, ROOMY);
+    assert.equal(taken, 2);
+    assert.deepEqual(topics(messages), ["NBIRTH/n", "DBIRTH/n/pump", "NDATA/n", "DDATA/n/pump"]);
+  });
+
   test("the options: a datatype in data, an alias in place of the name", () => {
     const { session } = setUp({ aliases: true, datatypeInData: true });
     [...session.picture()];

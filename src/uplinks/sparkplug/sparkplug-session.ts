@@ -229,7 +229,11 @@ export class SparkplugSession implements SessionFormat {
     for (const tag of missing.values()) if (!this.#isCurrent(tag)) this.#book.addFormer(tag);
     const devices = new Set([...missing.values()].map(({ device }) => device));
     for (const device of devices) this.#book.owe(device);
-    if (devices.has(NODE)) return [...this.picture()];
+    if (devices.has(NODE)) {
+      // With the node everything is born anew, and a lost device only where it is owed.
+      for (const { tag } of samples) this.#book.owe(tag.device);
+      return [...this.picture()];
+    }
     return [...devices].map((device) => this.#deviceBirth(device));
   }
 
