@@ -36,8 +36,8 @@ export class HistoryFeed {
   #loss: LossInParts | undefined;
   #covers: Range | undefined;
   #samples: readonly NumberedSample[] = [];
-  /** So many of those that the window owes are on their way. */
-  #repeating = 0;
+  /** Of what the window owes, those before this place are on their way. */
+  #repeatFrom = 0;
 
   constructor(options: HistoryFeedOptions) {
     this.#options = options;
@@ -51,7 +51,10 @@ export class HistoryFeed {
 
   isReady(): boolean {
     return (
-      this.#samples.length > 0 || this.#loss !== undefined || this.#untold() !== undefined || this.#repeats().length > 0
+      this.#samples.length > 0 ||
+      this.#loss !== undefined ||
+      this.#untold() !== undefined ||
+      this.#repeats(1).samples.length > 0
     );
   }
 
@@ -88,24 +91,19 @@ export class HistoryFeed {
     onDropped(loss.tags.reduce((sum, { count }) => sum + (count ?? 0), 0));
   }
 
-  #repeats(): readonly NumberedSample[] {
-    return this.#options.window?.owed().slice(this.#repeating, this.#repeating + REPEAT_SAMPLES) ?? [];
+  #repeats(maxSamples: number): ReturnType<RollingWindow["owed"]> {
+    return this.#options.window?.owed(this.#repeatFrom, maxSamples) ?? { from: 0, samples: [] };
   }
 
   /** It was acknowledged before: nothing is owed to the outbox. */
   #nextOfRepeats(maxBytes: number): Parcel | undefined {
     const { window, format } = this.#options;
-    const samples = this.#repeats();
-    if (window === undefined || samples.length === 0) return undefined;
+    const { from, samples } = this.#repeats(REPEAT_SAMPLES);
+    if (samples.length === 0) return undefined;
     const { messages, taken } = format.history(samples, maxBytes);
-    this.#repeating += taken;
-    return {
-      messages,
-      delivered: () => {
-        this.#repeating -= taken;
-        window.delivered(taken);
-      },
-    };
+    const to = from + taken;
+    this.#repeatFrom = to;
+    return { messages, delivered: () => window?.delivered(to) };
   }
 
   #nextOfSamples(maxBytes: number): Parcel | undefined {

@@ -11,7 +11,7 @@ function sample(number: number): NumberedSample {
 }
 
 function numbers(window: RollingWindow): readonly number[] {
-  return window.owed().map(({ number }) => number);
+  return window.owed(0, Number.POSITIVE_INFINITY).samples.map(({ number }) => number);
 }
 
 test("P4: what was acknowledged within the window is owed again, oldest first, until it is acknowledged again", () => {
@@ -39,6 +39,35 @@ test("P7: the window is bounded, and keeps the newest", () => {
   window.owe(0);
   assert.equal(numbers(window).length, WINDOW_MAX_BYTES / 200);
   assert.equal(numbers(window).at(-1), count);
+});
+
+test("P7: long texts that are owed again count by what they take", () => {
+  const window = new RollingWindow();
+  const text = "x".repeat(1_000_000);
+  for (let number = 1; number <= 20; number += 1) {
+    window.keep([{ ...sample(number), value: text }], 0);
+    window.owe(0);
+  }
+  assert.deepEqual(numbers(window), [14, 15, 16, 17, 18, 19, 20]);
+});
+
+test("P4: what is owed behind what is on its way stays owed, also when the oldest is cut", () => {
+  const window = new RollingWindow();
+  const most = WINDOW_MAX_BYTES / 200;
+  const fill = (from: number) =>
+    window.keep(
+      Array.from({ length: most }, (_, index) => sample(from + index)),
+      0,
+    );
+  fill(1);
+  window.owe(0);
+  const onItsWay = window.owed(0, 1_000);
+  window.keep([sample(most + 1)], 0);
+  window.owe(0);
+  const next = onItsWay.from + onItsWay.samples.length;
+  assert.equal(window.owed(next, 1).samples[0]?.number, 1_001);
+  window.delivered(next);
+  assert.equal(numbers(window)[0], 1_001);
 });
 
 test("P9: what has no time yet is not kept", () => {

@@ -20,6 +20,8 @@ interface Kept {
 export class RollingWindow {
   #kept: Kept[] = [];
   #owed: NumberedSample[] = [];
+  /** So many that were owed before those are not any more: delivered, or cut. */
+  #gone = 0;
   /** Kept ones before this are too old. */
   #first = 0;
   #bytes = 0;
@@ -38,20 +40,29 @@ export class RollingWindow {
   owe(nowMs: number): void {
     this.#forget(nowMs);
     this.#owed = [...this.#owed, ...this.#kept.slice(this.#first).flatMap(({ samples }) => samples)];
-    this.#owed = this.#owed.slice(-WINDOW_MAX_BYTES / SAMPLE_BYTES);
+    this.#dropOwed(surplusOf(this.#owed));
     this.#kept = [];
     this.#first = 0;
     this.#bytes = 0;
   }
 
-  /** What is owed again, oldest first. */
-  owed(): readonly NumberedSample[] {
-    return this.#owed;
+  /**
+   * What is owed again, oldest first, from a place on in the order of owing; 0 for all of it. Places stay what they are
+   * while others are delivered, or cut because too much is owed.
+   */
+  owed(from: number, maxSamples: number): { readonly from: number; readonly samples: readonly NumberedSample[] } {
+    const first = Math.max(0, from - this.#gone);
+    return { from: this.#gone + first, samples: this.#owed.slice(first, first + maxSamples) };
   }
 
-  /** So many of what is owed were acknowledged. */
-  delivered(count: number): void {
+  /** All that is owed before this place was acknowledged. */
+  delivered(to: number): void {
+    this.#dropOwed(Math.max(0, to - this.#gone));
+  }
+
+  #dropOwed(count: number): void {
     this.#owed.splice(0, count);
+    this.#gone += count;
   }
 
   #forget(nowMs: number): void {
@@ -69,4 +80,15 @@ export class RollingWindow {
 
 function bytesOf({ value }: NumberedSample): number {
   return SAMPLE_BYTES + (typeof value === "string" ? 2 * value.length : 0);
+}
+
+/** How many of the first are too much. */
+function surplusOf(owed: readonly NumberedSample[]): number {
+  let bytes = 0;
+  for (let index = owed.length - 1; index >= 0; index -= 1) {
+    const sample = owed[index];
+    if (sample !== undefined) bytes += bytesOf(sample);
+    if (bytes > WINDOW_MAX_BYTES) return index + 1;
+  }
+  return 0;
 }
