@@ -115,7 +115,9 @@ export class SparkplugConversation implements Conversation {
         `the broker refuses this gateway to listen to its own ${refused.join(", ")}: it could not know whether its data arrive`,
       );
     }
-    this.#attendance = startAttendance(this.#probes.filter((probe) => !refused.includes(probe)));
+    const echoesDue = this.#probes.filter((probe) => !refused.includes(probe));
+    // What the host says of itself may have come before this answer.
+    this.#attendance = { ...this.#attendance, echoesDue };
   }
 
   #heard(message: Message): void {
