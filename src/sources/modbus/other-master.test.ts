@@ -45,6 +45,21 @@ test("P5: where another master asks for the same while ours is waited for, neith
   assert.deepEqual(pick(await ask(OURS)), { kind: "data", data: HELD });
 });
 
+test("P5: a request that another master repeats can be answered twice, and neither answer is ours", async () => {
+  const device = deviceOf(false);
+  const { line, clock, ask } = await busRig([device]);
+  line.arrive(THEIR_REQUEST);
+  await clock.advance(20);
+  line.arrive(THEIR_REQUEST);
+  await clock.advance(20);
+  line.arrive(THEIR_REPLY);
+  await clock.advance(10);
+  clock.after(25, () => line.arrive(THEIR_REPLY));
+  assert.equal((await ask(OURS)).kind, "copy");
+  device.faults = {};
+  assert.deepEqual(pick(await ask(OURS)), { kind: "data", data: HELD });
+});
+
 test("P5: a refusal that may be another master's is not certain", async () => {
   const device = deviceOf(true);
   device.faults = { delayMs: 60 };

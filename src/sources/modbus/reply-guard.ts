@@ -29,6 +29,9 @@ const PROBATION_MS = 60_000;
 /** A unit that was heard twice is taken to do so again for so long. */
 export const SUSPECT_MS = 600_000;
 
+/** More requests than other masters have under way at a time; of those that nobody answers the oldest are forgotten. */
+const OTHERS_MAX = 64;
+
 /** An exception has no data, whatever was asked. */
 export const EXCEPTION_BYTE_COUNT = 0;
 
@@ -49,7 +52,7 @@ export interface Guard {
   readonly unanswered: readonly Unanswered[];
   /** Answered ones, the last of each byte count: their replies can come twice. */
   readonly answered: readonly Expected[];
-  /** Another master's requests that were heard, the last of each byte count. */
+  /** Another master's requests that were heard, oldest first: one that it repeats can be answered twice. */
   readonly others: readonly Expected[];
   /** undefined: nothing was answered yet. */
   readonly watchedUntilMs: number | undefined;
@@ -120,7 +123,7 @@ export function answered(guard: Guard, byteCount: number, untilMs: number, nowMs
 
 /** Another master asks the same. */
 export function othersAsked(guard: Guard, byteCount: number, untilMs: number, nowMs: number): Guard {
-  const others = guard.others.filter((e) => e.untilMs > nowMs && e.byteCount !== byteCount);
+  const others = guard.others.filter((e) => e.untilMs > nowMs).slice(1 - OTHERS_MAX);
   return { ...guard, others: [...others, { byteCount, untilMs }] };
 }
 
@@ -131,7 +134,8 @@ export function isOthers(guard: Guard, byteCount: number, nowMs: number): boolea
 
 /** That reply has come, or ours in its place, which is as good: one of the two is still to come. */
 export function othersAnswered(guard: Guard, byteCount: number): Guard {
-  return { ...guard, others: guard.others.filter((e) => e.byteCount !== byteCount) };
+  const first = guard.others.findIndex((e) => e.byteCount === byteCount);
+  return { ...guard, others: guard.others.filter((_, index) => index !== first) };
 }
 
 /**
