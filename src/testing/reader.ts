@@ -75,7 +75,7 @@ export class Reader {
         else if (part === "1") this.#devices.delete(device);
         break;
       case "snapshot":
-        if (cleared) this.#devices.get(device)?.parts.delete(Number(part));
+        if (cleared) this.#clearPart(device, Number(part));
         else this.#receiveSnapshot(device, Number(part), parseWire(payload));
         break;
       case "data":
@@ -166,6 +166,13 @@ export class Reader {
     device.parts.set(part, snapshot);
     for (const known of [...device.parts.keys()]) if (known > (snapshot.parts ?? 1)) device.parts.delete(known);
     this.#take(snapshot, device);
+    this.#review(device);
+  }
+
+  #clearPart(name: string, part: number): void {
+    const device = this.#devices.get(name);
+    if (device === undefined) return;
+    device.parts.delete(part);
     this.#review(device);
   }
 

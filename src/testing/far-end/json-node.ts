@@ -157,7 +157,7 @@ function withoutPart(node: JsonNode, name: string, part: number): JsonNode {
   const device = node.devices.get(name);
   if (device === undefined) return node;
   const parts = new Map([...device.parts].filter(([number]) => number !== part));
-  return { ...node, devices: new Map(node.devices).set(name, { ...device, parts }) };
+  return reviewed({ ...node, devices: new Map(node.devices).set(name, { ...device, parts }) });
 }
 
 function hearData(node: JsonNode, message: ValuesOnWire, nowMs: number): JsonNode {
