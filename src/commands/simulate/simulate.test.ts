@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -180,6 +181,10 @@ test("a folder that cannot be made ends it at once, and a link is told by its ow
   const links = join(file, "../desk");
   const play = new Play(t, [file, "--line", "RS485-1", "--links", links]);
   assert.equal(await play.until(/open this as the serial port: (\S+)/), join(links, "RS485-1"));
+  const second = new Play(t, [file, "--line", "RS485-1", "--links", links]);
+  assert.equal(await second.ended, 74);
+  assert.match(second.err, /RS485-1 is there: another simulate plays it/);
+  assert.ok(existsSync(join(links, "RS485-1")), "the first one keeps its link");
 });
 
 test("two adapters on one cable: played on a serial port, and what is written stays", async (t) => {

@@ -1,5 +1,5 @@
 /** `sallyport simulate`: plays the devices of a site, so that whatever asks them can be tried before they are there. */
-import { rmSync, symlinkSync } from "node:fs";
+import { existsSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { LineConfig } from "../../config/config.ts";
@@ -43,7 +43,8 @@ nothing; only whoever opens the other end of the line can ask.
   --json          a line an event, when something was asked, once a second
 
 exit code   0 told to end, 64 wrong usage, 69 no such port or terminal,
-            74 the port vanished, 78 a mistake in the configuration
+            74 the port vanished or DIR/LINE cannot be made,
+            78 a mistake in the configuration
 
 Try it: two adapters on one cable, or one terminal for this and one for
   sallyport simulate --model eastron-sdm630 --unit 1 --serial "9600 8N1"
@@ -76,8 +77,8 @@ export async function simulate(args: string[], io: CommandIo): Promise<number> {
     return await play(stages, options, io);
   } finally {
     await Promise.all(stages.map((stage) => stage.end()));
-    if (options.links !== undefined)
-      for (const { line } of stages) rmSync(join(options.links, line.name), { force: true });
+    const links = stages.flatMap(({ place, wire }) => (place === wire.path ? [] : [place]));
+    for (const place of links) rmSync(place, { force: true });
   }
 }
 
@@ -106,15 +107,24 @@ async function play(stages: readonly Stage[], { forMs, json }: Options, io: Comm
 /** The same name for the same line at each start, so that a gateway.yaml can name it. */
 function link(folder: string, name: string, path: string): string {
   const place = join(folder, name);
+  // One that leads nowhere was left by a start that was killed; any other is in use, or is no link at all.
+  if (existsSync(place)) {
+    throw new UserError(
+      `${place} is there: another simulate plays it, or it is a file of yours; ${ELSEWHERE}`,
+      EXIT.io,
+    );
+  }
   try {
     makeDirectory(folder, LINKS_MODE);
     rmSync(place, { force: true });
     symlinkSync(path, place);
     return place;
   } catch (error) {
-    throw new UserError(`cannot make ${place}: ${messageOf(error)}; give --links another folder`, EXIT.io);
+    throw new UserError(`cannot make ${place}: ${messageOf(error)}; ${ELSEWHERE}`, EXIT.io);
   }
 }
+
+const ELSEWHERE = "give --links another folder";
 
 function checkFaults(lines: readonly LineConfig[], faults: ReadonlyMap<number, UnitFault>): void {
   const units = lines.flatMap((line) => line.devices.map(({ unitId }) => unitId));
