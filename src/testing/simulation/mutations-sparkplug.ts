@@ -57,8 +57,8 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/sparkplug/attendance.ts",
-        find: "return host.online ? [next, []] : moveOn(next, context);",
-        replace: "return [next, []];",
+        find: "if (!host.online) return moveOn(next, context);",
+        replace: "if (!host.online) return [next, []];",
       },
     ],
   },

@@ -133,7 +133,10 @@ function hearState(state: AttendanceState, heard: HostState, context: Attendance
     if (host.online) return awaitHost(next, context);
     return context.hasOtherServers ? moveOn(next, context) : [next, []];
   }
-  return host.online ? [next, []] : moveOn(next, context);
+  if (!host.online) return moveOn(next, context);
+  // A host that connected anew may know nothing of us: what it missed has to come behind births.
+  const isBack = heard.timestamp > (state.host.lastOnlineMs ?? Number.POSITIVE_INFINITY);
+  return isBack ? rebirth({ ...next, rebirthWanted: true }, context) : [next, []];
 }
 
 function moveOn(state: AttendanceState, { primaryHost, server }: AttendanceContext): AttendanceStep {

@@ -153,12 +153,12 @@ export class SparkplugConversation implements Conversation {
   #hearState(state: HostState): void {
     const { hooks, window, hosts, clock } = this.#options;
     const known = hosts.get(hooks.server);
-    if (state.online && (known === undefined || state.timestamp > known)) {
-      hosts.set(hooks.server, state.timestamp);
-      if (known !== undefined) window.owe(clock.monotonicMs());
-      hooks.onNews();
-    }
     this.#dispatch({ type: "state", state });
+    if (!state.online || (known !== undefined && state.timestamp <= known)) return;
+    hosts.set(hooks.server, state.timestamp);
+    // After the births that its return brings about have begun: what is told again goes behind them.
+    if (known !== undefined) window.owe(clock.monotonicMs());
+    hooks.onNews();
   }
 
   #command(topic: string, payload: Uint8Array): void {

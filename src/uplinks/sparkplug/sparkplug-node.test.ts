@@ -219,6 +219,22 @@ describe("the primary host", () => {
     }
   });
 
+  test("P4: what a host that connected anew missed is told behind births, so that it can be understood", async () => {
+    const rig = new SparkplugRig({ config });
+    rig.host(true, 1_000);
+    await rig.start();
+    rig.values.set("pump/speed", 5);
+    await rig.until("acknowledged", () => rig.queue.depth() === 0);
+    await rig.pass(10_000);
+    const births = rig.of("NBIRTH").length;
+    rig.host(true, 2_000);
+    const isAgain = (heard: Heard) => heard.metrics.some(({ isHistorical }) => isHistorical === true);
+    await rig.until("told again", () => rig.of("DDATA", "pump").some(isAgain));
+    const firstAgain = rig.heard.findIndex((heard) => heard.type === "DDATA" && isAgain(heard));
+    const birthsBefore = rig.heard.slice(0, firstAgain).filter(({ type }) => type === "NBIRTH").length;
+    assert.equal(birthsBefore, births + 1);
+  });
+
   test("with several servers the node goes where the host is, and is never at two", async () => {
     const rig = new SparkplugRig({ config: { ...config, servers: ["mqtts://broker:8883", OTHER_SERVER] } });
     rig.host(false, 1_000);
