@@ -19,6 +19,16 @@ export type ValueType =
   | "float64"
   | "string";
 
+/** What the integer types hold; no other type has an entry. */
+export const INTEGER_RANGES: Readonly<Partial<Record<ValueType, readonly [min: bigint, max: bigint]>>> = {
+  int16: [-(2n ** 15n), 2n ** 15n - 1n],
+  uint16: [0n, 2n ** 16n - 1n],
+  int32: [-(2n ** 31n), 2n ** 31n - 1n],
+  uint32: [0n, 2n ** 32n - 1n],
+  int64: [-(2n ** 63n), 2n ** 63n - 1n],
+  uint64: [0n, 2n ** 64n - 1n],
+};
+
 /** The value types in a fixed order, for codecs that store an index. Append only. */
 export const VALUE_TYPES: readonly ValueType[] = Object.freeze([
   "bool",

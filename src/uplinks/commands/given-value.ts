@@ -1,19 +1,10 @@
 /** A value as a command gives it, to one of the tag's type. Pure. */
-import type { Value, ValueType } from "../../core/tag.ts";
+import { INTEGER_RANGES, type Value, type ValueType } from "../../core/tag.ts";
 import type { GivenValue } from "./arrival.ts";
 
 export type Held = { readonly value: NonNullable<Value> } | { readonly wrong: string };
 
 const WHOLE = /^-?\d{1,20}$/;
-
-const INTEGERS: Readonly<Partial<Record<ValueType, readonly [min: bigint, max: bigint]>>> = {
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-};
 
 export function givenOf(v: GivenValue, type: ValueType): Held {
   switch (type) {
@@ -37,7 +28,7 @@ function floatOf(v: GivenValue, held: number): Held {
 
 function wholeOf(v: GivenValue, type: ValueType): Held {
   const whole = bigintOf(v);
-  const [min, max] = INTEGERS[type] ?? [1n, 0n];
+  const [min, max] = INTEGER_RANGES[type] ?? [1n, 0n];
   if (whole === undefined) return wrong(v, "a whole number; one beyond 2^53 is written as a text");
   if (whole < min || whole > max) return wrong(v, `a number from ${min} to ${max}`);
   return { value: type === "int64" || type === "uint64" ? whole : Number(whole) };

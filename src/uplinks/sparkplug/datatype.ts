@@ -1,5 +1,5 @@
 /** Datatypes (Sparkplug 3.0, 6.4.16) and the field of the payload that each travels in. */
-import type { Value, ValueType } from "../../core/tag.ts";
+import { INTEGER_RANGES, type Value, type ValueType } from "../../core/tag.ts";
 import type { WireValue } from "./payload.ts";
 
 export const DATATYPE = {
@@ -14,15 +14,6 @@ export const DATATYPE = {
   bool: 11,
   string: 12,
 } as const satisfies Record<ValueType, number>;
-
-const RANGE: Readonly<Partial<Record<ValueType, readonly [min: bigint, max: bigint]>>> = {
-  int16: [-(2n ** 15n), 2n ** 15n - 1n],
-  uint16: [0n, 2n ** 16n - 1n],
-  int32: [-(2n ** 31n), 2n ** 31n - 1n],
-  uint32: [0n, 2n ** 32n - 1n],
-  int64: [-(2n ** 63n), 2n ** 63n - 1n],
-  uint64: [0n, 2n ** 64n - 1n],
-};
 
 /** The value as this type; undefined where there is none, or where the type cannot hold it without a change. */
 export function wireValueOf(value: Value, type: ValueType): WireValue | undefined {
@@ -40,7 +31,7 @@ export function wireValueOf(value: Value, type: ValueType): WireValue | undefine
 }
 
 function wireNumber(value: number | bigint, type: ValueType): WireValue | undefined {
-  const range = RANGE[type];
+  const range = INTEGER_RANGES[type];
   if (range !== undefined) return wireInteger(value, type, range);
   if (type !== "float32" && type !== "float64") return undefined;
   const double = Number(value);
