@@ -1,61 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DeviceReport, LineReport, OutboxReport, UplinkReport } from "../pipeline.ts";
+import type { UplinkReport } from "../pipeline.ts";
+import { deviceReport, lineReport, outboxReport, uplinkReport } from "../testing/reports.ts";
 import { happened, type Look, NOTHING_SEEN, type Seen } from "./happenings.ts";
 
-const OUTBOX: OutboxReport = {
-  takenIn: 0,
-  newest: 0,
-  released: 0,
-  committed: 0,
-  memorySamples: 0,
-  fileBytes: 0,
-  writtenBytes: 0,
-  dropped: 0,
-  health: "ok",
-  healthReason: "",
-  incident: "",
-};
-
-const UPLINK: UplinkReport = {
-  name: "cloud",
-  state: "connecting",
-  server: "mqtts://a:8883",
-  session: 1,
-  depth: 0,
-  oldestMs: undefined,
-  live: 0,
-  replayed: 0,
-  dropped: 0,
-  certificateDays: undefined,
-};
-
-const DEVICE: DeviceReport = {
-  name: "pump-1",
-  requests: 0,
-  replies: 0,
-  timeouts: 0,
-  crcErrors: 0,
-  framingErrors: 0,
-  foreignFrames: 0,
-  lateFrames: 0,
-  exceptions: 0,
-  responseTimeMs: 0,
-  responseTimeP50Ms: 0,
-  responseTimeP99Ms: 0,
-  lost: false,
-};
-
-const LINE: LineReport = {
-  name: "RS485-1",
-  path: "/dev/ttyUSB0",
-  fault: "",
-  utilisation: 0,
-  missedPeriods: 0,
-  foreignFrames: 0,
-  noiseBytes: 0,
-  devices: [DEVICE],
-};
+const OUTBOX = outboxReport();
+const UPLINK = uplinkReport({ state: "connecting", server: "mqtts://a:8883" });
+const DEVICE = deviceReport("pump-1");
+const LINE = lineReport("/dev/ttyUSB0", [DEVICE]);
 
 const LOOK: Look = { uplinks: [UPLINK], lines: [LINE], outbox: OUTBOX, clockState: "ntp", clockOffsetMs: 5_000 };
 

@@ -4,49 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createLog } from "../core/log.ts";
-import type { DeviceReport, LineReport, UplinkReport } from "../pipeline.ts";
+import { deviceReport, lineReport, uplinkReport } from "../testing/reports.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { createIndicator } from "./indicator.ts";
 import { createLight } from "./light.ts";
 import { LIGHT_STATES, type LightReasons, lightPattern, lightState } from "./light-pattern.ts";
 
-const UPLINK: UplinkReport = {
-  name: "cloud",
-  state: "connected",
-  server: "",
-  session: 1,
-  depth: 0,
-  oldestMs: undefined,
-  live: 0,
-  replayed: 0,
-  dropped: 0,
-  certificateDays: 400,
-};
-const DEVICE: DeviceReport = {
-  name: "meter-1",
-  requests: 0,
-  replies: 0,
-  timeouts: 0,
-  crcErrors: 0,
-  framingErrors: 0,
-  foreignFrames: 0,
-  lateFrames: 0,
-  exceptions: 0,
-  responseTimeMs: 0,
-  responseTimeP50Ms: 0,
-  responseTimeP99Ms: 0,
-  lost: false,
-};
-const LINE: LineReport = {
-  name: "RS485-1",
-  path: "/dev/ttyS0",
-  fault: "",
-  utilisation: 0,
-  missedPeriods: 0,
-  foreignFrames: 0,
-  noiseBytes: 0,
-  devices: [DEVICE],
-};
+const UPLINK = uplinkReport({ certificateDays: 400 });
+const DEVICE = deviceReport("meter-1");
+const LINE = lineReport("/dev/ttyS0", [DEVICE]);
 const WELL: LightReasons = { clock: "ntp", uplinks: [UPLINK], lines: [LINE] };
 
 test("the light says one thing at a time: the clock before the brokers, the brokers before the devices", () => {

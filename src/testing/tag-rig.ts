@@ -6,23 +6,11 @@ import type { Tag, Value } from "../core/tag.ts";
 import type { Sample } from "../pipeline.ts";
 import { createTagTable } from "../tags/tag-table.ts";
 import { dated } from "./dated.ts";
+import { tagOf as plainTag } from "./settable-values.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export function tagOf(name: string, more: Partial<Tag> = {}): Tag {
-  return {
-    id: `pump-1/${name}`,
-    device: "pump-1",
-    name,
-    type: "float64",
-    priority: "normal",
-    deadband: 0,
-    scanRateMs: 1_000,
-    staleMs: 5_000,
-    maxIntervalMs: 600_000,
-    writable: false,
-    enabled: true,
-    ...more,
-  };
+  return plainTag("pump-1", name, "float64", more);
 }
 
 /** A table over one device, with everything it takes in, by call. */

@@ -5,8 +5,9 @@ import { dirname, join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { InputConfig } from "../../config/config.ts";
 import { DEFAULTS } from "../../config/defaults.ts";
-import type { DeviceReport, LineReport, OutboxReport } from "../../pipeline.ts";
+import type { DeviceReport, LineReport } from "../../pipeline.ts";
 import { lineConfig } from "../../testing/modbus-config.ts";
+import { outboxReport } from "../../testing/reports.ts";
 import { checkBoard } from "./check-board.ts";
 import { checkClock } from "./check-clock.ts";
 import { checkInput } from "./check-input.ts";
@@ -70,19 +71,7 @@ function input(line: number): InputConfig {
 const SIGNS = { isSynchronised: () => false, rtcMs: () => undefined, notBeforeMs: () => NOW_MS - 1_000 };
 const CLOCK = { hostMs: NOW_MS, signs: SIGNS, source: "auto", hasTimeService: true } as const;
 
-const HEALTH: OutboxReport = {
-  takenIn: 0,
-  newest: 0,
-  released: 0,
-  committed: 0,
-  memorySamples: 0,
-  fileBytes: 0,
-  writtenBytes: 0,
-  dropped: 0,
-  incident: "",
-  health: "ok",
-  healthReason: "",
-};
+const HEALTH = outboxReport();
 
 const port = (m: Machine) => checkPort(m, LINE, [77], false).findings;
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { InputConfig } from "../../config/config.ts";
 import { hostClock } from "../../core/clock.ts";
 import { createLog } from "../../core/log.ts";
 import { Condition } from "../../testing/condition.ts";
+import { countingInput } from "../../testing/counting-input.ts";
 import { GpioShim } from "../../testing/gpio-shim/gpio-shim.ts";
 import { MemoryState } from "../../testing/memory-state.ts";
 import { pinContract } from "../../testing/pin-contract.ts";
@@ -147,7 +147,7 @@ test("recorded bursts of 1 kHz are counted exactly", async () => {
   shim.drive(LINE, false);
   const totals: unknown[] = [];
   const input = new Input({
-    input: counting,
+    input: countingInput({ chip: "pinctrl-test", line: LINE }),
     counts: new MemoryState(),
     sink: { read: (readings) => totals.push(readings[0]?.value, readings[0]?.status), presence: () => undefined },
     clock: hostClock,
@@ -170,21 +170,3 @@ test("recorded bursts of 1 kHz are counted exactly", async () => {
   assert.deepEqual(totals, [100 + 3_504 * 0.5, "Good"]);
   await open.close();
 });
-
-const counting: InputConfig = {
-  id: "inputs/energy",
-  device: "inputs",
-  name: "energy",
-  type: "float64",
-  priority: "normal",
-  deadband: 0,
-  scanRateMs: 1_000,
-  staleMs: 5_000,
-  maxIntervalMs: 600_000,
-  writable: false,
-  enabled: true,
-  pin: { chip: "pinctrl-test", line: LINE },
-  activeLow: false,
-  debounceMs: 0,
-  counter: { edge: "rising", start: 100, scale: 0.5 },
-};

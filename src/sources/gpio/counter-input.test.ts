@@ -3,27 +3,12 @@ import { test } from "node:test";
 import type { InputConfig } from "../../config/config.ts";
 import { createLog } from "../../core/log.ts";
 import type { Reading } from "../../pipeline.ts";
+import { countingInput } from "../../testing/counting-input.ts";
 import { MemoryState } from "../../testing/memory-state.ts";
 import { VirtualClock } from "../../testing/virtual-clock.ts";
 import { Input } from "./input.ts";
 
-const METER: InputConfig = {
-  id: "inputs/energy",
-  device: "inputs",
-  name: "energy",
-  type: "float64",
-  priority: "normal",
-  deadband: 0,
-  scanRateMs: 1_000,
-  staleMs: 5_000,
-  maxIntervalMs: 600_000,
-  writable: false,
-  enabled: true,
-  pin: { chip: "board", line: 3 },
-  activeLow: false,
-  debounceMs: 0,
-  counter: { edge: "rising", start: 100, scale: 0.5 },
-};
+const METER = countingInput({ chip: "board", line: 3 });
 
 function counter(kept: MemoryState, more: Partial<InputConfig> = {}) {
   const clock = new VirtualClock();
