@@ -9,8 +9,9 @@ import type { Notice } from "../config/not-yet.ts";
 import { openTags } from "../config/remote-writes.ts";
 import { checkSite } from "../config/site.ts";
 import { durationText, serialText, sizeText } from "../config/values.ts";
-import { ConfigurationError, EXIT, messageOf, type Problem, UserError } from "../core/errors.ts";
+import { ConfigurationError, EXIT, type Problem, UserError } from "../core/errors.ts";
 import { type LineBudget, predictLine, shortfallOf } from "../sources/modbus/budget.ts";
+import { readArguments } from "./arguments.ts";
 import { busBudgetText } from "./bus-budget.ts";
 import type { CommandIo } from "./io.ts";
 import { counted, listing, pageColumns, wrapped } from "./listing.ts";
@@ -135,7 +136,7 @@ function mistakesText({ message, problems }: ConfigurationError): string {
 }
 
 function parse(args: string[]): Arguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -152,9 +153,7 @@ function parse(args: string[]): Arguments | "help" {
     if (file === undefined) throw new Error("name the file to check");
     if (more.length > 0) throw new Error("name one file only");
     return { file, board: values.board, force: values.force, withoutKey: values["without-key"], json: values.json };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function report(

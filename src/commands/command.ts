@@ -20,6 +20,7 @@ import {
 } from "../uplinks/commands/signed-command.ts";
 import { deviceCommand } from "../uplinks/commands/sparkplug-command.ts";
 import { sparkplugTopics } from "../uplinks/sparkplug/sparkplug-topics.ts";
+import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { machineText } from "./machine-text.ts";
 
@@ -163,7 +164,7 @@ function base64(payload: Uint8Array): string {
 }
 
 function parse(args: string[]): Arguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -187,9 +188,7 @@ function parse(args: string[]): Arguments | "help" {
     if (lifetimeMs <= 0 || lifetimeMs > LIFETIME_MAX_MS) throw new Error("--expires is 5m at most, and not 0");
     if (positionals.length === 0) throw new Error("say what to write, as pump-1/setpoint=1200");
     return { key, gateway, lifetimeMs, format, output, json, values: positionals.map(assignment) };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function assignment(text: string): Assignment {

@@ -9,6 +9,7 @@ import { StorageFailure } from "../store/block-store.ts";
 import { OutboxFile, type TimeSpan } from "../store/outbox-file.ts";
 import { contains, type Ranges } from "../store/ranges.ts";
 import { decimalOfFloat32, jsonOfValue } from "../uplinks/json/json-value.ts";
+import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { parsePointInTime } from "./point-in-time.ts";
 
@@ -206,7 +207,7 @@ function jsonLine({ tag, value, status, sourceTimestampMs, epoch }: NumberedSamp
 }
 
 function parse(args: string[], io: CommandIo): Options | "help" {
-  try {
+  return readArguments(HELP, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -236,7 +237,5 @@ function parse(args: string[], io: CommandIo): Options | "help" {
       uplink: values.uplink,
       output: values.output,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${HELP}`, EXIT.usage);
-  }
+  });
 }

@@ -16,6 +16,7 @@ import { installedFolder, type Places } from "../first-boot/places.ts";
 import { MARKS } from "../first-boot/site-content.ts";
 import { type TakenSite, takeSite } from "../first-boot/take-site.ts";
 import { createLight } from "../leds/light.ts";
+import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 
 const USAGE = "usage: sallyport first-boot --site DIR --data DIR [--run DIR] [--report]";
@@ -185,7 +186,7 @@ function isSystemError(error: unknown): boolean {
 }
 
 function parse(args: string[]): Arguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values } = parseArgs({
       args,
       options: {
@@ -204,7 +205,5 @@ function parse(args: string[]): Arguments | "help" {
       run: resolve(values.run),
       report: values.report,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

@@ -14,6 +14,7 @@ import { EXIT, messageOf, UserError } from "../core/errors.ts";
 import { createChardevPins, hasGpioChips } from "../sources/gpio/chardev-pins.ts";
 import type { PinAddress } from "../sources/gpio/pin-driver.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
+import { readArguments } from "./arguments.ts";
 import { createMachine } from "./doctor/machine.ts";
 import type { CommandIo } from "./io.ts";
 import { machineText } from "./machine-text.ts";
@@ -149,7 +150,7 @@ interface Arguments {
 }
 
 function parse(args: string[], io: CommandIo): Arguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -184,9 +185,7 @@ function parse(args: string[], io: CommandIo): Arguments | "help" {
       protocol: resolve(values.protocol ?? join(data, PROTOCOL)),
       json: values.json,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function pairOf(text: string | undefined, option: string): readonly [string, string] | undefined {

@@ -4,6 +4,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { commandKeyOf } from "../core/command-key.ts";
 import { assert, EXIT, messageOf, UserError } from "../core/errors.ts";
+import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { machineText } from "./machine-text.ts";
 
@@ -57,7 +58,7 @@ function writeNew(file: string, text: string | Buffer, mode: number): void {
 }
 
 function parse(args: string[]): { readonly name: string; readonly json: boolean } | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -68,7 +69,5 @@ function parse(args: string[]): { readonly name: string; readonly json: boolean 
     if (name === undefined) throw new Error("name the key, as in: sallyport keygen ops");
     if (more.length > 0) throw new Error("name one key only");
     return { name, json: values.json };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

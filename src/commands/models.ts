@@ -5,7 +5,8 @@ import { modelNames, type ShownModel, showModel } from "../config/model.ts";
 import { registerNumber, wireAddress } from "../config/register-number.ts";
 import { serialText } from "../config/values.ts";
 import { nearest } from "../config/wording.ts";
-import { ConfigurationError, EXIT, messageOf, UserError } from "../core/errors.ts";
+import { ConfigurationError, EXIT, UserError } from "../core/errors.ts";
+import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { counted, pageColumns, wrapped } from "./listing.ts";
 import { machineText } from "./machine-text.ts";
@@ -89,7 +90,7 @@ function showOne(name: string, json: boolean, columns: number, io: CommandIo): n
 }
 
 function parse(args: string[]): Arguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -98,9 +99,7 @@ function parse(args: string[]): Arguments | "help" {
     if (values.help) return "help";
     if (positionals.length > 1) throw new Error("name one model only");
     return { name: positionals[0], json: values.json };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function listText(all: readonly ShownModel[], columns: number): string {

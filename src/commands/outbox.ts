@@ -4,7 +4,7 @@ import { chownSync, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { hostClock } from "../core/clock.ts";
-import { EXIT, messageOf, UserError } from "../core/errors.ts";
+import { EXIT, UserError } from "../core/errors.ts";
 import { readEvents } from "../diagnostics/event-file.ts";
 import { STATUS_FILE, type StatusContent } from "../diagnostics/status-file.ts";
 import { parseStatus } from "../diagnostics/status-shape.ts";
@@ -39,6 +39,8 @@ A running gateway is asked through its runtime directory: $RUNTIME_DIRECTORY,
 else the folder of FILE. Exit codes: 0 done, 64 wrong usage, 69 not now or not
 this one, 74 the file cannot be used.
 `;
+
+import { readArguments } from "./arguments.ts";
 
 /** An older picture of the gateway is no longer true. */
 const STATUS_FRESH_MS = 3_000;
@@ -224,7 +226,7 @@ function timeText(ms: number): string {
 }
 
 function parse(args: string[], io: CommandIo): Options | "help" {
-  try {
+  return readArguments(HELP, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -246,7 +248,5 @@ function parse(args: string[], io: CommandIo): Options | "help" {
     const file = values.file ?? defaultOutbox(io);
     const runtimeDir = io.env.RUNTIME_DIRECTORY?.split(":")[0] || dirname(file);
     return { task, subject, file, runtimeDir, json: values.json, all: values.all };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${HELP}`, EXIT.usage);
-  }
+  });
 }

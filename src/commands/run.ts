@@ -18,6 +18,7 @@ import { createSysfsPins } from "../sources/gpio/sysfs-pins.ts";
 import { serialportLine } from "../sources/modbus/serialport-line.ts";
 import { StorageFailure } from "../store/block-store.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
+import { readArguments } from "./arguments.ts";
 import { blinkingAtMistakes, boardLight, gatewayIndicator } from "./board-light.ts";
 import type { CommandIo } from "./io.ts";
 import { ReloadWatch } from "./reload.ts";
@@ -175,7 +176,7 @@ interface RunOptions {
 }
 
 function parse(args: string[]): RunOptions {
-  try {
+  return readArguments(HELP, () => {
     const { values } = parseArgs({
       args,
       options: {
@@ -198,9 +199,7 @@ function parse(args: string[]): RunOptions {
       json: values.json,
       help: values.help,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${HELP}`, EXIT.usage);
-  }
+  });
 }
 
 function serviceLog(io: CommandIo, level: Level, json: boolean): Log {

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { gatewayJsonSchema, siteJsonSchema } from "../config/json-schema.ts";
 import { EXIT, messageOf, UserError } from "../core/errors.ts";
+import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 import { machineText } from "./machine-text.ts";
 
@@ -47,7 +48,7 @@ export async function schema(args: string[], io: CommandIo): Promise<number> {
 }
 
 function parse(args: string[]): { readonly output: string | undefined; readonly site: boolean } | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values } = parseArgs({
       args,
       options: {
@@ -59,7 +60,5 @@ function parse(args: string[]): { readonly output: string | undefined; readonly 
       },
     });
     return values.help ? "help" : { output: values.output, site: values.site };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

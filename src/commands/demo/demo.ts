@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
 import { parseDuration } from "../../config/values.ts";
 import { hostClock, sleep } from "../../core/clock.ts";
-import { EXIT, messageOf, UserError } from "../../core/errors.ts";
+import { EXIT } from "../../core/errors.ts";
 import type { LedgerSummary } from "../../testing/ledger.ts";
+import { readArguments } from "../arguments.ts";
 import type { CommandIo } from "../io.ts";
 import { liveView } from "./live-view.ts";
 import { DemoSite } from "./site.ts";
@@ -113,7 +114,7 @@ async function sleepUntil(site: DemoSite, atMs: number, signal: AbortSignal): Pr
 }
 
 function parse(args: string[]): DemoOptions {
-  try {
+  return readArguments(HELP, () => {
     const { values } = parseArgs({
       args,
       options: {
@@ -129,7 +130,5 @@ function parse(args: string[]): DemoOptions {
       json: values.json,
       help: values.help,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${HELP}`, EXIT.usage);
-  }
+  });
 }

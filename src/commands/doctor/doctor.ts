@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
+import { readArguments } from "../arguments.ts";
 import type { CommandIo } from "../io.ts";
 import { pageColumns } from "../listing.ts";
 import { machineText } from "../machine-text.ts";
@@ -96,7 +97,7 @@ function textOf(file: string): string {
 }
 
 function parse(args: string[], io: CommandIo): DoctorOptions | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -120,7 +121,5 @@ function parse(args: string[], io: CommandIo): DoctorOptions | "help" {
       report: values.report,
       json: values.json,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

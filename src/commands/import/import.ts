@@ -7,6 +7,7 @@ import { readText } from "../../config/files.ts";
 import { parseConfig } from "../../config/load.ts";
 import { parseSerial } from "../../config/values.ts";
 import { ConfigurationError, EXIT, messageOf, type Problem, UserError } from "../../core/errors.ts";
+import { readArguments } from "../arguments.ts";
 import type { CommandIo } from "../io.ts";
 import { counted, pageColumns, wrapped } from "../listing.ts";
 import { machineText } from "../machine-text.ts";
@@ -141,7 +142,7 @@ function write(path: string, text: string): void {
 }
 
 function parse(args: string[]): Given | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -163,9 +164,7 @@ function parse(args: string[]): Given | "help" {
     const { output, json } = values;
     if (from === "node-red") return { from, file, output, json };
     return { from, file, output, json, target: targetOf(values) };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function targetOf(given: {

@@ -8,6 +8,7 @@ import { modelNames } from "../../config/model.ts";
 import { parseSerial } from "../../config/values.ts";
 import { nearest } from "../../config/wording.ts";
 import { ConfigurationError, EXIT, messageOf, UserError } from "../../core/errors.ts";
+import { readArguments } from "../arguments.ts";
 import type { CommandIo } from "../io.ts";
 import { machineText } from "../machine-text.ts";
 import { type FirstDevice, type FirstGateway, firstGatewayText, PASSWORD_FILE } from "./first-gateway.ts";
@@ -241,7 +242,7 @@ function serialPorts(): string[] {
 }
 
 function parse(args: string[]): Given | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -269,7 +270,5 @@ function parse(args: string[]): Given | "help" {
     if (devices.length > 0 && line === undefined) throw new Error("--device needs --line, the port it is on");
     const file = resolve(positionals[0] ?? "gateway.yaml");
     return { file, group, name, server, format, ca, user, line, serial, devices, schema, force, json };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

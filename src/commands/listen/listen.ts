@@ -5,6 +5,7 @@ import { hostClock } from "../../core/clock.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
 import type { Overheard } from "../../sources/modbus/overhearing.ts";
 import { serialportLine } from "../../sources/modbus/serialport-line.ts";
+import { readArguments } from "../arguments.ts";
 import { type BenchLine, type BenchSettings, benchConfig, portFailure, stopReason, takeLine } from "../bench-line.ts";
 import type { CommandIo } from "../io.ts";
 import { LINE_OPTIONS, parseSettings, SETTINGS_HELP } from "../line-arguments.ts";
@@ -195,7 +196,7 @@ interface Options {
 }
 
 function parse(args: string[]): Options | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -216,7 +217,5 @@ function parse(args: string[]): Options | "help" {
       quiet: values.quiet,
       json: values.json,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

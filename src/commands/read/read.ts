@@ -4,12 +4,13 @@ import type { ByteOrder } from "../../config/config.ts";
 import { type RegisterAddress, wireAddress } from "../../config/register-number.ts";
 import { parseDuration, serialText } from "../../config/values.ts";
 import { hostClock, sleep } from "../../core/clock.ts";
-import { EXIT, messageOf, UserError } from "../../core/errors.ts";
+import { EXIT, UserError } from "../../core/errors.ts";
 import type { Bus } from "../../sources/modbus/bus.ts";
 import type { BusOutcome } from "../../sources/modbus/bus-request.ts";
 import { type NumberType, TYPES_BY_WIDTH } from "../../sources/modbus/interpretations.ts";
 import { ADDRESS_MAX, BITS_MAX, isBitTable, REGISTERS_MAX } from "../../sources/modbus/register-map.ts";
 import { type Failure, failureOf } from "../answer-words.ts";
+import { readArguments } from "../arguments.ts";
 import { type BenchLine, type BenchSettings, openBus, stopReason, takeLine } from "../bench-line.ts";
 import type { CommandIo } from "../io.ts";
 import { LINE_OPTIONS, parseRegister, parseSettings, parseUnit, SETTINGS_HELP } from "../line-arguments.ts";
@@ -190,7 +191,7 @@ interface Options {
 }
 
 function parse(args: string[]): Options | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -224,9 +225,7 @@ function parse(args: string[]): Options | "help" {
       everyMs,
       json: values.json,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function parseCount(text: string, { table, address }: RegisterAddress): number {

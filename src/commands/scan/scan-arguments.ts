@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 import type { LineConfig, SerialSettings } from "../../config/config.ts";
 import { LIMITS } from "../../config/defaults.ts";
 import { parseDuration, parseSerial, serialText } from "../../config/values.ts";
-import { EXIT, messageOf, UserError } from "../../core/errors.ts";
 import { ALL_UNITS, FIELD_SETTINGS, isSame } from "../../sources/modbus/scan-plan.ts";
+import { readArguments } from "../arguments.ts";
 import { LINE_OPTIONS, parseRs485, parseTimeout } from "../line-arguments.ts";
 import { wrapped } from "../listing.ts";
 
@@ -58,7 +58,7 @@ export interface ScanArguments {
 
 /** @throws UserError with the usage */
 export function parse(args: string[]): ScanArguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -85,9 +85,7 @@ export function parse(args: string[]): ScanArguments | "help" {
       writeFile: values.write,
       json: values.json,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function settingsOf(texts: readonly string[]): readonly SerialSettings[] {

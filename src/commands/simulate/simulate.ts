@@ -7,6 +7,7 @@ import { parseDuration } from "../../config/values.ts";
 import { hostClock, sleep } from "../../core/clock.ts";
 import { makeDirectory } from "../../core/directory.ts";
 import { EXIT, messageOf, UserError } from "../../core/errors.ts";
+import { readArguments } from "../arguments.ts";
 import type { CommandIo } from "../io.ts";
 import { jsonView, textView } from "./play-view.ts";
 import { lineOfModel, linesOfFile } from "./played-line.ts";
@@ -164,7 +165,7 @@ interface Options {
 }
 
 function parse(args: string[]): Options {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -198,9 +199,7 @@ function parse(args: string[]): Options {
       faults: new Map(values.fault.map(parseFault)),
       forMs: values.for === undefined ? Number.POSITIVE_INFINITY : parseDuration(values.for),
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function checkTogether(

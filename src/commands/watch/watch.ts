@@ -1,7 +1,8 @@
 /** `sallyport watch`: live values of the running service, from its status.json. */
 import { parseArgs } from "node:util";
 import { hostClock, sleep } from "../../core/clock.ts";
-import { EXIT, messageOf, UserError } from "../../core/errors.ts";
+import { EXIT, UserError } from "../../core/errors.ts";
+import { readArguments } from "../arguments.ts";
 import type { CommandIo } from "../io.ts";
 import { machineText } from "../machine-text.ts";
 import { findGateway } from "../running-gateway.ts";
@@ -134,7 +135,7 @@ class Screen {
 }
 
 function parse(args: string[]): Options | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values } = parseArgs({
       args,
       options: {
@@ -145,7 +146,5 @@ function parse(args: string[]): Options | "help" {
       },
     });
     return values.help ? "help" : { filter: values.filter, once: values.once, json: values.json };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n${USAGE}`, EXIT.usage);
-  }
+  });
 }

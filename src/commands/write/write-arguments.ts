@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import type { ByteOrder } from "../../config/config.ts";
 import type { RegisterAddress } from "../../config/register-number.ts";
-import { EXIT, messageOf, UserError } from "../../core/errors.ts";
 import { type NumberType, TYPES_BY_WIDTH } from "../../sources/modbus/interpretations.ts";
 import { encodeRegisters } from "../../sources/modbus/register-encoder.ts";
 import { ADDRESS_MAX } from "../../sources/modbus/register-map.ts";
+import { readArguments } from "../arguments.ts";
 import type { BenchSettings } from "../bench-line.ts";
 import { LINE_OPTIONS, parseRegister, parseSettings, parseUnit, SETTINGS_HELP } from "../line-arguments.ts";
 
@@ -66,7 +66,7 @@ export interface WriteArguments {
 
 /** @throws UserError with the usage */
 export function parse(args: string[]): WriteArguments | "help" {
-  try {
+  return readArguments(USAGE, () => {
     const { values, positionals } = parseArgs({
       args,
       allowPositionals: true,
@@ -92,9 +92,7 @@ export function parse(args: string[]): WriteArguments | "help" {
       logFile: values.log,
       json: values.json,
     };
-  } catch (error) {
-    throw new UserError(`${messageOf(error)}\n\n${USAGE}`, EXIT.usage);
-  }
+  });
 }
 
 function newValue(
