@@ -220,7 +220,7 @@ describe("check", () => {
       assert.equal(out, "");
       assert.match(
         err,
-        /^sallyport check: .*\nusage: sallyport check FILE\|FOLDER \[--board NAME\] \[--force\] \[--json\]\n$/,
+        /^sallyport check: .*\n\nusage: sallyport check FILE\|FOLDER \[--board NAME\] \[--force\] \[--json\]\n$/,
       );
     }
   });

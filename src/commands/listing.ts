@@ -35,8 +35,9 @@ function rowText(row: readonly string[], widths: readonly number[]): string {
   return cells.join(GAP).trimEnd();
 }
 
+/** At most `width` characters, with a mark where something was cut. */
 export function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
 /** Words in lines of at most `columns`, each indented; a longer word has its own line. */

@@ -1,5 +1,6 @@
 /** The demo's picture: what the gateway holds on the left, what the broker's side holds on the right. Text in, text out. */
 import type { LedgerSummary } from "../../testing/ledger.ts";
+import { cut } from "../listing.ts";
 
 export interface ScreenRow {
   readonly id: string;
@@ -81,7 +82,7 @@ function rowText(
 
 /** Cuts or pads to exactly `width`, with a mark where something was cut. */
 function fit(text: string, width: number): string {
-  return text.length <= width ? text.padEnd(width) : `${text.slice(0, width - 1)}…`;
+  return cut(text, width).padEnd(width);
 }
 
 function fitRight(text: string, width: number): string {

@@ -2,6 +2,7 @@
 import { isGood } from "../../core/quality.ts";
 import type { StatusContent, TagStatus } from "../../diagnostics/status-file.ts";
 import type { DeviceReport, LineReport, UplinkReport } from "../../pipeline.ts";
+import { cut } from "../listing.ts";
 import type { Rates } from "./rates.ts";
 
 const SORTS = ["name", "trouble", "age"] as const;
@@ -283,6 +284,5 @@ const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
 /** Cut, with a mark where something was cut. */
 function fit(text: string, width: number): string {
-  const plain = text.replaceAll(CONTROL, "·");
-  return plain.length <= width ? plain : `${plain.slice(0, Math.max(0, width - 1))}…`;
+  return cut(text.replaceAll(CONTROL, "·"), width);
 }
