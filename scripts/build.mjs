@@ -1,6 +1,6 @@
 // Bundles the gateway for a board: dist/sallyport.mjs, its chunks, the storage worker and the device models.
 // Packages with machine code stay outside, in node_modules beside it.
-import { chmod, cp, readFile, rm } from "node:fs/promises";
+import { chmod, cp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -9,6 +9,8 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const src = resolve(root, "src");
 /** Where it goes; tests bundle into a folder of their own. */
 const dist = resolve(root, process.argv[2] ?? "dist");
+/** Where to tell of what it is made, for the bill of materials. */
+const told = process.argv[3];
 
 const WITH_MACHINE_CODE = ["better-sqlite3", "serialport", "@serialport/*", "onoff", "epoll"];
 
@@ -57,7 +59,7 @@ const withoutDemo = {
 };
 
 await rm(dist, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   entryPoints: { sallyport: resolve(src, "main.ts"), "storage-worker": resolve(src, "store/storage-worker.ts") },
   outdir: dist,
   outExtension: { ".js": ".mjs" },
@@ -74,7 +76,9 @@ await build({
   },
   plugins: [withoutDemo, filesByUrl],
   logLevel: "info",
+  metafile: true,
 });
+if (told !== undefined) await writeFile(told, JSON.stringify(metafile));
 await cp(resolve(src, "models"), resolve(dist, "models"), { recursive: true });
 await cp(resolve(src, "sources/gpio/gpio-lines.pl"), resolve(dist, "gpio-lines.pl"));
 await cp(resolve(root, "board"), resolve(dist, "board"), { recursive: true });
