@@ -46,6 +46,8 @@ function onKey(listener: (key: string) => void): () => void {
   };
   stdin.setRawMode(true);
   stdin.on("data", onData);
+  // A stream that was paused stays so for a new listener.
+  stdin.resume();
   return () => {
     isHeard = false;
     stdin.off("data", onData);

@@ -37,3 +37,11 @@ test("what a command says of its arguments stands before the usage, too", () => 
     });
   assert.throws(read, { message: "name the port\n\nusage: it" });
 });
+
+test("a bug of ours is none of the user's", () => {
+  const read = () =>
+    readArguments("usage: it", () => {
+      throw new TypeError("x is not a function");
+    });
+  assert.throws(read, TypeError);
+});

@@ -1,5 +1,5 @@
 /** The command line of one command: what is wrong with it is told in words, with the usage behind. */
-import { EXIT, messageOf, UserError } from "../core/errors.ts";
+import { EXIT, isOurBug, messageOf, UserError } from "../core/errors.ts";
 
 const QUOTED = /'([^']*)'/;
 
@@ -11,6 +11,8 @@ export function readArguments<T>(usage: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
+    // Node's own words on arguments are TypeErrors with a code.
+    if (isOurBug(error) && codeOf(error) === undefined) throw error;
     throw new UserError(`${wordsOf(error)}\n\n${usage}`, EXIT.usage);
   }
 }

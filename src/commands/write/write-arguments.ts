@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { ByteOrder } from "../../config/config.ts";
 import type { RegisterAddress } from "../../config/register-number.ts";
+import { ownEntry } from "../../core/own-entry.ts";
 import { type NumberType, TYPES_BY_WIDTH } from "../../sources/modbus/interpretations.ts";
 import { encodeRegisters } from "../../sources/modbus/register-encoder.ts";
 import { ADDRESS_MAX } from "../../sources/modbus/register-map.ts";
@@ -102,7 +103,7 @@ function newValue(
   order: string,
 ): NewValue {
   if (table === "coil") {
-    const value = ON_OFF[text.toLowerCase()];
+    const value = ownEntry(ON_OFF, text.toLowerCase());
     if (value === undefined) throw new Error(`a coil is on or off, not ${text}`);
     return { kind: "coil", value };
   }

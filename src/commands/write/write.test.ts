@@ -48,6 +48,8 @@ test("P10: a value is written after a yes only, shown before and after, and note
 
   const command = ["write", ...args, "holdingRegister:100=-12.5", "--type", "float32", "--order", "CDAB"];
   const agreed = runInTerminal(command, { SSH_CONNECTION: "", SSH_TTY: "" });
+  // Pressed before the question is shown: no answer to it.
+  agreed.press("n");
   await agreed.until(/Write it\?/);
   agreed.press("y\r");
   assert.equal(await agreed.ended(), 0, agreed.text());
@@ -86,7 +88,16 @@ test("P10: without a terminal, over SSH and without a place for the note nothing
 
 test("what cannot be written is wrong usage", async (t) => {
   const { args } = await bench(t);
-  const wrong = ["30001=1", "40001=70000", "40001=-40000", "40001", "coil:0=2", "40001=1.5", "40001=1e99"];
+  const wrong = [
+    "30001=1",
+    "40001=70000",
+    "40001=-40000",
+    "40001",
+    "coil:0=2",
+    "coil:0=constructor",
+    "40001=1.5",
+    "40001=1e99",
+  ];
   for (const change of wrong) await assert.rejects(runCommand(write, [...args, change]), /usage:/, change);
   await assert.rejects(runCommand(write, [...args, "holdingRegister:65535=1", "--type", "int32"]), /beyond the last/);
 });

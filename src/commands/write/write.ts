@@ -57,7 +57,9 @@ async function change(
 ): Promise<number> {
   const { settings, unitId, next } = options;
   const place = `${registerNumber(options.at)} (${wireAddress(options.at)})`;
-  const before = await held(bus, options);
+  // What was pressed before the question was shown is no answer to it.
+  const stopIgnoring = io.onKey(() => undefined);
+  const before = await held(bus, options).finally(stopIgnoring);
   if (before.kind === "none") throw new UserError(before.text, EXIT.unavailable);
   const wanted = textOf(next);
   io.err(`${settings.path}, ${serialText(settings.serial)}, unit ${unitId}, ${place}\n`);
