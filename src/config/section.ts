@@ -1,5 +1,6 @@
 /** Building blocks of the schema: a section with fixed keys, a section whose keys are names, a value of two forms. */
 import * as v from "valibot";
+import { ownEntry } from "../core/own-entry.ts";
 import { LIMITS } from "./defaults.ts";
 import { nearest, not, says, shown } from "./wording.ts";
 
@@ -90,7 +91,7 @@ function unknownKey(key: string, known: readonly string[]): string {
       "put it into a file of its own that others cannot read, and name that with passwordFile",
     );
   }
-  const synonym = SYNONYMS[key.toLowerCase()]?.find((name) => known.includes(name));
+  const synonym = ownEntry(SYNONYMS, key.toLowerCase())?.find((name) => known.includes(name));
   const meant = synonym ?? nearest(key, known);
   return says(
     "there is no such key here",

@@ -1,6 +1,7 @@
 /** The CSV that KEPServerEX exports of a Modbus device's tags. It does not hold the port, the unit id, nor the byte order. */
 import type { ByteOrder, RegisterTable, SerialSettings } from "../../config/config.ts";
 import { isBitTable, parseRegisterNumber } from "../../config/register-number.ts";
+import { ownEntry } from "../../core/own-entry.ts";
 import { parseCsv } from "./csv.ts";
 import { type Imported, type ImportedTag, type Left, Names, ODD_IN_TAGS } from "./imported.ts";
 
@@ -115,7 +116,7 @@ function heldAs(kind: string, table: RegisterTable, index = "", half = ""): Held
   }
   if (index !== "") return { bit: Number(index) };
   if (kind === "default") return { type: "uint16" };
-  const type = TYPES[kind];
+  const type = ownEntry(TYPES, kind);
   return type === undefined || type === "bool" ? { why: `the data type ${kind} of a register` } : { type };
 }
 

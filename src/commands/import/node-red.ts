@@ -2,6 +2,7 @@
 import type { RegisterTable, SerialSettings } from "../../config/config.ts";
 import { LIMITS } from "../../config/defaults.ts";
 import { isMap } from "../../config/section.ts";
+import { ownEntry } from "../../core/own-entry.ts";
 import {
   type Imported,
   type ImportedDevice,
@@ -80,7 +81,7 @@ class Building {
   add(node: Node): Left[] {
     const where = nameOf(node);
     const unitId = wholeOf(node.unitid) ?? wholeOf(this.#client.unit_id) ?? 1;
-    const table = found(TABLES, node.dataType);
+    const table = ownEntry(TABLES, String(node.dataType));
     const [address, quantity] = [wholeOf(node.adr), wholeOf(node.quantity) ?? 1];
     if (table === undefined || address === undefined || quantity < 1 || quantity > QUANTITY_MAX) {
       return [{ where, what: `its table, address or quantity is not a number here: ${node.dataType} ${node.adr}` }];
@@ -88,7 +89,7 @@ class Building {
     if (unitId < LIMITS.unitId.min || unitId > LIMITS.unitId.max) return [{ where, what: `unit id ${unitId} is none` }];
     const device = this.#devices.get(unitId) ?? { names: new Names(ODD_IN_TAGS), tags: [] };
     this.#devices.set(unitId, device);
-    const rateMs = Number(node.rate) * (found(MS_OF_RATE, node.rateUnit) ?? 1_000);
+    const rateMs = Number(node.rate) * (ownEntry(MS_OF_RATE, String(node.rateUnit)) ?? 1_000);
     for (let i = 0; i < quantity; i++) {
       const wanted = quantity === 1 ? where : `${where}-${address + i}`;
       const name = device.names.give(wanted, `${table}-${address + i}`);
@@ -118,7 +119,7 @@ class Building {
       serial: {
         baudRate: wholeOf(client.serialBaudrate) ?? 9_600,
         dataBits: 8,
-        parity: found(PARITIES, client.serialParity) ?? "none",
+        parity: ownEntry(PARITIES, String(client.serialParity)) ?? "none",
         stopBits: String(client.serialStopbits) === "2" ? 2 : 1,
       },
       devices,
@@ -134,11 +135,6 @@ function nameOf({ name, type, id }: Node): string {
 /** What is neither text nor number says nothing here, and has no text of its own to be trusted. */
 function plainNode(node: Node): Node {
   return Object.fromEntries(Object.entries(node).filter(([, value]) => typeof value !== "object"));
-}
-
-function found<T>(table: Readonly<Record<string, T>>, key: unknown): T | undefined {
-  const name = String(key);
-  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** Numbers stand as text in flows, or are missing. */
