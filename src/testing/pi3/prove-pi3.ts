@@ -1,0 +1,158 @@
+/**
+ * A card for a Raspberry Pi 3, written by flash.sh and booted in QEMU's raspi3b: from a blank card to samples at a broker.
+ * `npm run prove:pi3`. What it does not show: the firmware's own stages, which QEMU leaves out, and the watchdog.
+ *
+ *     -- --image FILE   this image; else one is made, which needs root
+ *     -- --keep FOLDER  the card stays there as card.img, to be looked into
+ */
+import { execFile } from "node:child_process";
+import { copyFile, readFile, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs, promisify } from "node:util";
+import { hostClock, sleep } from "../../core/clock.ts";
+import { CountBook } from "../count-book.ts";
+import type { WireMessage } from "../ledger.ts";
+import { type Outside, openOutside, TAGS_PER_DEVICE, TOPIC } from "../virtual-board/outside.ts";
+import { EmulatedPi3 } from "./emulated-pi3.ts";
+
+const BOARD = "raspberry-pi-3";
+const IMAGE_SCRIPT = fileURLToPath(new URL("../../../scripts/image.sh", import.meta.url));
+const FLASH_SCRIPT = fileURLToPath(new URL("../../../scripts/flash.sh", import.meta.url));
+const PARTS_SCRIPT = fileURLToPath(new URL("../../../scripts/parts.sh", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
+const PARTS = ["qemu-system-aarch64", "mosquitto", "mcopy", "debugfs", "sfdisk", "setpriv"];
+const CARD_BYTES = 1_073_741_824;
+const BOOT_LIMIT_MS = 900_000;
+const LOOK_MS = 500;
+/** After the first sample. */
+const RUNNING_MS = 30_000;
+const CLOSING_LIMIT_MS = 60_000;
+
+const { values } = parseArgs({ options: { image: { type: "string" }, keep: { type: "string" } } });
+const startedMs = hostClock.monotonicMs();
+const run = promisify(execFile);
+
+function tell(line: string): void {
+  const s = ((hostClock.monotonicMs() - startedMs) / 1000).toFixed(0).padStart(5);
+  process.stdout.write(`${s} s  ${line}\n`);
+}
+
+/** The virtual board's site, on the connectors of this one. */
+async function moveToPi3(site: string): Promise<void> {
+  const change = async (file: string, edits: readonly (readonly [string | RegExp, string])[]) => {
+    const path = join(site, file);
+    const before = await readFile(path, "utf8");
+    await writeFile(
+      path,
+      edits.reduce((text, [from, to]) => text.replace(from, to), before),
+    );
+  };
+  await change("site.yaml", [["board: virtual", `board: ${BOARD}`]]);
+  await change("gateway.yaml", [
+    ["RS485-1:", "UART0:"],
+    [/^inputs:\n( .*\n)+/m, ""],
+  ]);
+}
+
+async function makeImage(folder: string): Promise<string> {
+  const image = join(folder, "pi3.img");
+  const { stdout } = await run("bash", [IMAGE_SCRIPT, "--board", BOARD, "--output", image]);
+  tell(stdout.trim().split("\n").at(-1) ?? "");
+  return image;
+}
+
+async function flash(image: string, site: string, card: string): Promise<void> {
+  await writeFile(card, "");
+  await truncate(card, CARD_BYTES);
+  const env = { ...process.env, SALLYPORT: `${process.execPath} --import tsx ${MAIN}` };
+  await run(FLASH_SCRIPT, ["--image", image, "--unsigned", "--site", site, "--device", card, "--yes"], { env });
+}
+
+class Arrivals {
+  readonly counts = new CountBook(["unclean stop"]);
+  live = 0;
+  history = 0;
+  #read = 0;
+  readonly #outside: Outside;
+
+  constructor(outside: Outside) {
+    this.#outside = outside;
+  }
+
+  take(): void {
+    const { messages } = this.#outside.subscriber;
+    for (; this.#read < messages.length; this.#read++) {
+      const message = messages[this.#read];
+      const kind = message?.topic.slice(TOPIC.length + 1);
+      if (message === undefined || (kind !== "data" && kind !== "history")) continue;
+      const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
+      if (kind === "data") this.live += wire.values.length;
+      else this.history += wire.values.length;
+      this.counts.arrived(wire);
+    }
+  }
+}
+
+async function until(what: string, holds: () => boolean, limitMs: number, board: EmulatedPi3): Promise<void> {
+  const sinceMs = hostClock.monotonicMs();
+  while (!holds()) {
+    if (board.hasEnded) throw new Error(`the machine ended by itself, before ${what}: ${board.said}`);
+    if (hostClock.monotonicMs() - sinceMs > limitMs) throw new Error(`waited ${limitMs} ms in vain until ${what}`);
+    await sleep(hostClock, LOOK_MS);
+  }
+}
+
+/** @returns what is wrong */
+async function proveBoot(outside: Outside, card: string): Promise<readonly string[]> {
+  const { folder, line, served } = outside;
+  const arrivals = new Arrivals(outside);
+  const poweredMs = hostClock.monotonicMs();
+  const took = () => `${((hostClock.monotonicMs() - poweredMs) / 1000).toFixed(1)} s after power`;
+  const board = await EmulatedPi3.start({ folder, card, line });
+  try {
+    await until("the board asks for the time", () => outside.timeAsked() > 0, BOOT_LIMIT_MS, board);
+    tell(`it asked for the time by its network: ${took()}`);
+    const asked = () => [...served.values()].some((replies) => replies.length > 0);
+    await until("a device is asked on the line", asked, BOOT_LIMIT_MS, board);
+    tell(`it asked a device on its UART: ${took()}`);
+    const hasCome = () => {
+      arrivals.take();
+      return arrivals.live > 0;
+    };
+    await until("a sample arrives", hasCome, BOOT_LIMIT_MS, board);
+    tell(`first sample at the broker: ${took()}`);
+    await sleep(hostClock, RUNNING_MS);
+    outside.fallSilent();
+    const isThere = () => {
+      arrivals.take();
+      return arrivals.counts.holes(served, TAGS_PER_DEVICE).length === 0;
+    };
+    const isWhole = await until("all is there", isThere, CLOSING_LIMIT_MS, board).then(
+      () => true,
+      () => false,
+    );
+    const replies = [...served.values()].reduce((sum, log) => sum + log.length, 0);
+    tell(`values served ${replies * TAGS_PER_DEVICE}, arrived live ${arrivals.live}, as history ${arrivals.history}`);
+    return isWhole ? [] : [`missing: ${arrivals.counts.holes(served, TAGS_PER_DEVICE).length}`];
+  } finally {
+    await board.kill();
+  }
+}
+
+await run("bash", [PARTS_SCRIPT, ...PARTS]);
+const outside = await openOutside();
+const card = join(outside.folder, "card.img");
+try {
+  const image = values.image ?? (await makeImage(outside.folder));
+  await moveToPi3(outside.site);
+  await flash(image, outside.site, card);
+  tell("the card is written");
+  const faults = await proveBoot(outside, card);
+  tell(`faults ${faults.length}`);
+  for (const fault of faults) tell(fault);
+  process.exitCode = faults.length === 0 ? 0 : 1;
+} finally {
+  if (values.keep !== undefined) await copyFile(card, join(values.keep, "card.img")).catch(() => undefined);
+  await outside.close();
+}
