@@ -1,5 +1,6 @@
 /** What was found, as the `lines:` of gateway.yaml. Pure. */
 import type { SerialSettings } from "../../config/config.ts";
+import { parseSource } from "../../config/document.ts";
 import { serialText } from "../../config/values.ts";
 import { isSame } from "../../sources/modbus/scan-plan.ts";
 import type { FoundDevice } from "./scanner.ts";
@@ -28,6 +29,21 @@ gateway: { group: my-plant, name: my-gateway }                    # names of you
 uplinks:
   cloud: { servers: [ "mqtts://broker.example.com:8883" ] }       # your broker; more under \`sallyport init --help\`
 ${section}`;
+}
+
+/**
+ * A file with the section behind what it holds.
+ * @throws Error in words, where it has lines already or is not written so that a section can follow
+ */
+export function withSection(text: string, section: string): string {
+  const before = parseSource("", text);
+  if (before.has(["lines"])) throw new Error("has lines already");
+  const [mistake] = before.problems;
+  if (mistake !== undefined) throw new Error(`is no sound YAML: line ${mistake.line}: ${mistake.wrong}`);
+  const grown = `${text.trimEnd()}\n${section}`;
+  const after = parseSource("", grown);
+  if (after.problems.length === 0 && after.has(["lines"])) return grown;
+  throw new Error("does not have its keys one below the other, so that lines: could follow");
 }
 
 function commonest(found: readonly FoundDevice[]): SerialSettings | undefined {

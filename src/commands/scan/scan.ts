@@ -11,7 +11,7 @@ import type { CommandIo } from "../io.ts";
 import { askedText } from "../listen/frame-words.ts";
 import { counted } from "../listing.ts";
 import { identify } from "./identify.ts";
-import { gatewayFile, linesSection } from "./lines-section.ts";
+import { gatewayFile, linesSection, withSection } from "./lines-section.ts";
 import { ModelShelf } from "./model-shelf.ts";
 import { overhearLine, type Traffic } from "./overhear.ts";
 import { HELP, parse, type ScanArguments } from "./scan-arguments.ts";
@@ -156,25 +156,30 @@ function stablePath(path: string, folder = "/dev/serial/by-id"): string {
   }
 }
 
-const HAS_LINES = /^lines:/m;
-
 /** Before the search: minutes later what was found would have nowhere to go. */
 function refuseToOverwrite(file: string): void {
-  let hasLines: boolean;
   try {
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
-    hasLines = existsSync(file) && HAS_LINES.test(readFileSync(file, "utf8"));
+    if (existsSync(file)) readFileSync(file);
   } catch (error) {
     throw new UserError(`${file} cannot be written: ${messageOf(error)}`, EXIT.io);
   }
-  if (!hasLines) return;
-  throw new UserError(`${file} has lines already; scan without --write and put in what is new`, EXIT.usage);
+  if (existsSync(file)) grownFile(file, "lines: {}\n");
+}
+
+function grownFile(file: string, section: string): string {
+  try {
+    return withSection(readFileSync(file, "utf8"), section);
+  } catch (error) {
+    throw new UserError(`${file} ${messageOf(error)}; scan without --write and put in what is new`, EXIT.usage);
+  }
 }
 
 function writeSection(file: string, section: string, io: CommandIo): void {
+  const isNew = !existsSync(file);
+  const text = isNew ? gatewayFile(section) : grownFile(file, section);
   try {
-    if (existsSync(file)) writeFileSync(file, `${readFileSync(file, "utf8").trimEnd()}\n${section}`);
-    else writeFileSync(file, gatewayFile(section), { flag: "wx" });
+    writeFileSync(file, text, { flag: isNew ? "wx" : "w" });
   } catch (error) {
     throw new UserError(`${file} cannot be written: ${messageOf(error)}`, EXIT.io);
   }
