@@ -1,34 +1,26 @@
 import assert from "node:assert/strict";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { copyFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { hostClock } from "../core/clock.ts";
+import { heardBy, readmeBlock } from "./broker-rights.ts";
 import type { Mosquitto } from "./mosquitto.ts";
 import { type Subscriber, subscribe } from "./subscriber.ts";
 import { failsWith, message, TransportFixture, WILL } from "./transport-fixture.ts";
 import { within } from "./within.ts";
 
-const README = new URL("../../README.md", import.meta.url);
 const OWN = "plant-7/pump-house-3";
 
 const fixture = new TransportFixture();
 
-/** The fenced block of that language which the README holds once. */
-async function block(language: string): Promise<string> {
-  const blocks = (await readFile(README, "utf8")).match(new RegExp(`(?<=\`\`\`${language}\n)[^\`]*`, "g")) ?? [];
-  assert.equal(blocks.length, 1, `one block of ${language}`);
-  return blocks[0] ?? "";
-}
-
-/** Mosquitto with what the README says, save where it lies, listens, and what the gateway is called. */
-async function asTheReadmeSays(): Promise<Mosquitto> {
+/** Mosquitto with what the README says, save where it lies, listens, and what its users are called. */
+async function asTheReadmeSays(...added: readonly string[]): Promise<Mosquitto> {
   const { dir, server } = fixture.certificates;
   await copyFile(server.certificate, join(dir, "broker.pem"));
   await copyFile(server.key, join(dir, "broker.key"));
-  await writeFile(join(dir, "gateways.acl"), (await block("acl")).replace("user pump-house-3", "user client"), {
-    mode: 0o600,
-  });
-  const text = (await block("conf")).replaceAll("/etc/mosquitto", dir);
+  const lists = await Promise.all(["acl", ...added].map(readmeBlock));
+  await writeFile(join(dir, "gateways.acl"), lists.join("\n"), { mode: 0o600 });
+  const text = (await readmeBlock("conf")).replaceAll("/etc/mosquitto", dir);
   return fixture.mosquitto({ configuration: (port) => text.replace("listener 8883", `listener ${port} 127.0.0.1`) });
 }
 
@@ -63,6 +55,14 @@ describe("P2: the broker's side as the README says, on a real Mosquitto", () => 
     await connection.publish(message(`${OWN}/data`));
     await historian.until("the historian has it", (all) => all.length === 1);
     assert.deepEqual(gatewayReads.messages, []);
+  });
+
+  test("P10: commands reach a gateway with the lines for them, and nothing else does; without them nothing does", async () => {
+    const topics = [`${OWN}/write`, `${OWN}/data`, "plant-7/other/write", "other"];
+    const without = await asTheReadmeSays();
+    assert.deepEqual(await heardBy(fixture, without.url, topics), []);
+    const withThem = await asTheReadmeSays("commands-acl");
+    assert.deepEqual(await heardBy(fixture, withThem.url, topics), [`${OWN}/write`]);
   });
 
   test("its will goes where its topic is, and not elsewhere", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { hostClock } from "../core/clock.ts";
@@ -7,36 +7,36 @@ import { silentLog } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import { createUplink } from "../uplinks/uplink.ts";
+import { heardBy, readmeBlock } from "./broker-rights.ts";
 import { MemoryQueue } from "./memory-queue.ts";
 import { MemoryState } from "./memory-state.ts";
+import type { Mosquitto } from "./mosquitto.ts";
 import { deviceOf, SettableValues } from "./settable-values.ts";
 import { subscribe } from "./subscriber.ts";
 import { TransportFixture } from "./transport-fixture.ts";
 import { uplinkConfig } from "./uplink-config.ts";
 import { within } from "./within.ts";
 
-const README = new URL("../../README.md", import.meta.url);
 const STATE = "spBv1.0/STATE/scada-1";
 
 const fixture = new TransportFixture();
 
-/** What the README lets a Sparkplug gateway do, and a host beside it that may do all. */
-async function accessList(): Promise<string> {
-  const [block] = (await readFile(README, "utf8")).match(/(?<=```sparkplug-acl\n)[^`]*/) ?? [];
-  assert.ok(block, "the README has the list");
-  return `${block.replace("user pump-house-3", "user client")}\nuser historian\ntopic readwrite #\n`;
+/** A broker with what the README lets a Sparkplug gateway do, and a host beside it that may do all. */
+async function brokerWith(...lists: readonly string[]): Promise<Mosquitto> {
+  const { ca, dir, server } = fixture.certificates;
+  const acl = join(dir, "sparkplug.acl");
+  const rights = await Promise.all(lists.map(readmeBlock));
+  await writeFile(acl, [...rights, "user historian\ntopic readwrite #\n"].join("\n"), { mode: 0o600 });
+  const tls = [`cafile ${ca}`, `certfile ${server.certificate}`, `keyfile ${server.key}`, "require_certificate true"];
+  return fixture.mosquitto({
+    configuration: (port) =>
+      [`listener ${port} 127.0.0.1`, ...tls, "use_identity_as_username true", `acl_file ${acl}`, ""].join("\n"),
+  });
 }
 
 test("P2: with what the README lets it do on a real Mosquitto, a Sparkplug gateway is heard from birth to death", async () => {
   const { certificates } = fixture;
-  const { ca, dir, server } = certificates;
-  const acl = join(dir, "sparkplug.acl");
-  await writeFile(acl, await accessList(), { mode: 0o600 });
-  const tls = [`cafile ${ca}`, `certfile ${server.certificate}`, `keyfile ${server.key}`, "require_certificate true"];
-  const broker = await fixture.mosquitto({
-    configuration: (port) =>
-      [`listener ${port} 127.0.0.1`, ...tls, "use_identity_as_username true", `acl_file ${acl}`, ""].join("\n"),
-  });
+  const broker = await brokerWith("sparkplug-acl");
   const host = await subscribe(broker.url, { certificates, identity: certificates.historian, topics: ["spBv1.0/#"] });
   fixture.leave(() => host.close());
   const { certificate, key } = certificates.historian;
@@ -64,4 +64,19 @@ test("P2: with what the README lets it do on a real Mosquitto, a Sparkplug gatew
   await within(hostClock, uplink.stop(), "the uplink has stopped");
   assert.equal(queue.depth(), 0);
   await host.until("it says that it goes", () => heard("NDEATH"));
+});
+
+test("P10: a device's commands reach a Sparkplug gateway with the line for them only, others' never", async () => {
+  const topics = [
+    "NCMD/pump-house-3",
+    "DCMD/pump-house-3/pump-1",
+    "NCMD/other",
+    "DCMD/other/pump-1",
+    "DDATA/other/pump-1",
+  ];
+  const all = topics.map((topic) => `spBv1.0/plant-7/${topic}`);
+  const without = await brokerWith("sparkplug-acl");
+  assert.deepEqual(await heardBy(fixture, without.url, all), all.slice(0, 1));
+  const withIt = await brokerWith("sparkplug-acl", "sparkplug-commands-acl");
+  assert.deepEqual(await heardBy(fixture, withIt.url, all), all.slice(0, 2));
 });
