@@ -34,22 +34,42 @@ readonly ENABLED=(
   nftables systemd-networkd systemd-resolved systemd-timesyncd sallyport sallyport-first-boot sallyport-report
 )
 
+# What is in the image, a line each: kind, name, version, architecture, source, its version, checksum.
+readonly PARTS_LIST=var/lib/dpkg/parts-list
+# shellcheck disable=SC2016 # for a shell of mmdebstrap's
+readonly TELL_PARTS='for file in "$1"/var/cache/apt/archives/*.deb; do
+  dpkg-deb --show --showformat="deb\t\${Package}\t\${Version}\t\${Architecture}\t\${source:Package}\t\${source:Version}\t" "$file"
+  sha256sum <"$file" | cut -c1-64
+done >"$1/'$PARTS_LIST'"'
+
 # Sets `packages`: a folder with Debian's packages of today, unpacked.
 unpack_debian() {
   local list key
   list=$(grep -v '^#' "$here/image/packages" | paste -sd,)
-  key=$(echo "$SUITE $list" | sha256sum | cut -c1-16)-$(date --utc +%F)
+  key=$(echo "$SUITE $list $PARTS_LIST" | sha256sum | cut -c1-16)-$(date --utc +%F)
   if [ ! -e "$cache/debian-$key.tar" ]; then
     rm -f "$cache"/debian-*.tar
     say "fetching Debian's packages"
     mmdebstrap --quiet --variant=extract --architectures="$ARCHITECTURE" --components=main,non-free-firmware \
-      --include="$list" "$SUITE" "$work/debian.tar" >"$work/debian.log" 2>&1 ||
+      --include="$list" --extract-hook="$TELL_PARTS" "$SUITE" "$work/debian.tar" >"$work/debian.log" 2>&1 ||
       fail "$EXIT_UNAVAILABLE" "Debian's packages cannot be had: $(tail -n 5 "$work/debian.log")"
     keep "$work/debian.tar" "$cache/debian-$key.tar"
   fi
   packages=$work/packages
   mkdir -p "$packages"
   tar -xf "$cache/debian-$key.tar" -C "$packages" --exclude='./dev/*'
+  tell_parts "$packages/$PARTS_LIST" >"$work/parts"
+}
+
+# With Node, and with another image's kernel in place of Debian's.
+tell_parts() {
+  if [ -n "$base" ]; then
+    grep -vP '^deb\t(linux-image-|raspi-firmware\t)' "$1"
+    printf 'file\t%s\t\t\t\t\t%s\n' "$(basename "$base")" "$(sha256sum <"$base" | cut -c1-64)"
+  else
+    cat "$1"
+  fi
+  printf 'npm\t%s\t%s\t\t\t\t%s\n' "$NODE_PACKAGE" "$NODE_VERSION" "$NODE_SUM"
 }
 
 # Sets `kernel_version`, and keeps aside what belongs on the FAT partition.

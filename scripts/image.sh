@@ -16,7 +16,7 @@ usage: image.sh --board NAME [--base FILE] [--output FILE] [--sign-key KEY] [--c
 
   --board NAME       a folder of board/
   --base FILE        an image of Raspberry Pi OS Lite, 64 bit: its kernel, drivers and firmware in place of Debian's
-  --output FILE      default sallyport-NAME.img
+  --output FILE      default sallyport-NAME.img; FILE.parts lists Debian's packages in it, and its Node
   --sign-key KEY     signs FILE.sha256 (Ed25519), for flash.sh --public-key
   --compress         also writes FILE.zst
   --help
@@ -86,6 +86,7 @@ read_board() {
 }
 
 finish() {
+  cp "$work/parts" "$output.parts"
   (cd "$(dirname "$output")" && sha256sum "$(basename "$output")") >"$output.sha256"
   if [ -n "$sign_key" ]; then
     openssl pkeyutl -sign -rawin -inkey "$sign_key" -in "$output.sha256" -out "$output.sha256.sig" ||

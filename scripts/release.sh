@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes what is given out: the bundle for this machine's architecture, its bill of materials, images of boards; each with
-# its checksum, and the checksum's Ed25519 signature, as flash.sh verifies them. Nothing is fetched that npm ci did not.
+# Makes what is given out: the bundle for this machine's architecture, images of boards, and of each its bill of materials;
+# each with its checksum, and the checksum's Ed25519 signature, as flash.sh verifies them. But for what an image needs,
+# nothing is fetched that npm ci did not.
 #
 #   npm run release -- --sign-key maker.key --board raspberry-pi-4
 set -euo pipefail
@@ -15,7 +16,7 @@ usage: release.sh --sign-key KEY [--board NAME]... [--file FILE]... [--output DI
   --board NAME     also an image for this board, by image.sh, which needs root
   --file FILE      also this file, as it is
   --output DIR     default dist/release
-  --no-bundle      no bundle and no bill of materials
+  --no-bundle      no bundle
   --help
 
 Whoever gets FILE checks it with FILE.sha256 and FILE.sha256.sig beside it:
@@ -35,7 +36,7 @@ say() { printf 'release: %s\n' "$*"; }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 sign_key='' output=$root/dist/release bundle=yes
-boards=() files=() made=()
+boards=() files=() made=() version='' name='' program=''
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -61,25 +62,42 @@ arguments() {
   openssl pkey -in "$sign_key" -noout -text 2>/dev/null | grep -qi ed25519 || fail "$EXIT_DATA" "$sign_key is no Ed25519 key"
 }
 
-# The program with the packages that have machine code, for the machine on which it is made.
-make_bundle() {
-  local version name
+# The program with the packages beside it, without machine code: what is the same on every board. Sets `program`.
+make_program() {
   version=$(node -p 'require(process.argv[1]).version' "$root/package.json")
   name=sallyport-$version-linux-$(node -p process.arch)
-  mkdir "$work/$name"
-  node "$root/scripts/build.mjs" "$work/$name/dist" >/dev/null 2>&1
-  cp "$root"/{package.json,package-lock.json,LICENSE,README.md} "$work/$name/"
-  node "$root/scripts/image-packages.mjs" "$work/$name/node_modules"
+  program=$work/$name
+  mkdir "$program"
+  node "$root/scripts/build.mjs" "$program/dist" "$work/metafile" >/dev/null 2>&1
+  node "$root/scripts/image-packages.mjs" "$program/node_modules"
+}
+
+# The program with the packages that have machine code, for the machine on which it is made.
+make_bundle() {
+  make_bill "sallyport-$version"
+  cp "$root"/{package.json,package-lock.json,LICENSE,README.md} "$program/"
   # Their machine code as npm ci has it here, and for this machine alone.
   (cd "$root/node_modules" && find better-sqlite3 epoll @serialport -name '*.node' ! -path '*/obj.target/*' \
     \( -path '*/build/Release/*' -o -path "*/prebuilds/linux-$(node -p process.arch)/*" \) ! -name 'test_*' \
-    -exec cp --parents -t "$work/$name/node_modules" {} +)
+    -exec cp --parents -t "$program/node_modules" {} +)
   # The same input gives the same bytes: names in order, and the time of the last change that was put on record.
   tar --create --gzip --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner \
     --mtime="@$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)" --file "$output/$name.tar.gz" "$name"
-  (cd "$root" && npm sbom --silent --package-lock-only --omit=dev --sbom-format=cyclonedx --sbom-type=application) \
-    >"$output/sallyport-$version.cdx.json"
-  made+=("$output/$name.tar.gz" "$output/sallyport-$version.cdx.json")
+  made+=("$output/$name.tar.gz")
+}
+
+# What is in it, for whoever asks whether a fault that became known is in there: NAME [PARTS].
+make_bill() {
+  node "$root/scripts/sbom.mjs" "$work/metafile" "$program/node_modules" "${@:2}" >"$output/$1.cdx.json"
+  made+=("$output/$1.cdx.json")
+}
+
+make_image() {
+  local name=sallyport-$1
+  bash "$root/scripts/image.sh" --board "$1" --output "$output/$name.img"
+  made+=("$output/$name.img")
+  make_bill "$name" "$output/$name.img.parts"
+  rm "$output/$name.img.parts"
 }
 
 sign() {
@@ -93,11 +111,9 @@ sign() {
 arguments "$@"
 mkdir -p "$output"
 output=$(cd "$output" && pwd)
+if [ "$bundle" = yes ] || [ ${#boards[@]} -gt 0 ]; then make_program; fi
 [ "$bundle" = no ] || make_bundle
-for board in ${boards[@]+"${boards[@]}"}; do
-  bash "$root/scripts/image.sh" --board "$board" --output "$output/sallyport-$board.img"
-  made+=("$output/sallyport-$board.img")
-done
+for board in ${boards[@]+"${boards[@]}"}; do make_image "$board"; done
 for file in ${files[@]+"${files[@]}"}; do
   [ -f "$file" ] || fail "$EXIT_DATA" "there is no file $file"
   [ "$(realpath "$file")" = "$output/$(basename "$file")" ] || cp "$file" "$output/"
