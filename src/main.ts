@@ -13,6 +13,8 @@ const stopping = new AbortController();
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => stopping.abort());
 let onHangup = () => stopping.abort();
 process.on("SIGHUP", () => onHangup());
+// Node's own answer is a debugger that listens on a port and gives away everything in memory.
+process.on("SIGUSR1", () => undefined);
 
 // A log line that cannot be written must cost no data: the gateway goes on without it.
 process.stderr.on("error", () => undefined);

@@ -13,6 +13,7 @@ import { readEvents } from "../diagnostics/event-file.ts";
 import { runCommand } from "./command-run.ts";
 import { FieldSite } from "./field-site.ts";
 import { startHttpProxy } from "./http-proxy.ts";
+import { listeners } from "./sockets.ts";
 
 const SECRETS = {
   "the broker's password": "Geheim-broker-5f0e",
@@ -28,7 +29,7 @@ const USER = "gw";
 const PROXY_USER = "px";
 const UNIT = new URL("../../systemd/sallyport.service", import.meta.url);
 
-test("no secret is told: by log, errors, files, messages, reports, arguments; events are on record and arrive", async (t) => {
+test("no secret is told: by log, errors, files, messages, reports, arguments, also of children; events are on record and arrive", async (t) => {
   const site = await FieldSite.open({ broker: { users: { [USER]: SECRETS["the broker's password"] } } });
   t.after(() => site.close());
   const proxy = await startHttpProxy({
@@ -45,8 +46,10 @@ test("no secret is told: by log, errors, files, messages, reports, arguments; ev
   const emitted: string[] = [];
   const subscriber = await site.subscribe({ username: USER, password: SECRETS["the broker's password"] });
 
-  const gateway = await site.startGateway(file);
+  const witness = await witnessOf(folder);
+  const gateway = await site.startGateway(file, witness.environment);
   await site.publishes("with all in order");
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) process.kill(gateway.pid, signal);
   await site.writeSecret("cloud.password", SECRETS["a wrong one"]);
   await site.broker.stop();
   await site.broker.start();
@@ -65,7 +68,9 @@ test("no secret is told: by log, errors, files, messages, reports, arguments; ev
   await site.publishes("again");
   // While it runs: what it notes at its end may wait for the next start.
   await recordArrived(site, subscriber.messages);
+  assert.deepEqual(await listeners(gateway.pid), [], "SIGUSR1 opens no debugger");
   assert.equal(await gateway.stop(), 0);
+  emitted.push(await witness.seen());
   assert.equal(readEvents(site.stateDir).at(-1)?.kind, "stop");
 
   emitted.push(gateway.log(), ...subscriber.messages.map(({ topic, payload }) => `${topic} ${Buffer.from(payload)}`));
@@ -76,17 +81,51 @@ test("no secret is told: by log, errors, files, messages, reports, arguments; ev
 });
 
 test("no core is left behind, and a key or password that everybody may read is refused at the start", async (t) => {
-  assert.match(await readFile(UNIT, "utf8"), /^LimitCORE=0$/m);
+  const unit = await readFile(UNIT, "utf8");
+  assert.match(unit, /^LimitCORE=0$/m);
+  assert.doesNotMatch(unit, /--report-|--inspect|--heapsnapshot|--abort-on/, "nothing that writes memory to a file");
   const site = await FieldSite.open();
   t.after(() => site.close());
   await site.writeSecret("cloud.password", SECRETS["the broker's password"]);
   const file = await site.configure(site.uplinkYaml({ login: `{ username: ${USER}, passwordFile: cloud.password }` }));
-  await chmod(join(dirname(file), "cloud.password"), 0o644);
-  const { code, err } = await runCommand(runCommandLine, ["run", "--config", file, "--state-dir", site.stateDir]);
-  assert.equal(code, EXIT.configuration);
-  assert.match(err, /cloud\.password/);
-  assert.doesNotMatch(err, /Geheim/);
+  for (const [secret, name] of [
+    [join(dirname(file), "cloud.password"), /cloud\.password/],
+    [site.certificates.client.key, /tls\.key/],
+  ] as const) {
+    await chmod(secret, 0o644);
+    const { code, err } = await runCommand(runCommandLine, ["run", "--config", file, "--state-dir", site.stateDir]);
+    await chmod(secret, 0o600);
+    assert.equal(code, EXIT.configuration);
+    assert.match(err, name);
+    assert.doesNotMatch(err, /Geheim|PRIVATE/);
+  }
 });
+
+/** What others of the machine see of a service: the arguments of its children, and Node's report of a process in trouble. */
+async function witnessOf(
+  folder: string,
+): Promise<{ readonly environment: Record<string, string>; seen(): Promise<string> }> {
+  const programs = join(folder, "programs");
+  const calls = join(folder, "calls");
+  await mkdir(programs);
+  await writeFile(join(programs, "systemd-notify"), `#!/bin/sh\necho "$@" >>${calls}\n`, { mode: 0o755 });
+  const report = "report.json";
+  const options = `--report-on-signal --report-signal=SIGUSR2 --report-directory=${folder} --report-filename=${report}`;
+  return {
+    environment: {
+      PATH: `${programs}:${process.env.PATH}`,
+      NOTIFY_SOCKET: "/run/nobody",
+      WATCHDOG_USEC: "3000000",
+      NODE_OPTIONS: options,
+    },
+    async seen() {
+      const [told, reported] = await Promise.all([readFile(calls, "utf8"), readFile(join(folder, report), "utf8")]);
+      assert.match(told, /READY=1[\s\S]*STOPPING=1/);
+      assert.match(reported, /"javascriptStack"/);
+      return told + reported;
+    },
+  };
+}
 
 /** A reload, and a check, of files in which secrets stand where none may. */
 async function mistakesOf(
