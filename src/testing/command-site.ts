@@ -129,8 +129,9 @@ export class CommandSite {
     return passWhile(this.clock, "stopped", this.gateway.stop());
   }
 
-  async reload(keys: readonly TestKey[]): Promise<void> {
-    await passWhile(this.clock, "reloaded", this.gateway.reload(this.config(keys)));
+  async reload(keys: readonly TestKey[], gateway?: Config["gateway"]): Promise<void> {
+    const config = { ...this.config(keys), ...(gateway && { gateway }) };
+    await passWhile(this.clock, "reloaded", this.gateway.reload(config));
     await this.connected();
   }
 

@@ -10,11 +10,11 @@ import type { Clock } from "../../core/clock.ts";
 import { isOurBug, messageOf } from "../../core/errors.ts";
 import type { KnownTime } from "../../core/known-time.ts";
 import type { Log } from "../../core/log.ts";
-import type { CommandMemory, TagWriter } from "../../core/remote-write.ts";
+import type { CommandMemory, CommandMemoryState, TagWriter } from "../../core/remote-write.ts";
 import type { CommandInlet, SessionFormat } from "../format.ts";
 import { type Allowance, fullAllowance, type Rate, takeOne } from "./allowance.ts";
 import type { Arrival, Given } from "./arrival.ts";
-import { firstHorizonMs, judgeFreshness, type Now, staleness } from "./freshness.ts";
+import { born, judgeFreshness, type Now, staleness, unborn } from "./freshness.ts";
 import { type CommandUplink, jsonConversations } from "./json-conversation.ts";
 import { Keyring } from "./keyring.ts";
 import { RefusalBook } from "./refusal-book.ts";
@@ -100,6 +100,8 @@ class Desk implements CommandDesk {
   }
 
   start(): void {
+    const state = this.#options.memory.state();
+    if (state.horizonMs !== undefined) this.#keep(unborn(state));
     this.#beBorn();
   }
 
@@ -124,21 +126,30 @@ class Desk implements CommandDesk {
     this.#take({ uplink, answer: () => undefined }, () => parseDeviceCommand(device, payload, typeOf));
   }
 
-  /** A memory that knows nothing begins with the first good time, and refuses what may have been carried out before. */
+  /** At the first good time; what may have been carried out before it is refused, whatever the files say. */
   #beBorn(): void {
     const { memory, clock, log } = this.#options;
-    const state = memory.state();
-    if (this.#stopped || state.horizonMs !== undefined) return;
+    if (this.#stopped) return;
     const { isClockGood, nowMs } = this.#now();
     if (isClockGood) {
-      const horizonMs = firstHorizonMs(state, nowMs);
+      const state = born(memory.state(), nowMs);
+      const untilMs = state.horizonMs ?? nowMs;
       log.notice(
-        `what was carried out before is not known: commands issued until ${new Date(horizonMs).toISOString()} are refused`,
+        `commands issued until ${new Date(untilMs).toISOString()} are refused: they may have been here before`,
       );
-      memory.keep({ ...state, horizonMs }).catch((error: unknown) => this.#notKept(error));
+      this.#keep(state);
     } else {
       clock.after(BIRTH_LOOK_MS, () => this.#beBorn());
     }
+  }
+
+  /** On the card some time: what it says is in force at once, and a start says it again. */
+  #keep(state: CommandMemoryState): void {
+    const { memory, log } = this.#options;
+    memory.keep(state).catch((error: unknown) => {
+      if (isOurBug(error)) throw error;
+      log.warning(`the begin of commands is not stored yet: ${messageOf(error)}`);
+    });
   }
 
   #now(): Now {
@@ -173,11 +184,6 @@ class Desk implements CommandDesk {
       return;
     }
     const sender = { ...from, key: key.id, nonce: content.nonce };
-    const contradicted = contradiction?.(content);
-    if (contradicted !== undefined) {
-      this.#refuse(sender, contradicted);
-      return;
-    }
     const { memory } = this.#options;
     const judged = judgeFreshness(memory.state(), content, this.#now());
     const kept = judged.memory === undefined ? Promise.resolve() : memory.keep(judged.memory);
@@ -185,8 +191,10 @@ class Desk implements CommandDesk {
       () => true,
       (error: unknown) => this.#notKept(error),
     );
-    if (judged.refusal === undefined) this.#judgeValues(sender, content.values, { content, key: key.id, isKept });
-    else this.#refuse(sender, judged.refusal);
+    // It is used up all the same: what its owner was told is refused must not come later.
+    const refusal = contradiction?.(content) ?? judged.refusal;
+    if (refusal === undefined) this.#judgeValues(sender, content.values, { content, key: key.id, isKept });
+    else this.#refuse(sender, refusal);
   }
 
   #notKept(error: unknown): false {

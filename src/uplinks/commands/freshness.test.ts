@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { CommandMemoryState } from "../../core/remote-write.ts";
-import { AHEAD_MAX_MS, firstHorizonMs, judgeFreshness, LIFETIME_MAX_MS, NONCES_MAX } from "./freshness.ts";
+import { AHEAD_MAX_MS, born, judgeFreshness, LIFETIME_MAX_MS, NONCES_MAX, unborn } from "./freshness.ts";
 import type { CommandContent } from "./signed-command.ts";
 
 const GATEWAY = "plant/gateway";
@@ -20,21 +20,28 @@ function memory(horizonMs: number | undefined, more: Partial<CommandMemoryState>
   return { horizonMs, nonces: new Map(), latestMs: undefined, ...more };
 }
 
-/** What may happen, in any order; the numbers are minutes, or which of the commands so far. */
-const happening = fc.oneof(
-  fc.record({ kind: fc.constant("new" as const), aheadS: fc.integer({ min: -400, max: 60 }) }),
-  fc.record({ kind: fc.constant("again" as const), which: fc.nat(100) }),
+/** What may happen, in any order; the numbers are seconds, or which of the commands or copies of files so far. */
+const usual = [
+  fc.record({ kind: fc.constant("new" as const), s: fc.integer({ min: -400, max: 60 }) }),
+  fc.record({ kind: fc.constant("again" as const), s: fc.nat(100) }),
   fc.record({ kind: fc.constant("pass" as const), s: fc.integer({ min: 0, max: 700 }) }),
+  fc.record({ kind: fc.constant("doubt the clock" as const), s: fc.nat(1) }),
+  fc.record({ kind: fc.constant("start" as const), s: fc.constant(0) }),
+  fc.record({ kind: fc.constant("put back state.db" as const), s: fc.nat(100) }),
+];
+const lossOrStep = [
   fc.record({ kind: fc.constant("step" as const), s: fc.integer({ min: -2_000, max: 2_000 }) }),
-  fc.record({ kind: fc.constant("lose state.db" as const) }),
-  fc.record({ kind: fc.constant("doubt the clock" as const), isGood: fc.boolean() }),
-);
+  fc.record({ kind: fc.constant("lose state.db" as const), s: fc.constant(0) }),
+];
+const putBackAll = fc.record({ kind: fc.constant("put back all files" as const), s: fc.nat(100) });
 
 /** A gateway, as far as its memory goes. */
 class Site {
   nowMs = BEGIN_MS + 60_000;
   isGood = true;
   #memory = memory(BEGIN_MS);
+  /** Of the files, as somebody may have kept them. */
+  readonly #copies: CommandMemoryState[] = [this.#memory];
   readonly #all: CommandContent[] = [];
   readonly #carriedOut = new Set<string>();
   #refused = new Set<string>();
@@ -52,10 +59,10 @@ class Site {
   }
 
   arrive(given: CommandContent): void {
-    if (this.#memory.horizonMs === undefined && this.isGood)
-      this.#memory = { ...this.#memory, horizonMs: firstHorizonMs(this.#memory, this.nowMs) };
+    if (this.#memory.horizonMs === undefined && this.isGood) this.#memory = born(this.#memory, this.nowMs);
     const judged = judgeFreshness(this.#memory, given, at(this.nowMs, this.isGood));
     this.#memory = judged.memory ?? this.#memory;
+    this.#copies.push(this.#memory);
     const { nonce } = given;
     if (judged.refusal !== undefined) {
       if (judged.memory !== undefined) this.#refused.add(nonce);
@@ -67,33 +74,57 @@ class Site {
     this.#latestMs = given.issuedMs;
   }
 
-  /** state.db is gone, the outbox is not. */
-  loseState(): void {
-    this.#memory = memory(undefined, { latestMs: this.#memory.latestMs });
+  start(): void {
+    this.#memory = unborn(this.#memory);
+  }
+
+  /** The outbox is as it was. */
+  loseState(state = memory(undefined)): void {
+    const { latestMs = 0 } = this.#memory;
+    this.putBack({ ...state, latestMs: Math.max(latestMs, state.latestMs ?? 0) });
+  }
+
+  putBack(files: CommandMemoryState): void {
+    this.#memory = files;
     this.#refused = new Set();
+    this.start();
+  }
+
+  copy(which: number): CommandMemoryState {
+    return this.#copies[which % this.#copies.length] ?? memory(undefined);
   }
 }
 
 describe("freshness", () => {
-  test("P10: whatever clock and files do, no command is carried out twice, nor after it was refused as long as that is remembered", () => {
-    fc.assert(
-      fc.property(fc.array(happening, { maxLength: 60 }), (happenings) => {
-        const site = new Site();
-        for (const each of happenings) {
-          if (each.kind === "new") site.arrive(site.sign(each.aheadS));
-          else if (each.kind === "again") site.again(each.which);
-          else if (each.kind === "pass" || each.kind === "step") site.nowMs += each.s * 1_000;
-          else if (each.kind === "doubt the clock") site.isGood = each.isGood;
-          else site.loseState();
-        }
-      }),
-      { numRuns: 300 },
-    );
+  const live = (happenings: readonly { readonly kind: string; readonly s: number }[]) => {
+    const site = new Site();
+    for (const { kind, s } of happenings) {
+      if (kind === "new") site.arrive(site.sign(s));
+      else if (kind === "again") site.again(s);
+      else if (kind === "pass" || kind === "step") site.nowMs += s * 1_000;
+      else if (kind === "doubt the clock") site.isGood = s === 0;
+      else if (kind === "start") site.start();
+      else if (kind === "lose state.db") site.loseState();
+      else if (kind === "put back state.db") site.loseState(site.copy(s));
+      else site.putBack(site.copy(s));
+    }
+  };
+
+  test("P10: whatever the clock and state.db do, no command is carried out twice, nor after it was refused as long as that is remembered", () => {
+    const happenings = fc.array(fc.oneof(...usual, ...lossOrStep), { maxLength: 60 });
+    fc.assert(fc.property(happenings, live), { numRuns: 300 });
   });
 
-  test("P10: before anybody knows the time nothing is fresh", () => {
-    assert.match(judgeFreshness(memory(undefined), command(1, BEGIN_MS), at(BEGIN_MS)).refusal ?? "", /clock/);
-    assert.equal(judgeFreshness(memory(undefined), command(1, BEGIN_MS), at(BEGIN_MS)).memory, undefined);
+  test("P10: nor where all files are put back as they were once, as a card's copy has them", () => {
+    fc.assert(fc.property(fc.array(fc.oneof(...usual, putBackAll), { maxLength: 60 }), live), { numRuns: 300 });
+  });
+
+  test("P10: before anybody knows the time nothing is fresh, then or later", () => {
+    const early = command(1, BEGIN_MS + AHEAD_MAX_MS + 5_000);
+    const judged = judgeFreshness(memory(undefined), early, at(BEGIN_MS, false));
+    assert.match(judged.refusal ?? "", /the clock is not known to be good/);
+    const later = judgeFreshness(born(judged.memory ?? memory(0), BEGIN_MS), early, at(BEGIN_MS + 20_000));
+    assert.match(later.refusal ?? "", /was here before/);
   });
 
   test("P10: while nobody vouches for the clock nothing is carried out, then or later", () => {
@@ -103,11 +134,12 @@ describe("freshness", () => {
     assert.match(judgeFreshness(judged.memory ?? memory(0), fresh, at(BEGIN_MS + 3)).refusal ?? "", /was here before/);
   });
 
-  test("P10: a new memory refuses what the fastest clock could have signed before it, and what the outbox knows of", () => {
-    const horizonMs = firstHorizonMs(memory(undefined), BEGIN_MS);
+  test("P10: a start refuses what the fastest clock could have signed before it, and what the files know of", () => {
+    const begun = born(unborn(memory(BEGIN_MS - 1)), BEGIN_MS);
     const ahead = command(1, BEGIN_MS + AHEAD_MAX_MS);
-    assert.match(judgeFreshness(memory(horizonMs), ahead, at(BEGIN_MS)).refusal ?? "", /issued too early/);
-    assert.equal(firstHorizonMs(memory(undefined, { latestMs: BEGIN_MS + 99_000 }), BEGIN_MS), BEGIN_MS + 99_000);
+    assert.match(judgeFreshness(begun, ahead, at(BEGIN_MS)).refusal ?? "", /issued too early/);
+    const known = [memory(undefined, { latestMs: BEGIN_MS + 99_000 }), memory(BEGIN_MS + 99_000)];
+    for (const files of known) assert.equal(born(unborn(files), BEGIN_MS).horizonMs, BEGIN_MS + 99_000);
   });
 
   test("P10: one that a fast clock signed puts off no other one for longer than its own is wrong", () => {

@@ -1,10 +1,11 @@
 /**
  * Whether a command is for this gateway, in time, and here for the first time. Pure.
  *
- * Held, whatever the clock and the files do: no signed command is carried out twice, none after one that was issued later. A command is used up by its first
- * arrival, whatever comes of it. Its nonce is kept until it is too old by any clock; from then on the horizon, which only
- * rises, refuses all that was issued as early. Where the memory is lost, the horizon begins at the time of its birth:
- * whatever was carried out before was issued before.
+ * Held, whatever the clock and the files do: no signed command is carried out twice, none after one that was issued
+ * later. A command is used up by its first arrival, whatever comes of it. Its nonce is kept until it is too old by any
+ * clock; from then on the horizon, which only rises, refuses all that was issued as early. Each start begins a horizon
+ * above the time: whatever was carried out before was issued before, also where the files that say so are lost, are old
+ * ones put back, or those of a gateway that had another name.
  */
 import type { CommandMemoryState } from "../../core/remote-write.ts";
 import type { CommandContent } from "./signed-command.ts";
@@ -35,22 +36,22 @@ export function judgeFreshness(memory: CommandMemoryState, command: CommandConte
   const { gateway, issuedMs, nonce } = command;
   if (gateway !== now.gateway) return refused(`it is for the gateway ${gateway}, this is ${now.gateway}`);
   const { horizonMs } = memory;
-  if (horizonMs === undefined)
-    return refused("the clock is not known to be good, and was not since commands were allowed");
-  if (issuedMs <= horizonMs)
-    return refused(`it was issued too early for this gateway, which begins after ${at(horizonMs)}`);
   if (memory.nonces.has(nonce)) return refused("it was here before");
+  if (horizonMs !== undefined && issuedMs <= horizonMs)
+    return refused(`it was issued too early for this gateway, which begins after ${at(horizonMs)}`);
   if (issuedMs < (memory.latestMs ?? 0)) return refused("one that was issued later was here before it");
-  const pruned = now.isClockGood ? prune(memory, now.nowMs) : memory;
+  const pruned = horizonMs !== undefined && now.isClockGood ? prune(memory, now.nowMs) : memory;
   if (pruned.nonces.size >= NONCES_MAX) return refused(`${NONCES_MAX} commands are remembered already`);
   const used = { ...pruned, nonces: new Map([...pruned.nonces, [nonce, issuedMs]]) };
-  const refusal = staleness(command, now);
+  const refusal = horizonMs === undefined ? CLOCK_UNKNOWN : staleness(command, now);
   return refusal === undefined ? { memory: afterLatest(used, issuedMs) } : { memory: used, refusal };
 }
 
+const CLOCK_UNKNOWN = "the clock is not known to be good";
+
 /** Asked again when its turn comes. */
 export function staleness({ issuedMs, expiresMs }: CommandContent, { nowMs, isClockGood }: Now): string | undefined {
-  if (!isClockGood) return "the clock is not known to be good";
+  if (!isClockGood) return CLOCK_UNKNOWN;
   if (expiresMs <= issuedMs || expiresMs - issuedMs > LIFETIME_MAX_MS)
     return `it does not expire within ${LIFETIME_MAX_MS / 1_000} s of its issue`;
   if (issuedMs > nowMs + AHEAD_MAX_MS)
@@ -58,9 +59,15 @@ export function staleness({ issuedMs, expiresMs }: CommandContent, { nowMs, isCl
   return nowMs >= expiresMs ? `it expired at ${at(expiresMs)}, and here it is ${at(nowMs)}` : undefined;
 }
 
-/** The horizon of a memory that has none: whatever was carried out before it was issued before it. */
-export function firstHorizonMs({ latestMs }: CommandMemoryState, nowMs: number): number {
-  return Math.max(nowMs + AHEAD_MAX_MS, latestMs ?? 0);
+/** As it is at a start: no time is known yet before which all is refused. */
+export function unborn(memory: CommandMemoryState): CommandMemoryState {
+  const { horizonMs = 0, latestMs = 0 } = memory;
+  return { ...memory, horizonMs: undefined, latestMs: Math.max(horizonMs, latestMs) };
+}
+
+/** Whatever was carried out before it was issued before it. */
+export function born(memory: CommandMemoryState, nowMs: number): CommandMemoryState {
+  return { ...memory, horizonMs: Math.max(nowMs + AHEAD_MAX_MS, memory.latestMs ?? 0) };
 }
 
 function prune(memory: CommandMemoryState, nowMs: number): CommandMemoryState {

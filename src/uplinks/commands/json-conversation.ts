@@ -3,7 +3,7 @@ import type { RegisterTag, UplinkConfig } from "../../config/config.ts";
 import { isOurBug, messageOf } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Connection, Message } from "../../pipeline.ts";
-import type { Conversation, SessionFormat } from "../format.ts";
+import type { Conversation, ConversationHooks, SessionFormat } from "../format.ts";
 import type { Arrival } from "./arrival.ts";
 import { parseJsonCommand } from "./json-command.ts";
 
@@ -26,7 +26,7 @@ export function jsonConversations(options: JsonConversationOptions): SessionForm
   if (topics === undefined) return undefined;
   const ids = new Map(tags.map((tag) => [nameBy(config.id, tag), tag.id]));
   const results = new ResultQueue(topics.result, options.log);
-  return (connection) => new JsonConversation(connection, topics.write, results, ids, options);
+  return (connection, hooks) => new JsonConversation(connection, hooks, topics.write, results, ids, options);
 }
 
 /** Kepware's clients know one topic for all gateways; what came of it is told by each below its own. */
@@ -45,8 +45,12 @@ function nameBy(template: string, { device, name }: RegisterTag): string {
   return template.replaceAll("{device}", () => device).replaceAll("{tag}", () => name);
 }
 
+/** Where results go out in their turn. */
+type Outlet = Pick<ConversationHooks, "publish">;
+
 class JsonConversation implements Conversation {
   readonly connection: Connection;
+  readonly #outlet: Outlet;
   readonly #topic: string;
   readonly #results: ResultQueue;
   readonly #ids: ReadonlyMap<string, string>;
@@ -54,12 +58,14 @@ class JsonConversation implements Conversation {
 
   constructor(
     connection: Connection,
+    outlet: Outlet,
     topic: string,
     results: ResultQueue,
     ids: ReadonlyMap<string, string>,
     options: JsonConversationOptions,
   ) {
     this.connection = connection;
+    this.#outlet = outlet;
     this.#topic = topic;
     this.#results = results;
     this.#ids = ids;
@@ -74,7 +80,7 @@ class JsonConversation implements Conversation {
   /** Data do not wait for it: a broker that refuses commands must not cost them. */
   async told(): Promise<boolean> {
     const { log } = this.#options;
-    this.#results.connected(this.connection);
+    this.#results.connected(this.#outlet);
     this.connection.subscribe({ [this.#topic]: 1 }).then(
       (refused) => {
         if (refused.length === 0) log.notice(`takes commands on ${this.#topic}`);
@@ -95,7 +101,7 @@ class JsonConversation implements Conversation {
   }
 
   end(): void {
-    this.#results.disconnected(this.connection);
+    this.#results.disconnected(this.#outlet);
   }
 
   #heard({ topic, payload, retain }: Message): void {
@@ -116,7 +122,7 @@ class ResultQueue {
   readonly #topic: string;
   readonly #log: Log;
   #waiting: readonly string[] = [];
-  #connection: Connection | undefined;
+  #outlet: Outlet | undefined;
   #sending = false;
 
   constructor(topic: string, log: Log) {
@@ -129,13 +135,13 @@ class ResultQueue {
     void this.#send();
   }
 
-  connected(connection: Connection): void {
-    this.#connection = connection;
+  connected(outlet: Outlet): void {
+    this.#outlet = outlet;
     void this.#send();
   }
 
-  disconnected(connection: Connection): void {
-    if (this.#connection === connection) this.#connection = undefined;
+  disconnected(outlet: Outlet): void {
+    if (this.#outlet === outlet) this.#outlet = undefined;
   }
 
   async #send(): Promise<void> {
@@ -143,18 +149,18 @@ class ResultQueue {
     this.#sending = true;
     for (;;) {
       const [text] = this.#waiting;
-      const connection = this.#connection;
-      if (text === undefined || connection === undefined) break;
-      if (!(await this.#publish(connection, text))) this.disconnected(connection);
+      const outlet = this.#outlet;
+      if (text === undefined || outlet === undefined) break;
+      if (!(await this.#publish(outlet, text))) this.disconnected(outlet);
       // Unless it was given up meanwhile.
       else if (this.#waiting[0] === text) this.#waiting = this.#waiting.slice(1);
     }
     this.#sending = false;
   }
 
-  async #publish(connection: Connection, text: string): Promise<boolean> {
+  async #publish(outlet: Outlet, text: string): Promise<boolean> {
     try {
-      await connection.publish({ topic: this.#topic, payload: Buffer.from(text), qos: 1, retain: false });
+      await outlet.publish({ topic: this.#topic, payload: Buffer.from(text), qos: 1, retain: false });
       return true;
     } catch (error) {
       if (isOurBug(error)) throw error;
