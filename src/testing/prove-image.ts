@@ -1,40 +1,44 @@
 /**
- * An image in a virtual ARM board: `npm run prove:image`.
+ * An image in a virtual ARM board: `npm run prove:image`, as root.
  *
- *     -- --image FILE   this image; else one is made, which needs root
- *     -- --short        flashed, booted to the first sample, looked at, cut off in an outage, booted again
- *     -- --cuts 100     power cuts at random moments; the control, a card that lies, is always run before
- *     -- --seed 4       the same chance again
+ *     -- --image FILE    this image; else one is made
+ *     -- --short         flashed, booted to the first sample, looked at, cut off in an outage, booted again
+ *     -- --only cuts     some of: sample, ports, control, cuts
+ *     -- --cuts 100      power cuts at random moments
+ *     -- --seed 4        the same chance again; each card has the next number
+ *     -- --log FILE      adds a line of JSON for each cut, so that runs add up
+ *     -- --here          in the network of this process, where port 123 must be free; else in one of its own
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { hostClock, sleep } from "../core/clock.ts";
+import { hostClock } from "../core/clock.ts";
 import { hostRandom, seededRandom } from "../core/random.ts";
-import { proveCuts, seesLoss } from "./virtual-board/cuts.ts";
-import { lookInside } from "./virtual-board/inside.ts";
-import { Life } from "./virtual-board/life.ts";
-import { openCable } from "./virtual-board/port-scan.ts";
+import { type CutRecord, proveControl, proveCuts } from "./virtual-board/cuts.ts";
+import { proveFirstSample, seconds } from "./virtual-board/first-sample.ts";
+import { proveSilence } from "./virtual-board/silence.ts";
 
+const SELF = fileURLToPath(import.meta.url);
 const MAKE_IMAGE = fileURLToPath(new URL("../../scripts/image.sh", import.meta.url));
 const MAKE_SURE = fileURLToPath(new URL("../../scripts/parts.sh", import.meta.url));
 const PARTS = ["qemu-system-aarch64", "mosquitto", "mcopy", "debugfs", "sfdisk", "setpriv"];
-/** How long the link is down before the power fails. */
-const OUTAGE_MS = 10_000;
 
 const { values } = parseArgs({
   options: {
     image: { type: "string" },
     short: { type: "boolean", default: false },
+    only: { type: "string", multiple: true },
     cuts: { type: "string", default: "10" },
     seed: { type: "string" },
+    log: { type: "string" },
+    here: { type: "boolean", default: false },
   },
 });
-const seed = Number(values.seed ?? Math.floor(hostRandom.next() * 1e6));
-const random = seededRandom(seed);
 const startedMs = hostClock.monotonicMs();
 const run = promisify(execFile);
 
@@ -43,74 +47,69 @@ function tell(line: string): void {
   process.stdout.write(`${s} s  ${line}\n`);
 }
 
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
+/** Outside the proofs' own network, where packages are to be had. Returns the exit code. */
+async function makeAndProve(folder: string): Promise<number> {
+  await run("bash", [MAKE_SURE, ...PARTS]);
+  tell("parts are there");
+  const image = values.image ?? (await makeImage(folder));
+  const words = [process.execPath, "--import", "tsx", SELF, ...process.argv.slice(2), "--image", image, "--here"];
+  // setpriv: all of it ends with this process, however that ends.
+  const alone = ["--pdeathsig", "KILL", "unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+  const child = spawn("setpriv", [...alone, ...words], { stdio: "inherit" });
+  const [code] = await once(child, "exit");
+  tell("done");
+  return typeof code === "number" ? code : 1;
 }
 
 async function makeImage(folder: string): Promise<string> {
   const image = join(folder, "virtual.img");
-  const { stdout } = await run("bash", [MAKE_IMAGE, "--board", "virtual", "--output", image]);
-  tell(stdout.trim().split("\n").at(-1) ?? "");
+  const compress = values.short ? [] : ["--compress"];
+  const { stdout } = await run("bash", [MAKE_IMAGE, "--board", "virtual", "--output", image, ...compress]);
+  for (const line of stdout.trim().split("\n")) if (line.includes(image)) tell(line.replaceAll(`${folder}/`, ""));
   return image;
 }
 
-/** From a blank card to the first sample; then an outage, a power cut in it, and all of it at the broker. */
-async function proveOneCut(image: string): Promise<readonly string[]> {
-  const life = await Life.begin({ image, random, tell, isHonest: true });
-  try {
-    await life.powerOn();
-    tell(`power to first sample at the broker: ${seconds(await life.sampleArrives())}`);
-    await life.caughtUp();
-    const seen = await lookInside(life, tell);
-    await life.machine.setLink(false);
-    await sleep(hostClock, OUTAGE_MS * (1 + random.next()));
-    await life.cut();
-    await life.powerOn();
-    tell(`after the cut: first sample after ${seconds(await life.sampleArrives())}`);
-    tell(`all there after ${seconds(await life.caughtUp())} more`);
-    const { served, live, history, told } = life.summary();
-    tell(`values served ${served}, arrived live ${live}, as history ${history}; told as lost ${told}`);
-    return [...seen, ...life.faults()];
-  } finally {
-    await life.end();
+async function prove(image: string): Promise<number> {
+  const seed = Number(values.seed ?? Math.floor(hostRandom.next() * 1e6));
+  tell(`seed ${seed}`);
+  const options = { image, random: seededRandom(seed) };
+  const proofs: Readonly<Record<string, () => Promise<readonly string[]>>> = {
+    sample: () => proveFirstSample(options, tell),
+    ports: () => proveSilence(options, tell),
+    control: () => proveSight(image, seed),
+    cuts: () => proveCuts(Number(values.cuts), { image, seed, tell }, recordCut),
+  };
+  const faults: string[] = [];
+  for (const name of values.short ? ["sample"] : (values.only ?? Object.keys(proofs))) {
+    const proof = proofs[name];
+    if (proof === undefined) throw new Error(`there is no proof ${name}`);
+    faults.push(...(await proof()));
   }
-}
-
-/** All ports of the board, from beside it on its network. */
-async function proveSilence(image: string): Promise<readonly string[]> {
-  const cable = await openCable();
-  const life = await Life.begin({ image, random, tell, isHonest: true });
-  try {
-    await life.powerOn(cable);
-    await life.sampleArrives();
-    const { isNeighbour, answers } = await cable.scan();
-    tell(`port scan: ${answers.length} answers${isNeighbour ? "" : ", and nobody there"}`);
-    return [...(isNeighbour ? [] : ["the port scan did not reach the board"]), ...answers];
-  } finally {
-    await life.end();
-    await cable.remove();
-  }
-}
-
-async function proveManyCuts(image: string): Promise<readonly string[]> {
-  tell("control: a card that says it keeps what it does not");
-  if (!(await seesLoss({ image, random, tell }))) return ["the loss of a lying card was not seen: this proof is blind"];
-  tell("control: its loss was seen");
-  const { cuts, served, told, faults } = await proveCuts(Number(values.cuts), { image, random, tell });
-  tell(`cuts ${cuts}, values served ${served}, told as lost ${told}`);
-  return faults;
-}
-
-tell(`seed ${seed}`);
-await run("bash", [MAKE_SURE, ...PARTS]);
-const folder = await mkdtemp(join(tmpdir(), "sallyport-image-"));
-try {
-  const image = values.image ?? (await makeImage(folder));
-  const faults = [...(await proveOneCut(image))];
-  if (!values.short) faults.push(...(await proveSilence(image)), ...(await proveManyCuts(image)));
   tell(`faults ${faults.length}`);
   for (const fault of faults) tell(fault);
-  process.exitCode = faults.length === 0 ? 0 : 1;
+  return faults.length === 0 ? 0 : 1;
+}
+
+/** That the books see what a lying card loses. */
+async function proveSight(image: string, seed: number): Promise<readonly string[]> {
+  const seen = await proveControl({ image, seed, tell });
+  tell(`control: ${seen.join("; ") || "nothing seen"}`);
+  return seen.length > 0 ? [] : ["the loss of a lying card was not seen: this proof is blind"];
+}
+
+function recordCut(record: CutRecord): void {
+  const { seed, number, moment, cut, backMs, lost, oldestLostMs, faults } = record;
+  const line = { date: new Date(hostClock.wallMs()).toISOString(), ...record };
+  if (values.log !== undefined) appendFileSync(values.log, `${JSON.stringify(line)}\n`);
+  const back = backMs === undefined ? "not back" : `back after ${seconds(backMs)}`;
+  const told = lost === 0 ? "nothing lost" : `${lost} told as lost, the oldest ${seconds(oldestLostMs)} old`;
+  const where = `${moment}, ${seconds(cut.afterMs)} after power on, ${cut.waiting} blocks in its cache`;
+  tell(`card ${seed} cut ${number} in ${where}: ${back}, ${told}, faults ${faults.length}`);
+}
+
+const folder = await mkdtemp(join(tmpdir(), "sallyport-image-"));
+try {
+  process.exitCode = values.here && values.image !== undefined ? await prove(values.image) : await makeAndProve(folder);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -1,72 +1,166 @@
 /** Power cuts of a virtual board at random moments, and the control: a card that lies must be caught. */
 import { hostClock, sleep } from "../../core/clock.ts";
-import type { Random } from "../../core/random.ts";
-import { Life, type LifeOptions } from "./life.ts";
+import { type Random, seededRandom } from "../../core/random.ts";
+import { type Cut, Life } from "./life.ts";
 
-export type Moment = "first boot" | "running" | "commit" | "replay";
+export interface CutsOptions {
+  readonly image: string;
+  /** Of the first card; each later one has the next number. */
+  readonly seed: number;
+  readonly tell: (line: string) => void;
+}
 
-const LATER_MOMENTS: readonly Moment[] = ["commit", "replay", "running"];
-/** Cuts of one card, before the next one is written. */
-const CUTS_PER_LIFE = 6;
-/** Into a first boot that takes this long, at most. */
-const FIRST_BOOT_MS = 60_000;
-const RUNNING_MS = 10_000;
-/** So long nothing goes out, at least: some commits must be on the card. */
-const OUTAGE_MS = 8_000;
-const REPLAY_MS = 2_000;
-/** What a lying card has lost never comes. */
-const CONTROL_WAIT_MS = 60_000;
+/** What was going on as the power failed. */
+export type Moment = "first boot" | "boot" | "running" | "commit" | "replay";
 
-export interface CutsReport {
-  readonly cuts: number;
-  readonly served: number;
-  readonly told: number;
+/** One cut, and what the boot after it showed. */
+export interface CutRecord {
+  /** Of its card: this one again is `--seed SEED --cuts NUMBER`. */
+  readonly seed: number;
+  readonly number: number;
+  readonly moment: Moment;
+  readonly cut: Cut;
+  /** From power on to the first sample, of the next boot that was left alone. */
+  readonly backMs?: number;
+  /** Values that were served and never arrived; the gateway told of all of them. */
+  readonly lost: number;
+  /** How long before the cut the oldest of these was served. */
+  readonly oldestLostMs: number;
   readonly faults: readonly string[];
 }
 
-export async function proveCuts(count: number, options: Omit<LifeOptions, "isHonest">): Promise<CutsReport> {
-  const report = { cuts: 0, served: 0, told: 0, faults: [] as string[] };
-  while (report.cuts < count) {
-    const life = await Life.begin({ ...options, isHonest: true });
-    try {
-      report.cuts += await cutOften(life, Math.min(CUTS_PER_LIFE, count - report.cuts), options);
-      const { served, told } = life.summary();
-      report.served += served;
-      report.told += told;
-      report.faults.push(...life.faults());
-    } finally {
-      await life.end();
+/** Of one card, before the next one is written: it begins with these, and goes on with some of the later ones. */
+const FIRST_MOMENTS: readonly Moment[] = ["first boot", "first boot"];
+const LATER_MOMENTS: readonly Moment[] = ["boot", "commit", "commit", "replay", "replay", "running"];
+const CUTS_PER_CARD = 8;
+/** A boot takes this long, as long as none has shown how long one takes here. */
+const BOOT_MS = 60_000;
+const RUNNING_MS = 10_000;
+/** So long nothing goes out, at least: some commits must be on the card. */
+const OUTAGE_MS = 8_000;
+/** A commit gives the disk some ten orders, one every second. */
+const COMMIT_ORDERS = 30;
+const REPLAY_ORDERS = 20;
+const REPLAY_MS = 5_000;
+
+/** @param record gets each cut once the boots after it have shown what it did */
+export async function proveCuts(
+  count: number,
+  options: CutsOptions,
+  record: (record: CutRecord) => void,
+): Promise<readonly string[]> {
+  const faults: string[] = [];
+  let bootMs = BOOT_MS;
+  let done = 0;
+  for (let seed = options.seed; done < count; seed++) {
+    const cuts = Math.min(CUTS_PER_CARD, count - done);
+    const card = await cutOften(cuts, { ...options, seed, bootMs }, record);
+    faults.push(...card.faults);
+    bootMs = card.bootMs;
+    done += cuts;
+  }
+  return faults;
+}
+
+/** One card, from blank. */
+async function cutOften(
+  count: number,
+  options: CardOptions,
+  record: (record: CutRecord) => void,
+): Promise<CardRecords> {
+  const { image, seed } = options;
+  // Of its own, so that the moments do not go by how many blocks were in a cache.
+  const random = seededRandom(seed);
+  const life = await Life.begin({ image, random: seededRandom(~seed) });
+  const card = new CardRecords(life, options, record);
+  try {
+    for (let number = 1; number <= count; number++) {
+      const moment = FIRST_MOMENTS[number - 1] ?? pick(LATER_MOMENTS, random);
+      await life.powerOn();
+      card.cut(number, moment, await cutIn(moment, life, random, card));
     }
-  }
-  return report;
-}
-
-/** One life: its first boot is cut off first. Returns how many cuts it saw. */
-async function cutOften(life: Life, count: number, { random, tell }: Omit<LifeOptions, "isHonest">): Promise<number> {
-  for (let cut = 0; cut < count; cut++) {
-    const moment = cut === 0 ? "first boot" : pick(LATER_MOMENTS, random);
     await life.powerOn();
-    await reach(life, moment, random);
-    await life.cut();
-    tell(`cut in: ${moment}`);
+    await card.judge();
+  } catch (error) {
+    card.broke(String(error));
   }
-  await life.powerOn();
-  await life.sampleArrives();
-  await life.caughtUp();
-  return count;
+  const isKept = card.faults.length > 0;
+  if (isKept) options.tell(`the card is kept: ${life.outside.folder}`);
+  await life.end(isKept);
+  return card;
 }
 
-async function reach(life: Life, moment: Moment, random: Random): Promise<void> {
-  if (moment === "first boot") return sleep(hostClock, random.next() * FIRST_BOOT_MS);
-  await life.sampleArrives();
-  await life.caughtUp();
-  if (moment === "running") return sleep(hostClock, random.next() * RUNNING_MS);
+interface CardOptions extends CutsOptions {
+  /** How long a boot takes, as far as it is known. */
+  readonly bootMs: number;
+}
+
+/** What became of a card so far. Its cuts wait here until a boot is left alone and shows what they did. */
+class CardRecords {
+  readonly faults: string[] = [];
+  /** From power on to a sample, the last time. */
+  bootMs: number;
+  readonly #life: Life;
+  readonly #options: CardOptions;
+  readonly #record: (record: CutRecord) => void;
+  #waiting: Pick<CutRecord, "seed" | "number" | "moment" | "cut">[] = [];
+  #lastCutMs = 0;
+
+  constructor(life: Life, options: CardOptions, record: (record: CutRecord) => void) {
+    this.#life = life;
+    this.#options = options;
+    this.#record = record;
+    this.bootMs = options.bootMs;
+  }
+
+  cut(number: number, moment: Moment, cut: Cut): void {
+    this.#waiting.push({ seed: this.#options.seed, number, moment, cut });
+  }
+
+  /** Lets the board come back and all arrive that was served up to now. */
+  async judge(): Promise<void> {
+    this.bootMs = await this.#life.sampleArrives();
+    const { untilMs } = await this.#life.caughtUp();
+    this.#close(this.#life.books.faults(untilMs), this.bootMs);
+  }
+
+  broke(why: string): void {
+    this.#close([why]);
+  }
+
+  #close(found: readonly string[], backMs?: number): void {
+    // A loss that no boot mends would be found after each.
+    const faults = found.filter((fault) => !this.faults.includes(fault));
+    this.faults.push(...faults);
+    let fromMs = this.#lastCutMs;
+    for (const waiting of this.#waiting) {
+      const { atWallMs } = waiting.cut;
+      const missing = this.#life.books.missing(fromMs, atWallMs);
+      const oldestLostMs = missing.reduce((oldest, { servedAtMs }) => Math.max(oldest, atWallMs - servedAtMs), 0);
+      this.#record({ ...waiting, ...(backMs !== undefined && { backMs }), lost: missing.length, oldestLostMs, faults });
+      fromMs = atWallMs;
+    }
+    this.#lastCutMs = fromMs;
+    this.#waiting = [];
+  }
+}
+
+/** Lets the board come to this moment, and cuts it off in it. */
+async function cutIn(moment: Moment, life: Life, random: Random, card: CardRecords): Promise<Cut> {
+  if (moment === "first boot" || moment === "boot") return life.cut({ withinMs: random.next() * card.bootMs });
+  await card.judge();
+  if (moment === "running") return life.cut({ withinMs: random.next() * RUNNING_MS });
   await life.machine.setLink(false);
   await sleep(hostClock, OUTAGE_MS + random.next() * RUNNING_MS);
-  if (moment === "commit") return;
+  if (moment === "commit") return life.cut({ orders: draw(COMMIT_ORDERS, random), withinMs: RUNNING_MS });
   await life.machine.setLink(true);
   await life.historyArrives();
-  await sleep(hostClock, random.next() * REPLAY_MS);
+  return life.cut({ orders: draw(REPLAY_ORDERS, random), withinMs: random.next() * REPLAY_MS });
+}
+
+/** 1 to most. */
+function draw(most: number, random: Random): number {
+  return 1 + Math.floor(random.next() * most);
 }
 
 function pick<T>(list: readonly T[], random: Random): T {
@@ -75,28 +169,22 @@ function pick<T>(list: readonly T[], random: Random): T {
   return found;
 }
 
-/** The same outage and cut on a card that only says that it keeps what it is told to: true where the loss was seen. */
-export async function seesLoss(options: Omit<LifeOptions, "isHonest">): Promise<boolean> {
-  const life = await Life.begin({ ...options, isHonest: false });
+/** An outage and a cut on a card that since the link is down only says that it keeps: returns what the books say. */
+export async function proveControl({ image, seed, tell }: CutsOptions): Promise<readonly string[]> {
+  const life = await Life.begin({ image, random: seededRandom(seed) });
   try {
     await life.powerOn();
     await life.sampleArrives();
     await life.caughtUp();
-    await reachOutage(life);
-    await life.cut();
+    await life.machine.setLink(false);
+    life.disk.lie();
+    const { waiting } = await life.cut({ withinMs: 3 * OUTAGE_MS });
+    tell(`a lying card lost ${waiting} blocks that it had said to keep`);
     await life.powerOn();
     await life.sampleArrives();
-    const isWhole = await life.caughtUp(CONTROL_WAIT_MS).then(
-      () => true,
-      () => false,
-    );
-    return !isWhole || life.faults().length > 0;
+    const { untilMs } = await life.caughtUp();
+    return life.books.faults(untilMs);
   } finally {
     await life.end();
   }
-}
-
-async function reachOutage(life: Life): Promise<void> {
-  await life.machine.setLink(false);
-  await sleep(hostClock, 3 * OUTAGE_MS);
 }

@@ -6,18 +6,27 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { hostClock, sleep } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
-import { CountBook, type Hole } from "../count-book.ts";
-import type { WireMessage } from "../ledger.ts";
-import { Machine, type MachineOptions } from "./machine.ts";
-import { COMMIT_INTERVAL_MS, type Outside, openOutside, TAGS_PER_DEVICE, TOPIC } from "./outside.ts";
+import { Books, holesText } from "./books.ts";
+import type { Cable } from "./cable.ts";
+import { Machine } from "./machine.ts";
+import { type Outside, openOutside } from "./outside.ts";
 import { VolatileDisk } from "./volatile-disk.ts";
 
 export interface LifeOptions {
   readonly image: string;
   readonly random: Random;
-  readonly tell: (line: string) => void;
-  /** False: the card says that it keeps what it does not; the books must then show what is lost. */
-  readonly isHonest: boolean;
+}
+
+/** A power cut, as the card saw it. */
+export interface Cut {
+  /** Since the board had its power. */
+  readonly afterMs: number;
+  readonly atWallMs: number;
+  /** How often the disk had been told to write or to flush. */
+  readonly orders: number;
+  /** Blocks that were in its cache, and how many of them are lost. */
+  readonly waiting: number;
+  readonly lost: number;
 }
 
 /** Of the card; the image is smaller, so its data partition must grow. */
@@ -27,41 +36,34 @@ const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const LOOK_MS = 200;
 /** An emulated board on a busy machine. */
 const BOOT_LIMIT_MS = 600_000;
-/**
- * P4 allows 1.25 × commitInterval and the commit that was running. An emulator on a busy machine also takes seconds for
- * a reply that the line has carried: so this tells an outage's loss from the last moments', not the bound itself.
- */
-const LOSS_BOUND_MS = 1.25 * COMMIT_INTERVAL_MS + 10_000;
 /** From a pin to the broker. */
 const SIGHT_LIMIT_MS = 60_000;
-const SHOWN = 5;
 
 export class Life {
   readonly outside: Outside;
+  readonly books: Books;
   readonly #options: LifeOptions;
   readonly #card: string;
-  readonly #counts = new CountBook(["unclean stop"]);
-  readonly #cutsMs: number[] = [];
+  readonly #cable: Cable | undefined;
   #disk: VolatileDisk | undefined;
   #machine: Machine | undefined;
-  #read = 0;
-  /** Of the connection that the last live value came by, and of the one when the board got its power. */
-  #session = 0;
+  #poweredAtMs = 0;
   #sessionBefore = 0;
-  /** The last value of each tag, as it arrived. */
-  readonly #latest = new Map<string, unknown>();
-  #live = 0;
-  #history = 0;
 
-  private constructor(options: LifeOptions, outside: Outside) {
+  private constructor(options: LifeOptions, outside: Outside, cable: Cable | undefined) {
     this.#options = options;
     this.outside = outside;
+    this.books = new Books(outside);
     this.#card = join(outside.folder, "card.img");
+    this.#cable = cable;
   }
 
-  /** A new card, written by flash.sh as a technician does. */
-  static async begin(options: LifeOptions): Promise<Life> {
-    const life = new Life(options, await openOutside());
+  /**
+   * A new card, written by flash.sh as a technician does.
+   * @param cable its network, where it may be seen by others; else one on which it can only ask
+   */
+  static async begin(options: LifeOptions, cable?: Cable): Promise<Life> {
+    const life = new Life(options, await openOutside(cable), cable);
     await writeFile(life.#card, "");
     await truncate(life.#card, CARD_BYTES);
     const sallyport = `${process.execPath} --import tsx ${MAIN}`;
@@ -76,94 +78,80 @@ export class Life {
     return this.#machine;
   }
 
-  async powerOn(cable?: MachineOptions["cable"]): Promise<void> {
+  get disk(): VolatileDisk {
+    if (this.#disk === undefined) throw new Error("the card has no power");
+    return this.#disk;
+  }
+
+  async powerOn(): Promise<void> {
     const { folder, line } = this.outside;
-    this.#readArrivals();
-    this.#sessionBefore = this.#session;
+    this.books.read();
+    this.#sessionBefore = this.books.session;
+    this.#poweredAtMs = hostClock.monotonicMs();
     const socket = join(folder, "disk");
     await rm(socket, { force: true });
-    const { random, isHonest } = this.#options;
-    this.#disk = await VolatileDisk.open({ file: this.#card, socket, random, isHonest });
+    this.#disk = await VolatileDisk.open({ file: this.#card, socket, random: this.#options.random });
     this.#machine = await Machine.start({
       ...{ folder, card: this.#card, disk: socket, line },
-      ...(cable !== undefined && { cable }),
+      ...(this.#cable !== undefined && { cable: this.#cable }),
     });
   }
 
-  /** The power fails: machine and cache are gone at once. */
-  async cut(): Promise<void> {
-    await this.#machine?.kill();
-    this.#cutsMs.push(hostClock.wallMs());
-    const found = this.#disk?.cut();
-    const flushes = this.#disk?.flushes;
-    await this.#disk?.close();
-    this.#options.tell(`cut: ${found?.waiting} blocks waited in the card, ${found?.lost} lost; ${flushes} flushes`);
+  /** The power fails as the disk is given its nth order from now, or after a time: machine and cache are gone at once. */
+  async cut(when: { readonly orders?: number; readonly withinMs?: number } = {}): Promise<Cut> {
+    const { disk, machine } = this;
+    const { orders, withinMs = 0 } = when;
+    const ends = [sleep(hostClock, withinMs), ...(orders === undefined ? [] : [disk.failsAt(orders)])];
+    await Promise.race(ends);
+    if (machine.hasEnded) throw new Error(`the machine ended by itself: ${machine.shown.slice(-3_000)}`);
+    await machine.kill();
+    const atWallMs = hostClock.wallMs();
+    this.books.cutAt(atWallMs);
+    const cut = { afterMs: hostClock.monotonicMs() - this.#poweredAtMs, atWallMs, orders: disk.orders, ...disk.cut() };
+    await disk.close();
     this.#machine = undefined;
     this.#disk = undefined;
+    return cut;
   }
 
-  /** Until a live value of the board that was switched on last is at the broker. Returns the time it took. */
+  /** Until a live value of the board that was switched on last is at the broker. Returns the time from its power on. */
   async sampleArrives(): Promise<number> {
-    const sinceMs = hostClock.monotonicMs();
-    await this.#until("a sample arrives", () => this.#session > this.#sessionBefore, BOOT_LIMIT_MS);
-    return hostClock.monotonicMs() - sinceMs;
+    await this.#until("a sample arrives", () => this.books.session > this.#sessionBefore, BOOT_LIMIT_MS);
+    return hostClock.monotonicMs() - this.#poweredAtMs;
   }
 
   /** Until a tag has this value at the broker. Returns the time it took. */
   async shows(tag: string, value: unknown): Promise<number> {
     const sinceMs = hostClock.monotonicMs();
-    await this.#until(`${tag} is ${value}`, () => this.#latest.get(tag) === value, SIGHT_LIMIT_MS);
+    await this.#until(`${tag} is ${value}`, () => this.books.latest(tag) === value, SIGHT_LIMIT_MS);
     return hostClock.monotonicMs() - sinceMs;
   }
 
   /** Until history arrives, as after an outage. */
   async historyArrives(): Promise<void> {
-    const before = this.#history;
-    await this.#until("history arrives", () => this.#history > before, BOOT_LIMIT_MS);
+    const before = this.books.history;
+    await this.#until("history arrives", () => this.books.history > before, BOOT_LIMIT_MS);
   }
 
-  /** Until all that was served up to now is at the broker, or told as lost. */
-  async caughtUp(limitMs = BOOT_LIMIT_MS): Promise<number> {
+  /** Until all that was served up to now is at the broker, or told as lost. Returns the time it took, and of when. */
+  async caughtUp(): Promise<{ readonly tookMs: number; readonly untilMs: number }> {
     const sinceMs = hostClock.monotonicMs();
-    const beforeMs = hostClock.wallMs();
-    const isDone = () => this.#counts.caughtUp(this.outside.served, TAGS_PER_DEVICE, beforeMs);
-    await this.#until("all is there", isDone, limitMs, () => holesText(this.#holes()));
-    return hostClock.monotonicMs() - sinceMs;
+    const untilMs = hostClock.wallMs();
+    const isDone = () => this.books.caughtUp(untilMs);
+    await this.#until("all is there", isDone, BOOT_LIMIT_MS, () => holesText(this.books.missing(0, untilMs)));
+    return { tookMs: hostClock.monotonicMs() - sinceMs, untilMs };
   }
 
-  /** What must not be: values that are missing, save those of the moments before a cut, which must be told. */
-  faults(): readonly string[] {
-    this.#readArrivals();
-    const nearCut = ({ servedAtMs }: Hole) =>
-      this.#cutsMs.some((cutMs) => servedAtMs <= cutMs && cutMs - servedAtMs <= LOSS_BOUND_MS);
-    const holes = this.#holes();
-    const tooOld = holes.filter((hole) => !nearCut(hole));
-    const untold = holes.filter((hole) => nearCut(hole) && !hole.told);
-    return [
-      ...(tooOld.length > 0 ? [`lost beyond the bound: ${holesText(tooOld)}`] : []),
-      ...(untold.length > 0 ? [`lost without a word: ${holesText(untold)}`] : []),
-    ];
-  }
-
-  summary(): { readonly served: number; readonly live: number; readonly history: number; readonly told: number } {
-    const replies = [...this.outside.served.values()].reduce((sum, log) => sum + log.length, 0);
-    const told = this.#holes().filter((hole) => hole.told).length;
-    return { served: replies * TAGS_PER_DEVICE, live: this.#live, history: this.#history, told };
-  }
-
-  async end(): Promise<void> {
+  /** @param isKept leaves the card and all that stood around it where it was, for whoever looks into it */
+  async end(isKept = false): Promise<void> {
     await this.#machine?.kill();
     await this.#disk?.close();
-    await this.outside.close();
-  }
-
-  #holes(): readonly Hole[] {
-    return this.#counts.holes(this.outside.served, TAGS_PER_DEVICE);
+    await this.outside.close(isKept);
   }
 
   async #until(what: string, holds: () => boolean, limitMs: number, seen = () => ""): Promise<void> {
     const sinceMs = hostClock.monotonicMs();
-    for (this.#readArrivals(); !holds(); this.#readArrivals()) {
+    for (this.books.read(); !holds(); this.books.read()) {
       const shown = this.machine.shown.slice(-3_000);
       if (this.machine.hasEnded) throw new Error(`the machine ended by itself, before ${what}: ${shown}`);
       if (hostClock.monotonicMs() - sinceMs > limitMs) {
@@ -172,28 +160,4 @@ export class Life {
       await sleep(hostClock, LOOK_MS);
     }
   }
-
-  #readArrivals(): void {
-    const { messages } = this.outside.subscriber;
-    for (; this.#read < messages.length; this.#read++) {
-      const message = messages[this.#read];
-      const kind = message?.topic.slice(TOPIC.length + 1);
-      if (message === undefined || (kind !== "data" && kind !== "history")) continue;
-      const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
-      if (kind === "data") {
-        this.#live += wire.values.length;
-        this.#session = Math.max(this.#session, wire.session);
-        for (const { id, v } of wire.values) this.#latest.set(id, v);
-      }
-      if (kind === "history") this.#history += wire.values.length;
-      this.#counts.arrived(wire);
-    }
-  }
-}
-
-function holesText(holes: readonly Hole[]): string {
-  const shown = holes.slice(0, SHOWN).map(({ id, count, servedAtMs, told }) => {
-    return `${id} ${count} of ${new Date(servedAtMs).toISOString()}${told ? ", told" : ""}`;
-  });
-  return `${holes.length} (${shown.join("; ")})`;
 }

@@ -17,8 +17,10 @@ export interface MachineOptions {
   readonly disk: string;
   /** The Unix socket of the line RS485-1. */
   readonly line: string;
-  /** A second network: the host's interface that it is plugged into, and the hardware address on it. */
+  /** Its network: the host's interface that it is plugged into, and its hardware address. Else one that QEMU makes up. */
   readonly cable?: { readonly name: string; readonly hardware: string };
+  /** Its watchdog resets it, and it starts again as a board does. Else it ends with whatever would reset it. */
+  readonly bites?: boolean;
 }
 
 const PROGRAM = "qemu-system-aarch64";
@@ -38,6 +40,13 @@ async function bootFiles(card: string, folder: string): Promise<{ kernel: string
   await promisify(execFile)("mcopy", ["-n", "-o", "-i", `${card}@@${FAT_AT_BYTES}`, ...sources, folder]);
   const words = (await readFile(join(folder, "cmdline.txt"), "utf8")).trim();
   return { kernel: join(folder, "vmlinuz"), initrd: join(folder, "initrd.img"), words };
+}
+
+function networkWords(cable: MachineOptions["cable"]): readonly string[] {
+  const card = "virtio-net-pci,netdev=net,id=nic,romfile=";
+  if (cable === undefined) return ["-netdev", "user,id=net", "-device", card];
+  const plug = `tap,id=net,ifname=${cable.name},script=no,downscript=no`;
+  return ["-netdev", plug, "-device", `${card},mac=${cable.hardware}`];
 }
 
 export class Machine {
@@ -68,22 +77,17 @@ export class Machine {
     const { kernel, initrd, words } = await bootFiles(options.card, options.folder);
     const monitor = join(options.folder, "monitor");
     const args = [
-      ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", String(MEMORY_MB), "-no-reboot"],
+      ...["-M", "virt", "-cpu", "cortex-a72", "-smp", "2", "-m", String(MEMORY_MB)],
       // It would bite where the machine that this runs on is so busy that a guest stands still for seconds.
-      ...["-action", "watchdog=none"],
+      ...(options.bites === true ? ["-action", "watchdog=reset"] : ["-no-reboot", "-action", "watchdog=none"]),
       ...["-display", "none", "-serial", "stdio", "-monitor", `unix:${monitor},server=on,wait=off`],
       ...["-qtest", `unix:${join(options.folder, "pins")},server=on,wait=off`, "-qtest-log", "none"],
       ...["-kernel", kernel, "-initrd", initrd, "-append", `${words} ${PATIENCE}`],
       ...["-drive", `if=none,id=card,format=raw,file=nbd+unix:///?socket=${options.disk}`],
       ...["-device", "virtio-blk-pci,drive=card", "-device", "i6300esb"],
       ...["-chardev", `socket,id=line,path=${options.line}`, "-device", "pci-serial,chardev=line"],
-      ...["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,id=nic,romfile="],
+      ...networkWords(options.cable),
     ];
-    const { cable } = options;
-    if (cable !== undefined) {
-      args.push("-netdev", `tap,id=cable,ifname=${cable.name},script=no,downscript=no`);
-      args.push("-device", `virtio-net-pci,netdev=cable,mac=${cable.hardware},romfile=`);
-    }
     // setpriv: the machine ends with this process, however that ends.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", PROGRAM, ...args], { stdio: ["pipe", "pipe", "pipe"] });
     await once(child, "spawn");

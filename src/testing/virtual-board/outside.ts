@@ -19,8 +19,16 @@ export const DOOR = { tag: "inputs/door", pin: "DI1", line: 1 } as const;
 export const COMMIT_INTERVAL_MS = 1_000;
 export const TAGS_PER_DEVICE = 5;
 const DEVICES = ["meter-1", "meter-2"] as const;
-/** What QEMU calls the machine that it runs on. */
-const HOST = "10.0.2.2";
+/** Where broker and time server are for the board, and what its site says of its network. */
+export interface Place {
+  readonly host: string;
+  readonly network: string;
+}
+
+/** The network that QEMU makes up for one machine. */
+const MADE_UP: Place = { host: "10.0.2.2", network: "dhcp" };
+const LOOPBACK = "127.0.0.1";
+const EVERYWHERE = "0.0.0.0";
 const NTP_PORT = 123;
 
 export interface Outside {
@@ -37,14 +45,16 @@ export interface Outside {
   timeAsked(): number;
   /** The devices answer no more, so that the books can be closed. */
   fallSilent(): void;
-  close(): Promise<void>;
+  /** @param isKept leaves the folder */
+  close(isKept?: boolean): Promise<void>;
 }
 
-export async function openOutside(): Promise<Outside> {
+export async function openOutside(place: Place = MADE_UP): Promise<Outside> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-board-"));
   const certificates = await writeCertificates(join(folder, "tls"), hostClock);
-  const time = await startTimeServer(hostClock, NTP_PORT);
-  const broker = await startMosquitto({ certificates });
+  const address = place === MADE_UP ? LOOPBACK : EVERYWHERE;
+  const time = await startTimeServer(hostClock, { port: NTP_PORT, address });
+  const broker = await startMosquitto({ certificates, address });
   const subscriber = await subscribe(broker.url, { certificates, topics: [`${TOPIC}/#`] });
   const served = new Map<string, ServedReply[]>();
   const devices = DEVICES.map((name, index) => {
@@ -54,19 +64,19 @@ export async function openOutside(): Promise<Outside> {
   });
   const line = join(folder, "line");
   const closeLine = await serveLine(line, devices);
-  const site = await writeSite(join(folder, "site"), certificates, broker.port);
+  const site = await writeSite(join(folder, "site"), { certificates, place, port: broker.port });
   return {
     ...{ folder, site, line, broker, subscriber, served },
     timeAsked: () => time.asked,
     fallSilent() {
       for (const device of devices) device.faults = { silent: true };
     },
-    async close() {
+    async close(isKept = false) {
       closeLine();
       await subscriber.close();
       await broker.close();
       await time.close();
-      await rm(folder, { recursive: true, force: true });
+      if (!isKept) await rm(folder, { recursive: true, force: true });
     },
   };
 }
@@ -81,28 +91,36 @@ async function serveLine(path: string, devices: readonly ModbusDevice[]): Promis
   return () => server.close();
 }
 
-async function writeSite(folder: string, { ca, client }: Certificates, port: number): Promise<string> {
+interface SiteFacts {
+  readonly certificates: Certificates;
+  readonly place: Place;
+  /** Of the broker. */
+  readonly port: number;
+}
+
+async function writeSite(folder: string, { certificates, place, port }: SiteFacts): Promise<string> {
+  const { ca, client } = certificates;
   await mkdir(join(folder, "tls"), { recursive: true });
   await copyFile(ca, join(folder, "tls/ca.pem"));
   await copyFile(client.certificate, join(folder, "tls/gateway.pem"));
   await copyFile(client.key, join(folder, "tls/gateway.key"));
   await writeFile(join(folder, "console.password"), `${CONSOLE_PASSWORD}\n`, { mode: 0o600 });
-  await writeFile(join(folder, "site.yaml"), siteText());
-  await writeFile(join(folder, "gateway.yaml"), gatewayText(port));
+  await writeFile(join(folder, "site.yaml"), siteText(place));
+  await writeFile(join(folder, "gateway.yaml"), gatewayText(place.host, port));
   return folder;
 }
 
-function siteText(): string {
+function siteText({ host, network }: Place): string {
   return `version: 1
 board: virtual
 hostname: pump-house-3
-network: dhcp
-ntp: [ ${HOST} ]
+network: ${network}
+ntp: [ ${host} ]
 console: { passwordFile: console.password }
 `;
 }
 
-function gatewayText(port: number): string {
+function gatewayText(host: string, port: number): string {
   const tags = Array.from({ length: TAGS_PER_DEVICE }, (_, i) => `r${i}: { holdingRegister: ${i}, type: uint16 }`);
   const devices = DEVICES.map(
     (name, index) => `      ${name}: { unitId: ${index + 1}, tags: { ${tags.join(", ")} } }\n`,
@@ -111,7 +129,7 @@ function gatewayText(port: number): string {
 gateway: { group: proof, name: board }
 uplinks:
   cloud:
-    servers: [ "mqtts://${HOST}:${port}" ]
+    servers: [ "mqtts://${host}:${port}" ]
     tls: { ca: tls/ca.pem, certificate: tls/gateway.pem, key: tls/gateway.key, serverName: localhost }
     reconnect: { spread: 1s, max: 5s }
 outbox: { commitInterval: ${COMMIT_INTERVAL_MS}ms }

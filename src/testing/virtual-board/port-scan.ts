@@ -1,97 +1,76 @@
-/** A board seen by a neighbour on its own network: nothing answers at any port. Needs root, for the network's cable. */
-import { execFile } from "node:child_process";
+/** Knocks at the ports of an address, and tells of each that answers: silence is all that a gateway may say. */
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
-import { promisify } from "node:util";
-import { hostClock, sleep } from "../../core/clock.ts";
+import { hostClock } from "../../core/clock.ts";
 
-export interface ScanReport {
-  /** That the board was there at all: it said so when asked for its address. */
-  readonly isNeighbour: boolean;
-  /** `tcp 22 open`, `tcp 22 refuses`: each is an answer, and there must be none. */
-  readonly answers: readonly string[];
+export interface Ports {
+  readonly first: number;
+  readonly last: number;
 }
 
-export interface Cable {
-  /** For QEMU. */
-  readonly name: string;
-  /** The board's own hardware address on it. */
-  readonly hardware: string;
-  scan(): Promise<ScanReport>;
-  remove(): Promise<void>;
-}
+export const ALL_PORTS: Ports = { first: 1, last: 65_535 };
 
-const run = promisify(execFile);
-const NAME = "sallyport-scan";
-const HARDWARE = "52:54:00:5a:11:01";
-/** What IPv6 makes of that address (RFC 4291, appendix A). */
-const ADDRESS = "fe80::5054:ff:fe5a:1101";
-const PORTS = 65_535;
+/** More would keep an emulated board busy with nothing else. */
 const AT_ONCE = 1_000;
-const WAIT_MS = 500;
-const UDP_WAIT_MS = 3_000;
-const SETTLE_MS = 3_000;
+/** A neighbour that has something to say says it within this time. */
+const WAIT_MS = 1_000;
 
-/** @throws where this user may not make one */
-export async function openCable(): Promise<Cable> {
-  await run("ip", ["tuntap", "add", "dev", NAME, "mode", "tap"]);
-  await run("ip", ["link", "set", NAME, "up"]);
-  return {
-    name: NAME,
-    hardware: HARDWARE,
-    async scan() {
-      await sleep(hostClock, SETTLE_MS);
-      const answers = [...(await scanTcp()), ...(await scanUdp())];
-      const { stdout } = await run("ip", ["-6", "neighbour", "show", "dev", NAME]);
-      const isNeighbour = stdout.includes(HARDWARE);
-      return { isNeighbour, answers };
-    },
-    remove: async () => {
-      await run("ip", ["link", "delete", NAME]);
-    },
-  };
-}
-
-async function scanTcp(): Promise<readonly string[]> {
+/**
+ * Each port over TCP and UDP: `tcp 22 is open`, `udp 53 refuses`. A UDP port that takes what comes and never answers
+ * looks like none.
+ * @param address of a neighbour; IPv6's own of a link with its interface, `fe80::1%eth0`
+ */
+export async function scanPorts(address: string, { first, last }: Ports): Promise<readonly string[]> {
   const answers: string[] = [];
-  let next = 1;
-  const worker = async () => {
-    while (next <= PORTS) {
-      const port = next++;
-      const answer = await knock(port);
-      if (answer !== undefined) answers.push(`tcp ${port} ${answer}`);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  for (const [name, knock] of [
+    ["tcp", knockTcp],
+    ["udp", knockUdp],
+  ] as const) {
+    let next = first;
+    const worker = async () => {
+      while (next <= last) {
+        const port = next++;
+        const answer = await knock(address, port);
+        if (answer !== undefined) answers.push(`${name} ${port} ${answer}`);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, last - first + 1) }, worker));
+  }
   return answers;
 }
 
-/** What a port says within the time; undefined where it says nothing. */
-function knock(port: number): Promise<string | undefined> {
+/** Undefined where nothing is said within the time. */
+function knockTcp(address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host: `${ADDRESS}%${NAME}`, port, family: 6 });
-    const settle = (answer: string | undefined) => {
+    const socket = connect({ host: address, port });
+    const settle = (answer?: string) => {
       timer.cancel();
       socket.destroy();
       resolve(answer);
     };
-    const timer = hostClock.after(WAIT_MS, () => settle(undefined));
+    const timer = hostClock.after(WAIT_MS, () => settle());
     socket.once("connect", () => settle("is open"));
-    socket.once("error", (error: NodeJS.ErrnoException) => {
-      if (error.code === "ECONNREFUSED") settle("refuses");
-      else settle(error.code === "EHOSTUNREACH" ? undefined : error.message);
-    });
+    socket.once("error", (error: NodeJS.ErrnoException) => settle(inWords(error)));
   });
 }
 
-async function scanUdp(): Promise<readonly string[]> {
-  const answers: string[] = [];
-  const socket = createSocket("udp6");
-  socket.on("message", (_, from) => answers.push(`udp ${from.port} answers`));
-  for (let port = 1; port <= PORTS; port++) {
-    await new Promise<void>((resolve) => socket.send("?", port, `${ADDRESS}%${NAME}`, () => resolve()));
-  }
-  await sleep(hostClock, UDP_WAIT_MS);
-  socket.close();
-  return answers;
+function knockUdp(address: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    // Only a connected one hears that a port refuses.
+    const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
+    const settle = (answer?: string) => {
+      timer.cancel();
+      socket.close();
+      resolve(answer);
+    };
+    const timer = hostClock.after(WAIT_MS, () => settle());
+    socket.once("message", () => settle("answers"));
+    socket.once("error", (error: NodeJS.ErrnoException) => settle(inWords(error)));
+    socket.once("connect", () => socket.send("?"));
+    socket.connect(port, address);
+  });
+}
+
+function inWords({ code, message }: NodeJS.ErrnoException): string {
+  return code === "ECONNREFUSED" ? "refuses" : message;
 }

@@ -17,7 +17,7 @@ export interface TimeServer {
   close(): Promise<void>;
 }
 
-export async function startTimeServer(clock: Clock, port: number): Promise<TimeServer> {
+export async function startTimeServer(clock: Clock, at: { port: number; address: string }): Promise<TimeServer> {
   const socket = createSocket("udp4");
   let asked = 0;
   socket.on("message", (request, from) => {
@@ -30,7 +30,7 @@ export async function startTimeServer(clock: Clock, port: number): Promise<TimeS
     for (const at of [AT.reference, AT.received, AT.sent]) writeTime(reply, at, clock.wallMs());
     socket.send(reply, from.port, from.address);
   });
-  socket.bind(port, "127.0.0.1");
+  socket.bind(at.port, at.address);
   await once(socket, "listening");
   return {
     get asked() {

@@ -18,17 +18,13 @@ before(() => {
 });
 after(() => rmSync(folder, { recursive: true }));
 
-async function onDisk(
-  use: (disk: VolatileDisk) => void,
-  options: { random?: Random; isHonest?: boolean } = {},
-): Promise<Buffer> {
+async function onDisk(use: (disk: VolatileDisk) => void, options: { random?: Random } = {}): Promise<Buffer> {
   const file = join(folder, `disk-${++count}`);
   writeFileSync(file, Buffer.alloc(BLOCK * BLOCKS));
   const disk = await VolatileDisk.open({
     file,
     socket: `${file}.socket`,
     random: options.random ?? seededRandom(1),
-    isHonest: options.isHonest ?? true,
   });
   use(disk);
   await disk.close();
@@ -76,15 +72,29 @@ describe("a disk that a power cut empties", () => {
     });
   });
 
-  test("one that only says that it flushed loses everything", async () => {
-    const left = await onDisk(
-      (disk) => {
-        disk.write(0, filled(BLOCK, 1));
-        disk.flush();
-        assert.equal(disk.cut().lost, 1);
-      },
-      { isHonest: false },
-    );
-    assert.equal(left[0], 0);
+  test("one that only says that it flushed loses everything since it began to lie", async () => {
+    const left = await onDisk((disk) => {
+      disk.write(0, filled(BLOCK, 1));
+      disk.flush();
+      disk.lie();
+      disk.write(BLOCK, filled(BLOCK, 1));
+      disk.flush();
+      assert.equal(disk.cut().lost, 1);
+    });
+    assert.deepEqual([left[0], left[BLOCK]], [1, 0]);
+  });
+
+  test("the power fails at the order that was said: it and those after it are not done", async () => {
+    const left = await onDisk((disk) => {
+      void disk.failsAt(3);
+      disk.write(0, filled(BLOCK, 1));
+      disk.flush();
+      assert.equal(disk.hasPower, true);
+      disk.write(BLOCK, filled(BLOCK, 1));
+      disk.flush();
+      assert.equal(disk.hasPower, false);
+      assert.deepEqual(disk.cut(), { waiting: 0, lost: 0 });
+    });
+    assert.deepEqual([left[0], left[BLOCK]], [1, 0]);
   });
 });

@@ -13,8 +13,6 @@ export interface VolatileDiskOptions {
   /** The Unix socket to listen on. */
   readonly socket: string;
   readonly random: Random;
-  /** False: it says that it flushed and did not, and a cut loses everything. What is built on it must lose data. */
-  readonly isHonest?: boolean;
 }
 
 /** What a card writes at once; a write of a part of it is one of the whole. */
@@ -28,7 +26,11 @@ export class VolatileDisk {
   readonly #server: Server;
   readonly #options: VolatileDiskOptions;
   readonly #cached = new Map<number, Buffer>();
-  #flushes = 0;
+  #orders = 0;
+  #isHonest = true;
+  #hasPower = true;
+  /** Called at so many orders. */
+  #failure: { readonly at: number; readonly failed: () => void } | undefined;
 
   private constructor(options: VolatileDiskOptions) {
     this.#options = options;
@@ -47,9 +49,26 @@ export class VolatileDisk {
     return fstatSync(this.#file).size;
   }
 
-  /** How often it was told to flush. */
-  get flushes(): number {
-    return this.#flushes;
+  /** How often it was told to write or to flush. */
+  get orders(): number {
+    return this.#orders;
+  }
+
+  /** Without it nothing is done, and nobody answers. */
+  get hasPower(): boolean {
+    return this.#hasPower;
+  }
+
+  /** From now on it says that it flushed and did not, and a cut loses all of that. What is built on it must lose data. */
+  lie(): void {
+    this.#isHonest = false;
+  }
+
+  /** The power fails as it is told for the nth time from now to write or to flush: that is not done any more. */
+  failsAt(orders: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#failure = { at: this.#orders + orders, failed: resolve };
+    });
   }
 
   read(at: number, length: number): Buffer {
@@ -64,6 +83,7 @@ export class VolatileDisk {
   }
 
   write(at: number, bytes: Buffer): void {
+    if (!this.#obeys()) return;
     for (const [block, from, to] of blocksOf(at, bytes.length)) {
       const begin = block * BLOCK_BYTES;
       const cached = this.#cached.get(block) ?? this.read(begin, BLOCK_BYTES);
@@ -72,7 +92,7 @@ export class VolatileDisk {
       this.#cached.delete(block);
       this.#cached.set(block, cached);
     }
-    if (this.#options.isHonest === false) return;
+    if (!this.#isHonest) return;
     for (const block of this.#cached.keys()) {
       if (this.#cached.size <= CACHED_BLOCKS_MAX) break;
       this.#keep(block);
@@ -80,8 +100,7 @@ export class VolatileDisk {
   }
 
   flush(): void {
-    this.#flushes += 1;
-    if (this.#options.isHonest === false) return;
+    if (!this.#obeys() || !this.#isHonest) return;
     for (const block of [...this.#cached.keys()]) this.#keep(block);
   }
 
@@ -90,7 +109,7 @@ export class VolatileDisk {
     const waiting = this.#cached.size;
     let lost = 0;
     for (const block of [...this.#cached.keys()]) {
-      if (this.#options.isHonest !== false && this.#options.random.next() < SURVIVING) this.#keep(block);
+      if (this.#isHonest && this.#options.random.next() < SURVIVING) this.#keep(block);
       else lost += 1;
     }
     this.#cached.clear();
@@ -100,6 +119,15 @@ export class VolatileDisk {
   async close(): Promise<void> {
     await new Promise((resolve) => this.#server.close(resolve));
     closeSync(this.#file);
+  }
+
+  #obeys(): boolean {
+    this.#orders += 1;
+    if (this.#failure?.at === this.#orders) {
+      this.#hasPower = false;
+      this.#failure.failed();
+    }
+    return this.#hasPower;
   }
 
   #keep(block: number): void {
@@ -228,6 +256,7 @@ class NbdConnection {
   }
 
   #reply(cookie: Buffer, error: number, data: Buffer = Buffer.alloc(0)): void {
+    if (!this.#disk.hasPower) return;
     const header = Buffer.alloc(8);
     header.writeUInt32BE(MAGIC.reply);
     header.writeUInt32BE(error, 4);

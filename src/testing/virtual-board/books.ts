@@ -1,0 +1,107 @@
+/** What arrived of a board at the broker, held against what its devices served: what is missing, and whether that may be. */
+import { CountBook, type Hole } from "../count-book.ts";
+import type { WireMessage } from "../ledger.ts";
+import { COMMIT_INTERVAL_MS, type Outside, TAGS_PER_DEVICE, TOPIC } from "./outside.ts";
+
+/**
+ * P4 allows 1.25 × commitInterval and the commit that was running. An emulator on a busy machine also takes seconds for
+ * a reply that the line has carried: so this tells an outage's loss from the last moments', not the bound itself.
+ */
+const LOSS_BOUND_MS = 1.25 * COMMIT_INTERVAL_MS + 10_000;
+const SHOWN = 5;
+
+export interface BooksSummary {
+  readonly served: number;
+  readonly live: number;
+  readonly history: number;
+  readonly told: number;
+}
+
+export class Books {
+  readonly #outside: Outside;
+  readonly #counts = new CountBook(["unclean stop"]);
+  readonly #cutsMs: number[] = [];
+  /** The last value of each tag, as it arrived. */
+  readonly #latest = new Map<string, unknown>();
+  #read = 0;
+  #session = 0;
+  #live = 0;
+  #history = 0;
+
+  constructor(outside: Outside) {
+    this.#outside = outside;
+  }
+
+  /** Takes in what has arrived since. */
+  read(): void {
+    const { messages } = this.#outside.subscriber;
+    for (; this.#read < messages.length; this.#read++) {
+      const message = messages[this.#read];
+      const kind = message?.topic.slice(TOPIC.length + 1);
+      if (message === undefined || (kind !== "data" && kind !== "history")) continue;
+      const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
+      if (kind === "data") {
+        this.#live += wire.values.length;
+        this.#session = Math.max(this.#session, wire.session);
+        for (const { id, v } of wire.values) this.#latest.set(id, v);
+      }
+      if (kind === "history") this.#history += wire.values.length;
+      this.#counts.arrived(wire);
+    }
+  }
+
+  /** Of the connection that the last live value came by. */
+  get session(): number {
+    return this.#session;
+  }
+
+  get history(): number {
+    return this.#history;
+  }
+
+  latest(tag: string): unknown {
+    return this.#latest.get(tag);
+  }
+
+  cutAt(wallMs: number): void {
+    this.#cutsMs.push(wallMs);
+  }
+
+  /** Whether all that was served before is at the broker, or told as lost. */
+  caughtUp(beforeMs: number): boolean {
+    return this.#counts.caughtUp(this.#outside.served, TAGS_PER_DEVICE, beforeMs);
+  }
+
+  /** Of what was served in between, all that has not arrived. */
+  missing(fromMs = 0, beforeMs = Number.POSITIVE_INFINITY): readonly Hole[] {
+    const holes = this.#counts.holes(this.#outside.served, TAGS_PER_DEVICE);
+    return holes.filter(({ servedAtMs }) => fromMs <= servedAtMs && servedAtMs < beforeMs);
+  }
+
+  /** What must not be: values that are missing, save those of the moments before a cut, which must be told. */
+  faults(beforeMs?: number): readonly string[] {
+    this.read();
+    const nearCut = ({ servedAtMs }: Hole) =>
+      this.#cutsMs.some((cutMs) => servedAtMs <= cutMs && cutMs - servedAtMs <= LOSS_BOUND_MS);
+    const holes = this.missing(0, beforeMs);
+    const tooOld = holes.filter((hole) => !nearCut(hole));
+    const untold = holes.filter((hole) => nearCut(hole) && !hole.told);
+    return [
+      ...(tooOld.length > 0 ? [`lost beyond the bound: ${holesText(tooOld)}`] : []),
+      ...(untold.length > 0 ? [`lost without a word: ${holesText(untold)}`] : []),
+    ];
+  }
+
+  summary(): BooksSummary {
+    const replies = [...this.#outside.served.values()].reduce((sum, log) => sum + log.length, 0);
+    const told = this.missing().filter((hole) => hole.told).length;
+    return { served: replies * TAGS_PER_DEVICE, live: this.#live, history: this.#history, told };
+  }
+}
+
+export function holesText(holes: readonly Hole[]): string {
+  const shown = holes.slice(0, SHOWN).map(({ id, count, servedAtMs, told }) => {
+    return `${id} ${count} of ${new Date(servedAtMs).toISOString()}${told ? ", told" : ""}`;
+  });
+  return `${holes.length} (${shown.join("; ")})`;
+}
