@@ -33,18 +33,27 @@ export interface Problem {
   readonly remedy: string;
 }
 
+/** Characters that steer a terminal, or make a line of their own. */
+const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+
 export function problemText(p: Problem): string {
   const key = p.key === "" ? "" : ` ${p.key}:`;
   return `${p.file}:${p.line}:${p.column}${key} ${p.wrong}; ${p.remedy}`;
+}
+
+/** What a file holds is told as it stands there, and does nothing where it is shown. */
+function plain(text: string): string {
+  return text.replaceAll(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** All that is wrong with a configuration, at once. */
 export class ConfigurationError extends UserError {
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[]) {
-    super(problems.map(problemText).join("\n"), EXIT.configuration);
+    const told = problems.map((problem) => ({ ...problem, key: plain(problem.key), wrong: plain(problem.wrong) }));
+    super(told.map(problemText).join("\n"), EXIT.configuration);
     this.name = "ConfigurationError";
-    this.problems = problems;
+    this.problems = told;
   }
 }
 
