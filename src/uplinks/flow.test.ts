@@ -8,16 +8,19 @@ import {
   afterSending,
   beginCut,
   endCut,
+  FLIGHT_MESSAGES_MAX,
   type Flow,
   type FlowView,
   HISTORY_AT_LEAST_EVERY_MS,
   historyGate,
   historyRange,
   historySentTo,
+  type Kind,
   LIVE_LAG_MIN_MS,
   LIVE_QUEUE_MAX_MS,
   LIVE_QUEUE_MIN_BYTES,
   LIVE_WINDOW_MAX,
+  type Load,
   lags,
   liveRange,
   liveSentTo,
@@ -36,7 +39,19 @@ import {
 } from "./pace.ts";
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
-const idle: FlowView = { nowMs: 0, newest: 0, socketBytes: 0, upkeepDue: false, historyRateBytesPerS: UNLIMITED };
+const idle: FlowView = {
+  nowMs: 0,
+  newest: 0,
+  inFlight: 0,
+  socketBytes: 0,
+  upkeepDue: false,
+  historyRateBytesPerS: UNLIMITED,
+};
+
+/** One message of so many bytes. */
+function one(bytes: number): Load {
+  return { bytes, messages: 1 };
+}
 
 /** A flow after its first snapshot. */
 function flowAt(cut: number, changes: Partial<Flow> = {}): Flow {
@@ -50,29 +65,29 @@ function sampleTakenIn(takenInMs?: number) {
 
 describe("live and history", () => {
   test("P3: before the first snapshot nothing is live", () => {
-    assert.equal(liveRange(startFlow(0), 100, 0), undefined);
+    assert.equal(liveRange(startFlow(0), { ...idle, newest: 100, nowMs: 0 }), undefined);
   });
 
   test("P3: what is numbered above the cut is live, the rest is history", () => {
     const flow = flowAt(10);
-    assert.deepEqual(liveRange(flow, 12, 0), { from: 11, to: 12 });
+    assert.deepEqual(liveRange(flow, { ...idle, newest: 12, nowMs: 0 }), { from: 11, to: 12 });
     assert.deepEqual(historyRange(flow, Number.POSITIVE_INFINITY), { from: 1, to: 10 });
   });
 
   test("what was sent is not sent again in the session", () => {
     const flow = historySentTo(liveSentTo(flowAt(10), 12), 10);
-    assert.equal(liveRange(flow, 12, 0), undefined);
+    assert.equal(liveRange(flow, { ...idle, newest: 12, nowMs: 0 }), undefined);
     assert.equal(historyRange(flow, Number.POSITIVE_INFINITY), undefined);
   });
 
   test("P3: what waited through a new cut is history", () => {
     const flow = endCut(beginCut(liveSentTo(historySentTo(flowAt(10), 10), 12)), 50, 100);
     assert.deepEqual(historyRange(flow, Number.POSITIVE_INFINITY), { from: 11, to: 50 });
-    assert.deepEqual(liveRange(flow, 51, 0), { from: 51, to: 51 });
+    assert.deepEqual(liveRange(flow, { ...idle, newest: 51, nowMs: 0 }), { from: 51, to: 51 });
   });
 
   test("P3: live values wait while a new snapshot is on its way", () => {
-    assert.equal(liveRange(beginCut(flowAt(10)), 12, 0), undefined);
+    assert.equal(liveRange(beginCut(flowAt(10)), { ...idle, newest: 12, nowMs: 0 }), undefined);
   });
 
   test("P3: a value first sent more than 5 s after being taken in is not live", () => {
@@ -90,22 +105,34 @@ describe("live and history", () => {
 
   test("P7: live leaves part of the window to history", () => {
     let flow = flowAt(10);
-    for (let i = 0; i < LIVE_WINDOW_MAX; i++) flow = afterSending(flow, "live", 100, 0);
-    assert.equal(liveRange(flow, 12, 0), undefined);
+    for (let i = 0; i < LIVE_WINDOW_MAX; i++) flow = afterSending(flow, "live", one(100), 0);
+    assert.equal(liveRange(flow, { ...idle, newest: 12, nowMs: 0 }), undefined);
     assert.ok(LIVE_WINDOW_MAX < MESSAGES_IN_FLIGHT_MAX && HISTORY_WINDOW_MAX < MESSAGES_IN_FLIGHT_MAX);
   });
 
+  test("P7: nothing goes out where events would find no room beside it", () => {
+    const view = { ...idle, newest: 12, inFlight: MESSAGES_IN_FLIGHT_MAX - FLIGHT_MESSAGES_MAX };
+    const full = { ...view, inFlight: view.inFlight + 1 };
+    assert.deepEqual(liveRange(flowAt(10), view), { from: 11, to: 12 });
+    assert.equal(historyGate(flowAt(10), view).open, true);
+    assert.equal(liveRange(flowAt(10), full), undefined);
+    assert.equal(historyGate(flowAt(10), full).open, false);
+  });
+
   test("P3: live values wait when those on their way are late: more would only queue", () => {
-    const flow = afterSending(flowAt(10), "live", LIVE_QUEUE_MIN_BYTES, 0);
-    assert.deepEqual(liveRange(flow, 12, LIVE_QUEUE_MAX_MS), { from: 11, to: 12 });
-    assert.equal(liveRange(flow, 12, LIVE_QUEUE_MAX_MS + 1), undefined);
+    const flow = afterSending(flowAt(10), "live", one(LIVE_QUEUE_MIN_BYTES), 0);
+    assert.deepEqual(liveRange(flow, { ...idle, newest: 12, nowMs: LIVE_QUEUE_MAX_MS }), { from: 11, to: 12 });
+    assert.equal(liveRange(flow, { ...idle, newest: 12, nowMs: LIVE_QUEUE_MAX_MS + 1 }), undefined);
     const ack = { ackMs: 9_000, bytes: LIVE_QUEUE_MIN_BYTES, queuedBytes: 9_999, historyBytes: 0 };
-    assert.deepEqual(liveRange(afterAck(flow, "live", ack), 12, 9_000), { from: 11, to: 12 });
+    assert.deepEqual(liveRange(afterAck(flow, "live", ack, 1), { ...idle, newest: 12, nowMs: 9_000 }), {
+      from: 11,
+      to: 12,
+    });
   });
 
   test("P6: a few live values go out behind a message of history, however long that takes", () => {
-    const flow = afterSending(flowAt(10), "live", LIVE_QUEUE_MIN_BYTES - 1, 0);
-    assert.deepEqual(liveRange(flow, 12, 60_000), { from: 11, to: 12 });
+    const flow = afterSending(flowAt(10), "live", one(LIVE_QUEUE_MIN_BYTES - 1), 0);
+    assert.deepEqual(liveRange(flow, { ...idle, newest: 12, nowMs: 60_000 }), { from: 11, to: 12 });
   });
 
   test("a read before a jump at the end of a batch waits for the jump", () => {
@@ -126,13 +153,13 @@ describe("the gate of history", () => {
   });
 
   test("P6: on a link that one small message fills, the next waits until live values behind the last have gone", () => {
-    const live = afterSending(flowAt(10), "live", 200, 0);
+    const live = afterSending(flowAt(10), "live", one(200), 0);
     assert.equal(historyGate(live, idle).open, false);
     assert.equal(historyGate(live, { ...idle, nowMs: HISTORY_AT_LEAST_EVERY_MS }).open, true);
     const pace = { ...live.pace, budgetBytes: 2 * HISTORY_MESSAGE_MIN_BYTES };
     assert.equal(historyGate({ ...live, pace }, idle).open, true);
     const ack = { ackMs: 40, bytes: 200, queuedBytes: 200, historyBytes: 0 };
-    assert.equal(historyGate(afterAck(live, "live", ack), idle).open, true);
+    assert.equal(historyGate(afterAck(live, "live", ack, 1), idle).open, true);
   });
 
   test("P6: opens once a second for the smallest message, however busy live values keep the link", () => {
@@ -149,9 +176,9 @@ describe("the gate of history", () => {
     const flow = startFlow(0);
     const cut = endCut(flow, 100, 0);
     assert.deepEqual(historyGate(cut, view), { open: true, maxBytes: MEASURING_MESSAGE_BYTES });
-    const sent = afterSending(cut, "history", MEASURING_MESSAGE_BYTES, 0);
+    const sent = afterSending(cut, "history", one(MEASURING_MESSAGE_BYTES), 0);
     const ack = { ackMs: 600, bytes: MEASURING_MESSAGE_BYTES, queuedBytes: MEASURING_MESSAGE_BYTES, historyBytes: 0 };
-    const measured = afterAck(sent, "history", ack);
+    const measured = afterAck(sent, "history", ack, 1);
     assert.deepEqual(measured.pace.roundTripsMs, [600]);
     assert.deepEqual(historyGate(measured, { ...view, nowMs: 600 }), {
       open: true,
@@ -164,7 +191,7 @@ describe("the gate of history", () => {
   });
 
   test("P6: that one message is not followed by another before it is acknowledged", () => {
-    const flow = afterSending(flowAt(10), "history", 4_000, 1_000);
+    const flow = afterSending(flowAt(10), "history", one(4_000), 1_000);
     assert.equal(historyGate(flow, { ...idle, socketBytes: 1, nowMs: 60_000 }).open, false);
   });
 
@@ -173,7 +200,7 @@ describe("the gate of history", () => {
     const limited = { ...idle, historyRateBytesPerS: rate };
     let flow = accrue(flowAt(10), rate, 3_600_000);
     assert.equal(flow.creditBytes, rate);
-    flow = afterSending(flow, "history", 12_000, 3_600_000);
+    flow = afterSending(flow, "history", one(12_000), 3_600_000);
     assert.deepEqual(historyGate(flow, { ...limited, nowMs: 3_600_000 }), { open: false, untilMs: 3_600_500 });
     assert.equal(accrue(flow, rate, 3_600_500).creditBytes, 0);
   });
@@ -239,8 +266,9 @@ describe("the pace of history", () => {
 
 test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes keep to their limits", () => {
   const happening = fc.record({
-    what: fc.constantFrom("live", "history", "ack", "wait"),
+    what: fc.constantFrom("live", "history", "upkeep", "ack", "wait"),
     bytes: fc.integer({ min: 100, max: 100_000 }),
+    messages: fc.integer({ min: 1, max: FLIGHT_MESSAGES_MAX }),
     ackMs: fc.integer({ min: 1, max: 5_000 }),
     socketBytes: fc.constantFrom(0, 0, 0, 1_000),
   });
@@ -249,42 +277,44 @@ test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes
       let flow = flowAt(1_000_000);
       let nowMs = 0;
       let newest = 1_000_000;
-      const inFlight: { kind: "live" | "history"; bytes: number }[] = [];
-      for (const { what, bytes, ackMs, socketBytes } of happenings) {
+      const flights: (Load & { readonly kind: Kind })[] = [];
+      const inFlight = (kind?: Kind) =>
+        flights.filter((one) => one.kind === (kind ?? one.kind)).reduce((sum, { messages }) => sum + messages, 0);
+      for (const { what, bytes, messages, ackMs, socketBytes } of happenings) {
         nowMs += ackMs;
+        const view = () => ({ ...idle, nowMs, newest, socketBytes, inFlight: inFlight() });
         if (what === "live") {
           newest += 1;
-          const range = liveRange(flow, newest, nowMs);
+          const range = liveRange(flow, view());
           if (range !== undefined) {
-            flow = liveSentTo(afterSending(flow, "live", bytes, nowMs), range.to);
-            inFlight.push({ kind: "live", bytes });
+            flow = liveSentTo(afterSending(flow, "live", { bytes, messages }, nowMs), range.to);
+            flights.push({ kind: "live", bytes, messages });
           }
         } else if (what === "history") {
-          const gate = historyGate(flow, { ...idle, nowMs, newest, socketBytes });
+          const gate = historyGate(flow, view());
           if (gate.open) {
             const isFull = gate.maxBytes >= HISTORY_MESSAGE_MIN_BYTES && gate.maxBytes <= HISTORY_MESSAGE_MAX_BYTES;
-            assert.ok(isFull || (gate.maxBytes === MEASURING_MESSAGE_BYTES && inFlight.length === 0));
-            flow = afterSending(flow, "history", gate.maxBytes, nowMs);
-            inFlight.push({ kind: "history", bytes: gate.maxBytes });
-            const more = inFlight.filter(({ kind }) => kind === "history").length > 1;
+            assert.ok(isFull || (gate.maxBytes === MEASURING_MESSAGE_BYTES && flights.length === 0));
+            flow = afterSending(flow, "history", { bytes: gate.maxBytes, messages }, nowMs);
+            flights.push({ kind: "history", bytes: gate.maxBytes, messages });
+            const more = flights.filter(({ kind }) => kind === "history").length > 1;
             assert.ok(!more || flow.bytes.history <= flow.pace.budgetBytes, "beyond the first, only within the budget");
           } else {
             assert.ok(gate.untilMs > nowMs, "a shut gate waits for something yet to come");
-            assert.ok(inFlight.length > 0 || gate.untilMs < Number.POSITIVE_INFINITY, "a shut gate opens again");
+            assert.ok(flights.length > 0 || gate.untilMs < Number.POSITIVE_INFINITY, "a shut gate opens again");
           }
+        } else if (what === "upkeep" && inFlight() < MESSAGES_IN_FLIGHT_MAX) {
+          flow = afterSending(flow, "upkeep", one(bytes), nowMs);
+          flights.push({ kind: "upkeep", ...one(bytes) });
         } else if (what === "ack") {
-          const acked = inFlight.shift();
+          const acked = flights.shift();
           if (acked === undefined) continue;
-          const queuedBytes = inFlight.reduce((sum, one) => sum + one.bytes, acked.bytes);
-          flow = afterAck(flow, acked.kind, {
-            ackMs,
-            bytes: acked.bytes,
-            queuedBytes,
-            historyBytes: flow.bytes.history,
-          });
+          const queuedBytes = flights.reduce((sum, flight) => sum + flight.bytes, acked.bytes);
+          const ack = { ackMs, bytes: acked.bytes, queuedBytes, historyBytes: flow.bytes.history };
+          flow = afterAck(flow, acked.kind, ack, acked.messages);
         }
-        assert.ok(inFlight.length <= MESSAGES_IN_FLIGHT_MAX);
-        assert.equal(flow.messages.live + flow.messages.history, inFlight.length);
+        assert.ok(inFlight() <= MESSAGES_IN_FLIGHT_MAX);
+        for (const kind of ["live", "history", "upkeep"] as const) assert.equal(flow.messages[kind], inFlight(kind));
         assert.ok(flow.messages.history <= HISTORY_WINDOW_MAX && flow.messages.live <= LIVE_WINDOW_MAX);
       }
     }),

@@ -20,6 +20,8 @@ import {
  * that are acknowledged together count as one.
  */
 export const MESSAGES_IN_FLIGHT_MAX = 20;
+/** What is acknowledged together counts as so many at most: events go a second time, on a topic of their own. */
+export const FLIGHT_MESSAGES_MAX = 2;
 /** Live messages among them; the rest is left to history and upkeep. */
 export const LIVE_WINDOW_MAX = 16;
 /** A live message that is on its way for longer than its round trip and this shows that more would only queue… */
@@ -44,6 +46,13 @@ export const MEASURING_MESSAGE_BYTES = SMALL_MESSAGE_BYTES / 2;
 
 export type Kind = "live" | "history" | "upkeep";
 
+/** What goes out together. */
+export interface Load {
+  readonly bytes: number;
+  /** As brokers count them. */
+  readonly messages: number;
+}
+
 export interface Flow {
   /** Numbers up to here are told by the snapshot and owed as history. */
   readonly cut: number;
@@ -66,10 +75,15 @@ export interface Flow {
   readonly pace: Pace;
 }
 
-export interface FlowView {
+export interface LiveView {
   readonly nowMs: number;
   /** The newest number that may be sent. */
   readonly newest: number;
+  /** Messages of all kinds that are not acknowledged, as the sender counts them. */
+  readonly inFlight: number;
+}
+
+export interface FlowView extends LiveView {
   /** Bytes handed to the socket and not yet taken by the kernel. */
   readonly socketBytes: number;
   /** Something that goes before history waits to be sent. */
@@ -123,12 +137,12 @@ export function historySentTo(flow: Flow, number: number): Flow {
   return { ...flow, historyNext: number + 1 };
 }
 
-export function afterSending(flow: Flow, kind: Kind, bytes: number, nowMs: number): Flow {
-  const measures = inFlight(flow) === 0 && (kind === "history" || bytes <= SMALL_MESSAGE_BYTES);
+export function afterSending(flow: Flow, kind: Kind, { bytes, messages }: Load, nowMs: number): Flow {
+  const measures = isIdle(flow) && (kind === "history" || bytes <= SMALL_MESSAGE_BYTES);
   const sent = {
     ...flow,
     ...(measures && { measureFromMs: nowMs + MEASURE_EVERY_MS }),
-    messages: { ...flow.messages, [kind]: flow.messages[kind] + 1 },
+    messages: { ...flow.messages, [kind]: flow.messages[kind] + messages },
     bytes: { ...flow.bytes, [kind]: flow.bytes[kind] + bytes },
   };
   if (kind === "live") return { ...sent, liveSentMs: [...flow.liveSentMs, nowMs] };
@@ -136,10 +150,10 @@ export function afterSending(flow: Flow, kind: Kind, bytes: number, nowMs: numbe
   return sent;
 }
 
-export function afterAck(flow: Flow, kind: Kind, ack: Ack): Flow {
+export function afterAck(flow: Flow, kind: Kind, ack: Ack, messages: number): Flow {
   return {
     ...flow,
-    messages: { ...flow.messages, [kind]: flow.messages[kind] - 1 },
+    messages: { ...flow.messages, [kind]: flow.messages[kind] - messages },
     bytes: { ...flow.bytes, [kind]: flow.bytes[kind] - ack.bytes },
     // Brokers acknowledge in order (MQTT 5.0, section 4.6).
     liveSentMs: kind === "live" ? flow.liveSentMs.slice(1) : flow.liveSentMs,
@@ -148,9 +162,9 @@ export function afterAck(flow: Flow, kind: Kind, ack: Ack): Flow {
 }
 
 /** Numbers to be read and sent as live now. */
-export function liveRange(flow: Flow, newest: number, nowMs: number): Range | undefined {
-  if (newest < flow.liveNext || !liveMayGo(flow, nowMs)) return undefined;
-  return { from: flow.liveNext, to: newest };
+export function liveRange(flow: Flow, view: LiveView): Range | undefined {
+  if (view.newest < flow.liveNext || !liveMayGo(flow, view)) return undefined;
+  return { from: flow.liveNext, to: view.newest };
 }
 
 /** A sample that comes from the file lags: it left memory long ago. */
@@ -178,15 +192,15 @@ export function historyGate(flow: Flow, view: FlowView): HistoryGate {
   if (limited && flow.creditBytes < 0) {
     return { open: false, untilMs: nowMs + Math.ceil((-flow.creditBytes / historyRateBytesPerS) * 1000) };
   }
-  if (inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX || flow.messages.history >= HISTORY_WINDOW_MAX) return CLOSED;
+  if (!hasRoom(flow.messages.history, HISTORY_WINDOW_MAX, view)) return CLOSED;
   const messageBytes = historyMessageBytes(flow.pace);
-  const liveBlocked = flow.cutting || (view.newest >= flow.liveNext && !liveMayGo(flow, nowMs));
+  const liveBlocked = flow.cutting || (view.newest >= flow.liveNext && !liveMayGo(flow, view));
   // Where one small message fills the link, the next one waits until live values behind the last have gone: else what
   // comes now would wait for those, too.
   const liveUnderWay = flow.messages.live > 0 && flow.pace.budgetBytes <= HISTORY_MESSAGE_MIN_BYTES;
   const linkFree = view.socketBytes === 0 && !liveBlocked && !liveUnderWay && !view.upkeepDue;
   const fits = flow.bytes.history === 0 || flow.bytes.history + messageBytes <= flow.pace.budgetBytes;
-  const measures = inFlight(flow) === 0 && nowMs >= flow.measureFromMs;
+  const measures = isIdle(flow) && nowMs >= flow.measureFromMs;
   if (linkFree && fits) return { open: true, maxBytes: measures ? MEASURING_MESSAGE_BYTES : messageBytes };
   if (flow.messages.history > 0) return CLOSED;
   const starvesAtMs = flow.lastHistoryMs + HISTORY_AT_LEAST_EVERY_MS;
@@ -202,16 +216,28 @@ export function withoutLooseEnd<B extends LiveBatch>(batch: B): B {
   return { ...batch, covers: { from: covers.from, to: last.number - 1 }, samples: samples.slice(0, -1) };
 }
 
-const CLOSED: HistoryGate = { open: false, untilMs: Number.POSITIVE_INFINITY };
-
-function liveMayGo(flow: Flow, nowMs: number): boolean {
-  const { messages, bytes, liveSentMs, pace } = flow;
-  if (flow.cutting || messages.live >= LIVE_WINDOW_MAX || inFlight(flow) >= MESSAGES_IN_FLIGHT_MAX) return false;
-  const [oldestMs] = liveSentMs;
-  if (oldestMs === undefined || bytes.live < LIVE_QUEUE_MIN_BYTES) return true;
-  return nowMs - oldestMs <= roundTripMs(pace) + LIVE_QUEUE_MAX_MS;
+/** From the first on: a message says of all its values whether their time is known. */
+export function ofOneKind<S extends NumberedSample | UnsyncedCopy>(samples: readonly S[]): readonly S[] {
+  const other = samples.findIndex(({ unsynced }) => unsynced !== samples[0]?.unsynced);
+  return other < 0 ? samples : samples.slice(0, other);
 }
 
-function inFlight({ messages }: Flow): number {
-  return messages.live + messages.history + messages.upkeep;
+const CLOSED: HistoryGate = { open: false, untilMs: Number.POSITIVE_INFINITY };
+
+function liveMayGo(flow: Flow, view: LiveView): boolean {
+  const { messages, bytes, liveSentMs, pace } = flow;
+  if (flow.cutting || !hasRoom(messages.live, LIVE_WINDOW_MAX, view)) return false;
+  const [oldestMs] = liveSentMs;
+  if (oldestMs === undefined || bytes.live < LIVE_QUEUE_MIN_BYTES) return true;
+  return view.nowMs - oldestMs <= roundTripMs(pace) + LIVE_QUEUE_MAX_MS;
+}
+
+/** Of so many messages, among all that are in flight. */
+function hasRoom(messages: number, windowMax: number, { inFlight }: LiveView): boolean {
+  const left = Math.min(windowMax - messages, MESSAGES_IN_FLIGHT_MAX - inFlight);
+  return left >= FLIGHT_MESSAGES_MAX;
+}
+
+function isIdle({ messages }: Flow): boolean {
+  return messages.live + messages.history + messages.upkeep === 0;
 }

@@ -86,6 +86,8 @@ export interface ConversationHooks {
   onFailure(reason: string): void;
   /** There is something for `upkeep`. */
   onNews(): void;
+  /** Sends a message of the conversation's own once there is room for it, and settles as the connection's does. */
+  publish(message: Message): Promise<void>;
 }
 
 export interface Conversation {

@@ -15,9 +15,11 @@ import {
   historyRange,
   historySentTo,
   LIVE_MESSAGE_MAX_BYTES,
+  type LiveView,
   lags,
   liveRange,
   liveSentTo,
+  ofOneKind,
   startFlow,
   withoutLooseEnd,
 } from "./flow.ts";
@@ -27,10 +29,8 @@ import { type RetainedTopics, retainedBy } from "./retained-topics.ts";
 import type { RollingWindow } from "./rolling-window.ts";
 import { Sender } from "./sender.ts";
 
-/** Samples looked at for one live message. */
-const LIVE_READ_SAMPLES = 1_000;
-/** Samples of history read ahead: more than the largest message holds. What waits for longer costs memory for long. */
-const HISTORY_READ_SAMPLES = 1_000;
+/** Samples read at once: more than the largest message holds. What waits for longer costs memory for long. */
+const READ_SAMPLES = 1_000;
 /** What was taken in right before the end gets this long to go out; then it keeps for the next start. */
 const LAST_LIVE_LIMIT_MS = 1_000;
 const LAST_LIVE_LOOK_MS = 10;
@@ -80,6 +80,7 @@ export class Link {
       onMoveOn,
       onFailure: (reason) => this.#fail(reason),
       onNews: () => this.#pump(),
+      publish: (message) => this.#sender.sendBeside(message),
     });
     this.#connection = this.#conversation?.connection ?? options.connection;
     this.#alarm = new Alarm(clock, () => this.#pump());
@@ -87,13 +88,14 @@ export class Link {
     this.#sender = new Sender({
       connection: this.#connection,
       clock,
-      onSent: (kind, bytes) => {
-        this.#flow = afterSending(this.#flow, kind, bytes, clock.monotonicMs());
+      onSent: (kind, load) => {
+        this.#flow = afterSending(this.#flow, kind, load, clock.monotonicMs());
       },
-      onAck: (kind, ack) => {
-        this.#flow = afterAck(this.#flow, kind, ack);
+      onAck: (kind, ack, messages) => {
+        this.#flow = afterAck(this.#flow, kind, ack, messages);
         this.#pump();
       },
+      onRoom: () => this.#pump(),
       onFailure: (reason) => this.#fail(reason),
     });
     this.#history = new HistoryFeed({
@@ -195,7 +197,7 @@ export class Link {
       const remembered = this.#options.retained.remember(retainedBy([message]));
       if (remembered !== undefined) await remembered;
       // Without need to wait it goes out in this very turn, before anything else is decided.
-      if (!this.#sender.hasRoom() && !(await this.#sender.room())) return false;
+      while (!this.#sender.hasRoom()) if (!(await this.#sender.room())) return false;
       if (this.#leaving && words === undefined) return false;
       sent.push(new Promise((settle) => this.#sender.send([message], "upkeep", settle)));
     }
@@ -251,13 +253,17 @@ export class Link {
     if (clock.monotonicMs() >= this.#pictureDueMs() && !this.#flow.cutting && !this.#readingLive) {
       void this.#cutAgain("samples were given up before they were told");
     }
-    const range = liveRange(this.#flow, queue.newest(), clock.monotonicMs());
+    const range = liveRange(this.#flow, this.#liveView(queue.newest()));
     if (range === undefined || this.#readingLive) return;
     this.#readingLive = true;
     void this.#readLive(range).then(() => {
       this.#readingLive = false;
       this.#pump();
     });
+  }
+
+  #liveView(newest: number): LiveView {
+    return { nowMs: this.#options.clock.monotonicMs(), newest, inFlight: this.#sender.inFlight() };
   }
 
   /** A full memory loses more all the time: pictures leave half of the link to what is not lost. */
@@ -267,9 +273,10 @@ export class Link {
 
   async #readLive({ from, to }: Range): Promise<void> {
     const { queue, clock } = this.#options;
-    const batch = this.#usable(await queue.readLive(from, to, LIVE_READ_SAMPLES), from);
-    // A picture that was begun meanwhile tells what these are about, or leaves them to history.
-    if (batch === undefined || !this.#delivering || this.#flow.cutting) return;
+    const batch = this.#usable(await queue.readLive(from, to, READ_SAMPLES), from);
+    if (batch === undefined || !this.#delivering) return;
+    // A picture of meanwhile tells what these are about, or leaves them to history; or others took the room.
+    if (liveRange(this.#flow, this.#liveView(batch.covers.to))?.from !== from) return;
     if (batch.samples.length <= batch.covers.to - batch.covers.from) this.#missesSome = true;
     const [first] = batch.samples;
     if (first === undefined) {
@@ -284,9 +291,7 @@ export class Link {
 
   #sendLive(from: number, to: number, samples: readonly (NumberedSample | UnsyncedCopy)[]): void {
     const { queue, format, onDelivered, window, clock } = this.#options;
-    // A message says of all its values whether their time is known.
-    const other = samples.findIndex(({ unsynced }) => unsynced !== samples[0]?.unsynced);
-    const alike = other < 0 ? samples : samples.slice(0, other);
+    const alike = ofOneKind(samples);
     const { messages, taken } = format.live(alike, LIVE_MESSAGE_MAX_BYTES);
     const upTo = taken === samples.length ? to : (alike[taken - 1]?.number ?? to);
     this.#flow = liveSentTo(this.#flow, upTo);
@@ -303,11 +308,10 @@ export class Link {
   }
 
   #pumpHistory(): void {
-    const { clock, queue, format, history } = this.#options;
-    const nowMs = clock.monotonicMs();
+    const { queue, format, history } = this.#options;
+    const nowMs = this.#options.clock.monotonicMs();
     const view = {
-      nowMs,
-      newest: queue.newest(),
+      ...this.#liveView(queue.newest()),
       // Once for all that goes out now: a socket takes nothing before this turn ends.
       socketBytes: this.#connection.bufferedBytes(),
       upkeepDue: !this.#upkeepOnItsWay && nowMs >= format.upkeepDueMs(),
@@ -318,7 +322,7 @@ export class Link {
     let wakeAtMs = this.#upkeepOnItsWay || view.upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
     if (!this.#flow.cutting) wakeAtMs = Math.min(wakeAtMs, this.#pictureDueMs());
     while (!this.#leaving && !this.#mustNotInterrupt() && this.#historyWaits()) {
-      const gate = historyGate(this.#flow, view);
+      const gate = historyGate(this.#flow, { ...view, inFlight: this.#sender.inFlight() });
       if (!gate.open) {
         wakeAtMs = Math.min(wakeAtMs, gate.untilMs);
         break;
@@ -345,7 +349,7 @@ export class Link {
   }
 
   async #readHistory({ from, to }: Range): Promise<void> {
-    const batch = this.#usable(await this.#options.queue.read(from, to, HISTORY_READ_SAMPLES), from);
+    const batch = this.#usable(await this.#options.queue.read(from, to, READ_SAMPLES), from);
     if (batch === undefined || !this.#delivering) return;
     if (batch.samples.length > 0) {
       this.#history.load(batch);

@@ -2,7 +2,7 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Connection, Message } from "../pipeline.ts";
-import { type Kind, MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
+import { type Kind, type Load, MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
 import type { Ack } from "./pace.ts";
 
 /** What is next to be acknowledged and is not by then: the link is frozen. */
@@ -11,9 +11,8 @@ export const FROZEN_AFTER_MS = 5_000;
 export const SLOWEST_LINK_BYTES_PER_S = 2_000;
 
 /** What goes out together and is acknowledged together. */
-interface InFlight {
+interface InFlight extends Load {
   readonly kind: Kind;
-  readonly bytes: number;
   readonly sentMs: number;
   readonly queuedBytes: number;
   readonly historyBytes: number;
@@ -23,8 +22,10 @@ interface InFlight {
 export interface SenderOptions {
   readonly connection: Connection;
   readonly clock: Clock;
-  readonly onSent: (kind: Kind, bytes: number) => void;
-  readonly onAck: (kind: Kind, ack: Ack) => void;
+  readonly onSent: (kind: Kind, load: Load) => void;
+  readonly onAck: (kind: Kind, ack: Ack, messages: number) => void;
+  /** A message that stood for itself is gone. */
+  readonly onRoom: () => void;
   /** The connection is of no more use, with the reason in words. Called at most once. */
   readonly onFailure: (reason: string) => void;
 }
@@ -33,6 +34,7 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #inFlight = new Set<InFlight>();
   readonly #waiting: (() => void)[] = [];
+  #messages = 0;
   #bytes = 0;
   #historyBytes = 0;
   #ended = false;
@@ -53,12 +55,13 @@ export class Sender {
       return;
     }
     const { connection, clock, onSent } = this.#options;
-    const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0);
-    this.#bytes += bytes;
-    if (kind === "history") this.#historyBytes += bytes;
-    onSent(kind, bytes);
+    const load = loadOf(messages);
+    this.#messages += load.messages;
+    this.#bytes += load.bytes;
+    if (kind === "history") this.#historyBytes += load.bytes;
+    onSent(kind, load);
     const sentMs = clock.monotonicMs();
-    const flight = { kind, bytes, sentMs, queuedBytes: this.#bytes, historyBytes: this.#historyBytes, settle };
+    const flight = { ...load, kind, sentMs, queuedBytes: this.#bytes, historyBytes: this.#historyBytes, settle };
     this.#inFlight.add(flight);
     this.#watchOldest();
     let owed = messages.length;
@@ -76,11 +79,32 @@ export class Sender {
     }
   }
 
-  hasRoom(): boolean {
-    return !this.#ended && this.#inFlight.size < MESSAGES_IN_FLIGHT_MAX;
+  /** A message that stands for itself: it counts among the others, and a refusal of it costs no more than it. */
+  async sendBeside(message: Message): Promise<void> {
+    while (!this.hasRoom()) if (!(await this.room())) throw new Error("not connected any more");
+    this.#messages += 1;
+    try {
+      await this.#options.connection.publish(message);
+    } finally {
+      this.#messages -= 1;
+      this.#options.onRoom();
+      this.#letWaitingLook();
+    }
   }
 
-  /** Resolves with true once another message may be sent, with false when the connection has ended. */
+  /** Messages that are not acknowledged, as brokers count them. */
+  inFlight(): number {
+    return this.#messages;
+  }
+
+  hasRoom(): boolean {
+    return !this.#ended && this.#messages < MESSAGES_IN_FLIGHT_MAX;
+  }
+
+  /**
+   * Resolves with true once another message may be sent, with false when the connection has ended. Others may have
+   * taken the room by the time that who asked goes on.
+   */
   async room(): Promise<boolean> {
     while (!this.#ended && !this.hasRoom()) await this.#change();
     return !this.#ended;
@@ -112,12 +136,13 @@ export class Sender {
   #acknowledged(flight: InFlight): void {
     if (this.#ended || !this.#inFlight.delete(flight)) return;
     const { clock, onAck } = this.#options;
-    const { kind, bytes, queuedBytes, historyBytes, sentMs } = flight;
+    const { kind, messages, bytes, queuedBytes, historyBytes, sentMs } = flight;
+    this.#messages -= messages;
     this.#bytes -= bytes;
     if (kind === "history") this.#historyBytes -= bytes;
     this.#watchOldest();
     flight.settle(true);
-    onAck(kind, { ackMs: clock.monotonicMs() - sentMs, bytes, queuedBytes, historyBytes });
+    onAck(kind, { ackMs: clock.monotonicMs() - sentMs, bytes, queuedBytes, historyBytes }, messages);
     this.#letWaitingLook();
   }
 
@@ -163,8 +188,14 @@ export class Sender {
 }
 
 /** Payload and topic: what a packet weighs, but for its few bytes of header. */
-function sizeOf({ topic, payload }: Message): number {
-  return topic.length + payload.length;
+function loadOf(messages: readonly Message[]): Load {
+  let counted = 0;
+  let bytes = 0;
+  for (const { topic, payload, qos } of messages) {
+    bytes += topic.length + payload.length;
+    if (qos > 0) counted += 1;
+  }
+  return { bytes, messages: Math.max(1, counted) };
 }
 
 function patienceMs({ kind, bytes }: InFlight): number {

@@ -99,12 +99,7 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
         find: `[{ type: "announce" }],`,
         replace: `[{ type: "announce" }, { type: "deliver" }],`,
       },
-      { file: "uplinks/flow.ts", find: "if (flow.cutting || messages.live >=", replace: "if (messages.live >=" },
-      {
-        file: "uplinks/link.ts",
-        find: "if (batch === undefined || !this.#delivering || this.#flow.cutting) return;",
-        replace: "if (batch === undefined || !this.#delivering) return;",
-      },
+      { file: "uplinks/flow.ts", find: "if (flow.cutting || !hasRoom(", replace: "if (!hasRoom(" },
     ],
   },
   {

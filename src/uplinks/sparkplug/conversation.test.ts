@@ -53,6 +53,7 @@ test("P3: a host that is told of before SUBACK is not forgotten where the broker
     onMoveOn: () => undefined,
     onFailure: () => undefined,
     onNews: () => undefined,
+    publish: () => Promise.resolve(),
   });
   assert.ok(conversation);
   void conversation.begin();
