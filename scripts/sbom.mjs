@@ -64,7 +64,9 @@ function withSqlite(component) {
   const { version } = new Database(":memory:").prepare("SELECT sqlite_version() AS version").get();
   const purl = `pkg:generic/sqlite@${version}`;
   const licenses = [{ license: { id: "blessing" } }];
-  return { ...component, components: [{ "bom-ref": purl, type: "library", name: "sqlite", version, purl, licenses }] };
+  const cpe = `cpe:2.3:a:sqlite:sqlite:${version}:*:*:*:*:*:*:*`;
+  const sqlite = { "bom-ref": purl, type: "library", name: "sqlite", version, purl, cpe, licenses };
+  return { ...component, components: [sqlite] };
 }
 
 /** Lines of image.sh: kind, name, version, architecture, source, its version, checksum. */
@@ -87,6 +89,8 @@ function componentOf([kind, name, version, architecture, source, sourceVersion, 
     ...(version !== "" && { version }),
     scope: "required",
     purl: purls[kind],
+    // By this name lists of known faults have it.
+    ...(kind === "npm" && { cpe: `cpe:2.3:a:nodejs:node.js:${version}:*:*:*:*:*:*:*` }),
     hashes: [{ alg: sum.length === 128 ? "SHA-512" : "SHA-256", content: sum }],
     ...(source !== "" && { properties: [{ name: "source", value: `${source} ${sourceVersion}` }] }),
   };

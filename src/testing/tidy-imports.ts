@@ -43,10 +43,18 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   yaml: ["src/config/document.ts"],
 };
 
+const FETCHES = "could fetch or run code that was not installed; do without";
+
 /** Parts of Node with which a promise could be broken, and what to do instead. */
 const BANNED_BUILTINS: Readonly<Record<string, string>> = {
   "node:child_process": "starts a program; the gateway is one process, helpers are named in the README",
   "node:cluster": "can listen (P1: outbound only); do without",
+  "node:http": FETCHES,
+  "node:http2": FETCHES,
+  "node:https": FETCHES,
+  "node:module": FETCHES,
+  "node:repl": FETCHES,
+  "node:vm": FETCHES,
   "node:dgram": "can listen (P1: outbound only); do without",
   "node:inspector": "can listen (P1: outbound only); do without",
   "node:timers": "makes timers; take a Clock as an argument (core/clock.ts)",
@@ -57,6 +65,7 @@ const BANNED_BUILTINS: Readonly<Record<string, string>> = {
 const MAY_USE_BUILTIN: Readonly<Record<string, string>> = {
   "src/main.ts node:process": "argv, signals and exit codes",
   "src/core/clock.ts node:process": "hrtime, the monotonic clock",
+  "src/uplinks/proxy-tunnel.ts node:http": "CONNECT to a proxy; the body of no answer is read",
   "src/sources/gpio/chardev-pins.ts node:child_process": "perl with gpio-lines.pl: Node has no ioctl for pins",
   "src/diagnostics/service-manager.ts node:child_process": "systemd-notify: Node cannot send to a Unix datagram socket",
 };

@@ -115,6 +115,18 @@ const CASES: readonly Case[] = [
     good: ["{ rejectUnauthorized: true }"],
   },
   {
+    rule: "could fetch or run code",
+    bad: [
+      "eval(text)",
+      "await fetch(url)",
+      "new Function(text)",
+      "new WebSocket(url)",
+      "import(file)",
+      'import("./" + name)',
+    ],
+    good: ['await import("./run.ts")', 'import x from "./x.ts"', "outbox.fetch(1)", "type F = Function", "refetch(1)"],
+  },
+  {
     rule: "exports a default",
     bad: ["export default f;", "export { f as default };"],
     good: ["const x = { default: 1 };"],
@@ -240,6 +252,8 @@ test("caught: packages outside their adapter, and builtins that could break a pr
   assert.match(importFindings("src/tags/tag-table.ts", "node:dgram"), /P1/);
   assert.match(importFindings("src/tags/tag-table.ts", "node:process"), /only main\.ts may/);
   assert.match(importFindings("src/tags/tag-table.ts", "node:child_process"), /one process/);
+  assert.match(importFindings("src/tags/tag-table.ts", "node:https"), /not installed/);
+  assert.equal(importFindings("src/uplinks/proxy-tunnel.ts", "node:http"), "");
   assert.equal(importFindings("src/store/sqlite.ts", "better-sqlite3"), "");
   assert.equal(importFindings("src/tags/tag-table.ts", "node:path"), "");
   assert.equal(importFindings("src/testing/broker-main.ts", "aedes"), "");

@@ -104,6 +104,14 @@ const BANS: readonly Ban[] = [
     except: {},
   },
   {
+    in: "code",
+    pattern:
+      /(?<![.\w$])(?:eval|fetch|importScripts)\s*\(|(?<![.\w$])(?:new\s+)?(?:Function|WebSocket|EventSource)\s*\(|\bimport\s*\((?!\s*"[^"]*"\s*\))/g,
+    problem: "could fetch or run code that was not installed; import by a fixed name",
+    roles: ["product"],
+    except: {},
+  },
+  {
     in: "text",
     pattern:
       /\brejectUnauthorized\s*:(?!\s*true\b)|\bNODE_TLS_REJECT_UNAUTHORIZED\b|\bcheckServerIdentity\s*:\s*\(\s*\)/g,
