@@ -133,6 +133,15 @@ export function loadBoard(name: string | undefined, folder = OWN_BOARDS): Board 
     throw new UserError(`there is no board ${name}; write one of ${names.join(", ")}`, EXIT.usage);
   }
   const file = join(folder, name, BOARD_FILE);
+  const board = loaded.get(file) ?? boardIn(name, file);
+  if (folder === OWN_BOARDS) loaded.set(file, board);
+  return board;
+}
+
+/** Those that come with the program do not change while it runs. */
+const loaded = new Map<string, Board>();
+
+function boardIn(name: string, file: string): Board {
   const board = v.parse(boardSchema, parseSource(file, readFileSync(file, "utf8")).value);
   const lines = Object.fromEntries(Object.entries(board.lines).map(([label, { path }]) => [label, path]));
   const light = Object.values(board.leds)[0];
