@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { hostClock } from "../core/clock.ts";
-import { CONNECT, PUBLISH, puback, readPackets, scripted } from "../testing/scripted-broker.ts";
+import { CONNECT, type Packet, PUBLISH, puback, readPackets, scripted } from "../testing/scripted-broker.ts";
 import { startTlsListener } from "../testing/tls-listener.ts";
 import { failsWith, message, TransportFixture, WILL } from "../testing/transport-fixture.ts";
 import { uplinkConfig } from "../testing/uplink-config.ts";
@@ -12,6 +12,8 @@ import { endpointOf, openSecureSocket } from "./secure-socket.ts";
 
 // Answers that Mosquitto does not give, as bytes of MQTT 5.0; its sections are named beside them.
 const DISCONNECT = 0xe0;
+const PINGREQ = 0xc0;
+const PINGRESP = Uint8Array.of(0xd0, 0x00);
 /** 3.2.2.3 */
 const RECEIVE_MAXIMUM_2 = [0x21, 0x00, 0x02];
 const MAXIMUM_QOS_0 = [0x24, 0x00];
@@ -37,6 +39,21 @@ test("P7: no more messages are under way than the broker's receive maximum; the 
   assert.ok(connection.bufferedBytes() >= 7);
   await within(hostClock, Promise.all(all), "all are acknowledged");
   assert.equal(most, 2);
+});
+
+test("P4: a ping does not overtake messages that wait their turn: its answer would confirm what was not sent", async () => {
+  const read: string[] = [];
+  const held: Packet[] = [];
+  const connection = await scripted(fixture, RECEIVE_MAXIMUM_2, (packet, client) => {
+    read.push(packet.type === PUBLISH ? "message" : "ping");
+    if (packet.type === PINGREQ) client.write(PINGRESP);
+    else held.push(packet);
+    if (held.length >= 2) for (const message of held.splice(0)) client.write(puback(message));
+  });
+  const all = Array.from({ length: 4 }, () => connection.publish(message("a")));
+  await within(hostClock, connection.ping(), "the ping is answered");
+  assert.deepEqual(read, ["message", "message", "message", "message", "ping"]);
+  await within(hostClock, Promise.all(all), "all are acknowledged");
 });
 
 test("what the broker does not offer is known, and refused before it costs the connection", async () => {

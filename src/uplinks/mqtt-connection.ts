@@ -111,10 +111,18 @@ function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
   });
 }
 
-interface Flight {
-  readonly message: Message;
+interface Turn {
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
+}
+
+interface Flight extends Turn {
+  readonly message: Message;
+}
+
+/** Its answer confirms what was published before it: it must not overtake what waits. Whoever asks bounds how often. */
+interface Question extends Turn {
+  readonly message?: never;
 }
 
 /** The part of a CONNACK's properties that limits what may be sent (MQTT 5.0, section 3.2.2.3). */
@@ -136,7 +144,7 @@ class MqttConnection implements Connection {
   /** QoS 1 messages the broker is willing to hold unacknowledged; more wait here, in order. */
   readonly #receiveMaximum: number;
   readonly #unacknowledged = new Set<Flight>();
-  readonly #waiting: Flight[] = [];
+  readonly #waiting: (Flight | Question)[] = [];
   #waitingBytes = 0;
   readonly #pings: Pings;
   readonly #service: ServiceLimits | undefined;
@@ -217,6 +225,10 @@ class MqttConnection implements Connection {
 
   async ping(): Promise<void> {
     this.#assertOpen();
+    if (this.#waiting.length > 0) {
+      await new Promise<void>((resolve, reject) => this.#waiting.push({ resolve, reject }));
+      this.#assertOpen();
+    }
     await this.#pings.ping();
   }
 
@@ -267,6 +279,11 @@ class MqttConnection implements Connection {
     for (;;) {
       const next = this.#waiting[0];
       if (next === undefined || this.#lifeline.reason !== undefined) return;
+      if (next.message === undefined) {
+        this.#waiting.shift();
+        next.resolve();
+        continue;
+      }
       if (next.message.qos === 1 && this.#unacknowledged.size >= this.#receiveMaximum) return;
       if (this.#pausesFor(next.message)) return;
       this.#waiting.shift();
