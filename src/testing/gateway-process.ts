@@ -44,15 +44,17 @@ export async function startGateway(
  * Starts `sallyport run` without waiting for anything. It ends with this process, however this one ends.
  *
  * @param program what Node is given before `run`: by default the source as it stands
+ * @param enter a program that becomes this one, with its arguments
  */
 export function runGateway(
   configFile: string,
   stateDir: string,
   environment: Record<string, string> = {},
   program: readonly string[] = ["--import", "tsx", MAIN],
+  enter: readonly string[] = [],
 ): GatewayProcess {
   const args = [...program, "run", "--config", configFile, "--state-dir", stateDir];
-  const child = spawn("setpriv", ["--pdeathsig", "KILL", process.execPath, ...args], {
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", ...enter, process.execPath, ...args], {
     cwd: join(MAIN, "..", ".."),
     env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,0 +1,173 @@
+/** What a soak found, row by row, from its record and its books. */
+import { DelayHistogram } from "./delay-histogram.ts";
+import type { Look } from "./look.ts";
+import { minima, type Point, spanFor, theilSen } from "./trend.ts";
+
+export interface Finding {
+  readonly name: string;
+  readonly value: number | undefined;
+  readonly unit: string;
+  /** As printed; empty where nothing is promised. */
+  readonly limit: string;
+  /** Empty: not judged, as no limit stands or too little was seen. */
+  readonly verdict: "pass" | "FAIL" | "";
+  readonly note: string;
+}
+
+/** What was counted apart from the record. */
+export interface Counted {
+  readonly served: number;
+  readonly faults: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly history: number;
+  readonly live: number;
+  /** After a trouble, until all that was served up to its end had come. */
+  readonly recoveryMaxS: number;
+  /** Replies that nobody is asked for, as the machine held prover or gateway up for longer than a device may take. */
+  readonly late: number;
+}
+
+/** Caches, code and pages of SQLite are gathered meanwhile. */
+export const WARM_UP_S = 20 * 60;
+/** A shorter life tells nothing of a slope. */
+export const JUDGED_MIN_S = 30 * 60;
+const RSS_MAX_MB_PER_HOUR = 0.5;
+const FLAT_MAX_PER_HOUR = 1;
+const DELAY_P99_MAX_MS = 500;
+const RECOVERY_MAX_S = 60;
+/** After a trouble history is sent beside what is live, and the line's share of it is not what is asked for. */
+const QUIET_S = 10;
+/** Where the prover itself was late, the delay is its own. */
+const PROVER_LATE_MAX_MS = 100;
+
+export function judge(looks: readonly Look[], counted: Counted): readonly Finding[] {
+  const longest = longestLife(looks);
+  return [
+    trendRow("rss slope", longest, ({ rssBytes }) => inMB(rssBytes), "MB/h", RSS_MAX_MB_PER_HOUR),
+    trendRow("heap slope", longest, ({ heapBytes }) => inMB(heapBytes), "MB/h"),
+    trendRow("external slope", longest, ({ externalBytes }) => inMB(externalBytes), "MB/h"),
+    trendRow("handles slope", longest, ({ handles }) => handles, "1/h", FLAT_MAX_PER_HOUR),
+    trendRow("timers slope", longest, ({ timers }) => timers, "1/h", FLAT_MAX_PER_HOUR),
+    greatest("rss peak", looks, ({ rssBytes }) => inMB(rssBytes), "MB"),
+    greatest("WAL peak", looks, ({ walBytes }) => inMB(walBytes), "MB"),
+    greatest("outbox.db peak", looks, ({ outboxBytes }) => inMB(outboxBytes), "MB"),
+    middleRow("loop delay p99, median", looks, ({ loopDelayP99Ms }) => loopDelayP99Ms, "ms"),
+    greatest("loop delay p99, worst", looks, ({ loopDelayP99Ms }) => loopDelayP99Ms, "ms"),
+    ...delayRows(looks),
+    atMost("all there again after a trouble", counted.recoveryMaxS, "s", RECOVERY_MAX_S),
+    plain("served", counted.served, "values"),
+    plain("arrived live", counted.live, "values"),
+    plain("arrived as history", counted.history, "values"),
+    plain("doubled", counted.doubled, "values"),
+    plain("replies not asked for, the machine was late", counted.late, "replies"),
+    atMost("lost", counted.lost, "values", 0),
+    atMost("faults", counted.faults, "", 0),
+  ];
+}
+
+/** The looks at the process that lived longest, after its warm-up. */
+export function longestLife(looks: readonly Look[]): readonly Look[] {
+  const lives = new Map<number, Look[]>();
+  for (const look of looks) {
+    const known = lives.get(look.life);
+    if (known === undefined) lives.set(look.life, [look]);
+    else known.push(look);
+  }
+  const lengthOf = (life: readonly Look[]) => life.at(-1)?.lifeS ?? 0;
+  const longest = [...lives.values()].reduce<Look[]>((a, b) => (lengthOf(b) > lengthOf(a) ? b : a), []);
+  return longest.filter(({ lifeS }) => lifeS >= WARM_UP_S);
+}
+
+type Take = (look: Look) => number | undefined;
+
+export function pointsOf(looks: readonly Look[], take: Take): readonly Point[] {
+  return looks.flatMap((look) => {
+    const value = take(look);
+    return value === undefined ? [] : [{ s: look.s, value }];
+  });
+}
+
+function trendRow(name: string, looks: readonly Look[], take: Take, unit: string, max?: number): Finding {
+  const points = pointsOf(looks, take);
+  const trend = theilSen(minima(points, spanFor(points)));
+  const isLong = trend !== undefined && trend.spanS >= JUDGED_MIN_S;
+  const limit = max === undefined ? "" : `< ${max}`;
+  if (trend === undefined || !isLong) {
+    return { name, value: trend?.perHour, unit, limit, verdict: "", note: "too short a life to judge" };
+  }
+  const range = `95 %: ${trend.lowPerHour.toFixed(2)} … ${trend.highPerHour.toFixed(2)}`;
+  const note = `${range}; ${trend.points} minima in ${(trend.spanS / 60).toFixed(0)} min`;
+  const verdict = max === undefined ? "" : trend.perHour < max ? "pass" : "FAIL";
+  return { name, value: trend.perHour, unit, limit, verdict, note };
+}
+
+/** By uplink, over the looks at quiet moments. */
+function delayRows(looks: readonly Look[]): readonly Finding[] {
+  const uplinks = [...new Set(looks.flatMap(({ delays }) => Object.keys(delays)))];
+  const quiet = looks.filter(
+    ({ quietS, proverLoopDelayP99Ms }) => quietS >= QUIET_S && proverLoopDelayP99Ms <= PROVER_LATE_MAX_MS,
+  );
+  return uplinks.flatMap((uplink) => {
+    const p50 = new DelayHistogram();
+    const p99 = new DelayHistogram();
+    let worstMs = 0;
+    for (const { delays } of quiet) {
+      const one = delays[uplink];
+      if (one === undefined || one.values === 0) continue;
+      p50.add(one.p50Ms);
+      p99.add(one.p99Ms);
+      worstMs = Math.max(worstMs, one.maxMs);
+    }
+    const note = `${p99.count} quiet looks of ${looks.length}`;
+    if (p99.count === 0) return [];
+    return [
+      plain(`${uplink}: reply to subscriber, p50, median of looks`, p50.quantileMs(0.5), "ms", note),
+      { ...atMost(`${uplink}: the same, p99, median of looks`, p99.quantileMs(0.5), "ms", DELAY_P99_MAX_MS), note },
+      plain(`${uplink}: the same, the slowest value`, worstMs, "ms", note),
+    ];
+  });
+}
+
+function inMB(bytes: number | undefined): number | undefined {
+  return bytes === undefined ? undefined : bytes / 1e6;
+}
+
+function plain(name: string, value: number | undefined, unit: string, note = ""): Finding {
+  return { name, value, unit, limit: "", verdict: "", note };
+}
+
+function atMost(name: string, value: number, unit: string, max: number): Finding {
+  return { name, value, unit, limit: `<= ${max}`, verdict: value <= max ? "pass" : "FAIL", note: "" };
+}
+
+function greatest(name: string, looks: readonly Look[], take: Take, unit: string): Finding {
+  const values = pointsOf(looks, take).map(({ value }) => value);
+  return plain(
+    name,
+    values.reduce((a, b) => Math.max(a, b), 0),
+    unit,
+  );
+}
+
+function middleRow(name: string, looks: readonly Look[], take: Take, unit: string): Finding {
+  const values = pointsOf(looks, take)
+    .map(({ value }) => value)
+    .sort((a, b) => a - b);
+  return plain(name, values[Math.floor(values.length / 2)], unit);
+}
+
+export function findingsText(findings: readonly Finding[]): string {
+  const rows = findings.map(({ name, value, unit, limit, verdict, note }) => [
+    name,
+    value === undefined ? "-" : Number.isInteger(value) ? `${value}` : value.toFixed(2),
+    unit,
+    limit && `limit ${limit}`,
+    verdict,
+    note,
+  ]);
+  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd())
+    .join("\n");
+}
