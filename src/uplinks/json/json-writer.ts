@@ -1,8 +1,8 @@
 /** JSON as bytes, one text after the other, in memory that is used again: made for every sample, so it makes nothing else. */
 import type { Value, ValueType } from "../../core/tag.ts";
+import { ByteWriter } from "../byte-writer.ts";
 import { FLOAT32_DIGITS_MAX, FLOAT32_DIGITS_SURE, FLOAT32_EXACT_MAX, jsonOfValue } from "./json-value.ts";
 
-const INITIAL_BYTES = 4_096;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 const ZERO = 0x30;
@@ -11,116 +11,77 @@ const POWERS = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent);
 /** Digits that are written in one go, in arithmetic of 32 bits. */
 const GROUP_DIGITS = 9;
 const GROUP = 10 ** GROUP_DIGITS;
-/** Any two decimals of so many digits are different doubles. */
-const DOUBLE_DIGITS_SURE = 15;
+/** No number that is written here has more bytes: a sign, a point, and the digits of the largest. */
+const NUMBER_MAX_BYTES = 32;
 /** Decimal places that a double is tried with: what was scaled by a manual's factor has no more. */
-const PLACES_MAX = 6;
-/** A float32 times a power of ten up to here has no more than 53 bits: exact, and so are its digits. */
-const FLOAT32_PLACES_MAX = 12;
-/** What is smaller has more digits behind the point than there are places to try. */
-const SIZE_MIN = 1e-4;
+const PLACES = 6;
+/** Below this a number with so many places has at most 15 digits: any two decimals of so many are different doubles. */
+const PLACES_SIZE_MAX = 1e9;
+/** What is smaller as a float32 has more than twelve places, which times its power of ten is not exact any more. */
+const FLOAT32_MIN = 1e-4;
 
-export class JsonWriter {
-  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
-  #length = 0;
-
-  /** Bytes written so far. */
-  get length(): number {
-    return this.#length;
-  }
-
-  /** Forgets what was written after the first so many bytes. */
-  back(length: number): void {
-    this.#length = length;
-  }
-
-  /** What was written, in memory of its own. */
-  take(): Uint8Array {
-    const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
-    this.#length = 0;
-    return taken;
-  }
-
-  /** The same as a text. */
+export class JsonWriter extends ByteWriter {
+  /** As a text what `take` gives as bytes. */
   takeText(): string {
-    const text = this.#bytes.toString("utf8", 0, this.#length);
-    this.#length = 0;
+    const text = this.memory.toString("utf8", 0, this.at);
+    this.at = 0;
     return text;
   }
 
   text(text: string): void {
     if (text === "") return;
-    const byteLength = Buffer.byteLength(text);
-    this.#reserve(byteLength);
-    this.#length += this.#bytes.write(text, this.#length, "utf8");
-  }
-
-  /** A text that is encoded already. */
-  encoded(text: Uint8Array): void {
-    this.#reserve(text.length);
-    this.#bytes.set(text, this.#length);
-    this.#length += text.length;
+    this.reserve(Buffer.byteLength(text));
+    this.at += this.memory.write(text, this.at, "utf8");
   }
 
   /** As `jsonOfValue`, which is asked wherever there is no shorter way to the same digits. */
   value(value: Value, type: ValueType): void {
-    if (typeof value !== "number" || !this.#number(value, type)) this.text(jsonOfValue(value, type));
+    const isWritten = typeof value === "number" && (type === "float32" ? this.#float32(value) : this.#double(value));
+    if (!isWritten) this.text(jsonOfValue(value, type));
   }
 
-  #number(value: number, type: ValueType): boolean {
-    if (Object.is(value, -0)) return false;
+  /** Whole, or a decimal of six places: what has fewer ends in zeros, so no shorter one needs to be tried. */
+  #double(value: number): boolean {
     const size = Math.abs(value);
-    const max = type === "float32" ? FLOAT32_EXACT_MAX : Number.MAX_SAFE_INTEGER;
-    if (!(size >= SIZE_MIN && size <= max)) return size === 0 && this.#decimal(false, 0, 0);
-    return type === "float32" ? this.#float32(value < 0, Math.fround(size)) : this.#double(value < 0, size);
+    const whole = Math.floor(size);
+    if (whole === size)
+      return size <= Number.MAX_SAFE_INTEGER && !Object.is(value, -0) && this.#decimal(value, whole, 0, 0);
+    const power = POWERS[PLACES] ?? 1;
+    const scaled = Math.round(size * power);
+    return (
+      size < PLACES_SIZE_MAX && scaled / power === size && this.#decimal(value, whole, scaled - whole * power, PLACES)
+    );
   }
 
-  #double(isNegative: boolean, size: number): boolean {
-    for (let places = 0; places <= PLACES_MAX; places++) {
+  #float32(value: number): boolean {
+    const size = Math.fround(Math.abs(value));
+    const whole = Math.floor(size);
+    if (size > FLOAT32_EXACT_MAX || size < FLOAT32_MIN)
+      return size === 0 && !Object.is(value, -0) && this.#decimal(value, 0, 0, 0);
+    const first = FLOAT32_DIGITS_SURE - wholeDigitsOf(size);
+    for (let places = Math.max(0, first); places <= first + FLOAT32_DIGITS_MAX - FLOAT32_DIGITS_SURE; places++) {
+      // A float32 times a power of ten up to the twelfth has no more than 53 bits: exact, and so are its digits.
       const power = POWERS[places] ?? 1;
       const scaled = Math.round(size * power);
-      if (scaled / power === size) {
-        return (places === 0 || scaled < 10 ** DOUBLE_DIGITS_SURE) && this.#decimal(isNegative, scaled, places);
-      }
+      if (Math.fround(scaled / power) === size) return this.#decimal(value, whole, scaled - whole * power, places);
     }
     return false;
   }
 
-  #float32(isNegative: boolean, size: number): boolean {
-    const wholeDigits = Math.floor(Math.log10(size)) + 1;
-    for (let digits = FLOAT32_DIGITS_SURE; digits <= FLOAT32_DIGITS_MAX; digits++) {
-      const places = digits - wholeDigits;
-      if (places < 0) continue;
-      if (places > FLOAT32_PLACES_MAX) return false;
-      const power = POWERS[places] ?? 1;
-      const scaled = Math.round(size * power);
-      if (Math.fround(scaled / power) === size) return this.#decimal(isNegative, scaled, places);
-    }
-    return false;
-  }
-
-  /** `scaled` / 10^`places`, without zeros at its end. */
-  #decimal(isNegative: boolean, scaled: number, places: number): true {
-    this.#reserve(DOUBLE_DIGITS_SURE + GROUP_DIGITS);
-    if (isNegative) this.#bytes[this.#length++] = MINUS;
-    const power = POWERS[places] ?? 1;
-    const whole = Math.floor(scaled / power);
-    let fraction = scaled - whole * power;
+  /** The number's sign, and `whole` + `fraction` / 10^`places` without zeros at its end; the fraction has 31 bits at most. */
+  #decimal(value: number, whole: number, fraction: number, places: number): true {
+    this.reserve(NUMBER_MAX_BYTES);
+    if (value < 0) this.memory[this.at++] = MINUS;
     this.#whole(whole);
-    if (fraction === 0) return true;
-    let fractionDigits = places;
-    while (fraction % 10 === 0) {
-      fraction /= 10;
-      fractionDigits -= 1;
+    let rest = fraction | 0;
+    if (rest === 0) return true;
+    let digits = places;
+    while (rest % 10 === 0) {
+      rest = (rest / 10) | 0;
+      digits -= 1;
     }
-    this.#bytes[this.#length++] = POINT;
-    if (fractionDigits > GROUP_DIGITS) {
-      const high = Math.floor(fraction / GROUP);
-      this.#digits(high, fractionDigits - GROUP_DIGITS);
-      fraction -= high * GROUP;
-      fractionDigits = GROUP_DIGITS;
-    }
-    this.#digits(fraction, fractionDigits);
+    this.memory[this.at++] = POINT;
+    this.#digits(rest, digits);
     return true;
   }
 
@@ -134,23 +95,16 @@ export class JsonWriter {
     this.#digits(value - high * GROUP, GROUP_DIGITS);
   }
 
-  /** The last `count` digits of a number of at most nine. */
+  /** The last `count` digits of a number of 31 bits. */
   #digits(value: number, count: number): void {
-    const bytes = this.#bytes;
+    const bytes = this.memory;
     let rest = value | 0;
-    for (let at = this.#length + count - 1; at >= this.#length; at--) {
+    for (let at = this.at + count - 1; at >= this.at; at--) {
       const tenth = (rest / 10) | 0;
       bytes[at] = ZERO + rest - tenth * 10;
       rest = tenth;
     }
-    this.#length += count;
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#length + bytes <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + bytes));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
+    this.at += count;
   }
 }
 
@@ -159,4 +113,10 @@ function digitsOf(value: number): number {
   let digits = 1;
   for (let limit = 10; value >= limit; limit *= 10) digits += 1;
   return digits;
+}
+
+/** Digits before the point; below 1, less than none for each zero behind it. */
+function wholeDigitsOf(size: number): number {
+  if (size >= 1) return digitsOf(size);
+  return size >= 0.1 ? 0 : size >= 0.01 ? -1 : size >= 0.001 ? -2 : -3;
 }

@@ -15,7 +15,7 @@ export function payloadOf({ open, close }: Envelope, entries: readonly string[])
 
 /** What is written last here is taken in the same turn: one is enough. */
 const out = new JsonWriter();
-const COMMA = Buffer.from(",");
+const COMMA = 0x2c;
 
 /** Writes an entry. */
 export type WriteEntry<S> = (out: JsonWriter, sample: S) => void;
@@ -33,7 +33,7 @@ export function packSamples<S extends Sample>(
   let beforeLast = out.length;
   for (const sample of samples) {
     const before = out.length;
-    if (taken > 0) out.encoded(COMMA);
+    if (taken > 0) out.byte(COMMA);
     write(out, sample);
     if (out.length > limit && taken > 0) {
       out.back(before);

@@ -2,7 +2,8 @@
  * Protocol Buffers on the wire, as far as Sparkplug needs them: varints, fixed-width numbers, length-delimited fields.
  * Reading checks every bound and throws MalformedPayload, whatever the bytes are.
  */
-import { assert } from "../../core/errors.ts";
+import { AssertionFailure } from "../../core/errors.ts";
+import { ByteWriter } from "../byte-writer.ts";
 
 /** The bytes are no message of this kind. */
 export class MalformedPayload extends Error {
@@ -17,42 +18,25 @@ export type Uint64 = number | bigint;
 
 export const WIRE = { varint: 0, fixed64: 1, delimited: 2, fixed32: 5 } as const;
 
-const INITIAL_BYTES = 256;
 /** A 64-bit varint takes ten groups of seven bits. */
 const VARINT_MAX_BYTES = 10;
+const GROUP_BITS = 7;
+const GROUP_MAX = 0x7f;
+/** In a group: another one follows. */
+const MORE = 0x80;
+/** A number that is larger than 32 bits hold is written as its lowest four groups, and what is left: less than 2^25. */
+const LOW_GROUPS = 4;
+const LOW = 2 ** (GROUP_BITS * LOW_GROUPS);
 const INT32_MAX = 0x7fff_ffff;
 const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
-export class ProtobufWriter {
-  #bytes = Buffer.allocUnsafe(INITIAL_BYTES);
-  #length = 0;
-
-  /** Bytes written so far. */
-  get length(): number {
-    return this.#length;
-  }
-
-  /** Forgets what was written after the first so many bytes. */
-  back(length: number): void {
-    this.#length = length;
-  }
-
-  /** What was written between two lengths, until something else is written there. */
-  view(from: number, to: number): Uint8Array {
-    return this.#bytes.subarray(from, to);
-  }
-
-  /** What was written, in memory of its own. */
-  take(): Uint8Array {
-    const taken = Buffer.from(this.#bytes.subarray(0, this.#length));
-    this.#length = 0;
-    return taken;
-  }
-
+export class ProtobufWriter extends ByteWriter {
   uint(field: number, value: Uint64): void {
+    this.reserve(2 * VARINT_MAX_BYTES);
     this.#key(field, WIRE.varint);
-    this.#varint(value);
+    if (typeof value === "number") this.#varint(value);
+    else this.#longVarint(value);
   }
 
   bool(field: number, value: boolean): void {
@@ -60,27 +44,28 @@ export class ProtobufWriter {
   }
 
   float(field: number, value: number): void {
+    this.reserve(VARINT_MAX_BYTES + 4);
     this.#key(field, WIRE.fixed32);
-    this.#reserve(4);
-    this.#length = this.#bytes.writeFloatLE(value, this.#length);
+    this.at = this.memory.writeFloatLE(value, this.at);
   }
 
   double(field: number, value: number): void {
+    this.reserve(VARINT_MAX_BYTES + 8);
     this.#key(field, WIRE.fixed64);
-    this.#reserve(8);
-    this.#length = this.#bytes.writeDoubleLE(value, this.#length);
+    this.at = this.memory.writeDoubleLE(value, this.at);
   }
 
   string(field: number, value: string): void {
     const byteLength = Buffer.byteLength(value);
+    this.reserve(2 * VARINT_MAX_BYTES + byteLength);
     this.#key(field, WIRE.delimited);
     this.#varint(byteLength);
-    this.#reserve(byteLength);
-    this.#length += this.#bytes.write(value, this.#length, "utf8");
+    this.at += this.memory.write(value, this.at, "utf8");
   }
 
   /** Bytes, or an encoded message. */
   bytes(field: number, value: Uint8Array): void {
+    this.reserve(2 * VARINT_MAX_BYTES);
     this.#key(field, WIRE.delimited);
     this.#varint(value.length);
     this.encoded(value);
@@ -88,71 +73,58 @@ export class ProtobufWriter {
 
   /** Begins a message as a field of this one; `end` it with what this returns. */
   begin(field: number): number {
+    this.reserve(VARINT_MAX_BYTES + 1);
     this.#key(field, WIRE.delimited);
-    this.#reserve(VARINT_MAX_BYTES);
-    return ++this.#length;
+    return ++this.at;
   }
 
   /** Its length goes in front of it, in one byte as a rule: where it takes more, the message moves up. */
   end(begin: number): void {
-    const length = this.#length - begin;
-    let lengthBytes = 1;
-    for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) lengthBytes += 1;
-    if (lengthBytes > 1) {
-      this.#reserve(lengthBytes);
-      this.#bytes.copyWithin(begin + lengthBytes - 1, begin, this.#length);
+    const length = this.at - begin;
+    if (length <= GROUP_MAX) {
+      this.memory[begin - 1] = length;
+      return;
     }
-    this.#length = begin - 1;
-    this.#smallVarint(length);
-    this.#length += length;
-  }
-
-  /** Fields that are encoded already. */
-  encoded(fields: Uint8Array): void {
-    this.#reserve(fields.length);
-    this.#bytes.set(fields, this.#length);
-    this.#length += fields.length;
+    let lengthBytes = 1;
+    for (let rest = length; rest > GROUP_MAX; rest >>= GROUP_BITS) lengthBytes += 1;
+    this.reserve(lengthBytes);
+    this.memory.copyWithin(begin + lengthBytes - 1, begin, this.at);
+    this.at = begin - 1;
+    this.#varint(length);
+    this.at += length;
   }
 
   #key(field: number, wireType: number): void {
     this.#varint(field * 8 + wireType);
   }
 
-  #varint(value: Uint64): void {
-    this.#reserve(VARINT_MAX_BYTES);
-    if (typeof value === "number") {
-      assert(Number.isSafeInteger(value) && value >= 0, `${value} as a uint64`);
-      this.#smallVarint(value);
-      return;
-    }
-    assert(value >= 0n && value <= UINT64_MAX, `${value} as a uint64`);
+  #longVarint(value: bigint): void {
+    if (value < 0n || value > UINT64_MAX) throw new AssertionFailure(`${value} as a uint64`);
     let rest = value;
     while (rest > SAFE_MAX) {
-      this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
+      this.memory[this.at++] = Number(rest & 0x7fn) | MORE;
       rest >>= 7n;
     }
-    this.#smallVarint(Number(rest));
+    this.#varint(Number(rest));
   }
 
-  #smallVarint(value: number): void {
+  /** In whole numbers of 32 bits, several times as fast as others: what is larger is cut into two. */
+  #varint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) throw new AssertionFailure(`${value} as a uint64`);
     let rest = value;
-    while (rest > INT32_MAX) {
-      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
+    if (value > INT32_MAX) {
+      rest = Math.floor(value / LOW);
+      let low = value - rest * LOW;
+      for (let group = 0; group < LOW_GROUPS; group++) {
+        this.memory[this.at++] = (low & GROUP_MAX) | MORE;
+        low >>= GROUP_BITS;
+      }
     }
-    // In whole numbers of 32 bits, which most are: several times as fast.
-    while (rest >= 0x80) {
-      this.#bytes[this.#length++] = (rest & 0x7f) | 0x80;
-      rest >>= 7;
+    while (rest > GROUP_MAX) {
+      this.memory[this.at++] = (rest & GROUP_MAX) | MORE;
+      rest >>= GROUP_BITS;
     }
-    this.#bytes[this.#length++] = rest;
-  }
-
-  #reserve(bytes: number): void {
-    if (this.#length + bytes <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#length + bytes));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
+    this.memory[this.at++] = rest;
   }
 }
 
