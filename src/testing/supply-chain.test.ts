@@ -68,6 +68,22 @@ describe("installing", () => {
     for (const [path, { integrity }] of needed) assert.match(integrity ?? "", /^sha512-/, path);
   });
 
+  test("an image is made of what is signed or known by its hash", () => {
+    const programs = read("scripts/image-programs.sh");
+    for (const sum of ["NODE_SUM", "HEADERS_SUM"])
+      assert.match(programs, new RegExp(`^readonly ${sum}=[0-9a-f]{128}$`, "m"));
+    const unpacking = /^unpack_npm\(\) \{[\s\S]*?^\}/m.exec(programs)?.[0] ?? "";
+    assert.match(unpacking, /sha512sum[^\n]* = "\$sum" \] \|\| fail[\s\S]*tar -x/);
+    const scripts = ["image.sh", "image-root.sh", "image-programs.sh", "image-base.sh", "image-disk.sh", "parts.sh"];
+    for (const name of scripts) {
+      assert.doesNotMatch(
+        read(`scripts/${name}`),
+        /trusted=yes|allow-unauthenticated|allow-insecure|no-check-|--insecure|curl |wget /,
+        name,
+      );
+    }
+  });
+
   test("the README justifies each dependency at run time, and no other", () => {
     const [, section = ""] = read("README.md").split("## Dependencies at run time\n");
     const [table = ""] = section.split("\n## ");
