@@ -141,6 +141,8 @@ class UplinkLoop implements Uplink {
         void this.#connection?.close();
         break;
       case "destroy":
+        // The end of the connection may never be told, and what follows does not wait for it.
+        this.#link?.end();
         this.#connection?.destroy();
         break;
       case "setTimer":

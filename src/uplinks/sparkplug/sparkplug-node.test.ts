@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { sleep } from "../../core/clock.ts";
+import type { Connection } from "../../pipeline.ts";
 import { deviceOf } from "../../testing/settable-values.ts";
 import type { Heard } from "../../testing/sparkplug-host.ts";
 import { OTHER_SERVER, SparkplugRig } from "../../testing/sparkplug-rig.ts";
 import { MESSAGES_IN_FLIGHT_MAX } from "../flow.ts";
+import { STOP_LIMIT_MS } from "../session.ts";
 import type { Metric } from "./payload.ts";
 
 const TWO = [deviceOf("pump", ["speed", "flow"]), deviceOf("fan", ["speed"])];
@@ -15,6 +17,18 @@ function property(metric: Metric | undefined, key: string): unknown {
 
 function named(heard: Heard | undefined, name: string): Metric | undefined {
   return heard?.metrics.find((metric) => metric.name === name);
+}
+
+/** Its end is never told, whatever comes of it. */
+function withoutEnd(connection: Connection): Connection {
+  return new Proxy(connection, {
+    get(target, key) {
+      if (key === "closed") return new Promise(() => undefined);
+      if (key === "close") return () => new Promise(() => undefined);
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
 
 describe("births, data, deaths", () => {
@@ -248,6 +262,22 @@ describe("the primary host", () => {
     await rig.until("connected", () => rig.uplink.report().state === "connected");
     assert.equal(rig.other.connections(), 0);
   });
+
+  test("P7: of a connection that is left and does not end, nothing goes on", async () => {
+    const rig = new SparkplugRig({ config: { ...config, servers: ["mqtts://broker:8883", OTHER_SERVER] } });
+    const connect = rig.broker.connect.bind(rig.broker);
+    rig.broker.connect = async (request) => withoutEnd(await connect(request));
+    rig.host(true, 1_000);
+    await rig.start();
+    await rig.pass(10_000);
+    rig.host(false, 1_000);
+    await rig.pass(STOP_LIMIT_MS - 500);
+    assert.equal(rig.broker.connections(), 1);
+    const before = rig.clock.pendingTimers();
+    await rig.pass(600);
+    assert.equal(rig.broker.connections(), 0);
+    assert.equal(rig.clock.pendingTimers(), before - 1, "the watch over its acknowledgements is gone");
+  });
 });
 
 describe("what is acknowledged", () => {
@@ -275,6 +305,27 @@ describe("what is acknowledged", () => {
     );
     assert.equal(rig.of("NBIRTH").length, 2);
   });
+});
+
+test("P4: live values that are read while a Rebirth is answered go once, as history", async () => {
+  const rig = new SparkplugRig();
+  await rig.start();
+  const readLive = rig.queue.readLive.bind(rig.queue);
+  rig.queue.readLive = async (from, to, maxSamples) => {
+    const batch = await readLive(from, to, maxSamples);
+    await sleep(rig.clock, 1_000);
+    return batch;
+  };
+  rig.values.set("pump/speed", 5);
+  rig.rebirth();
+  await rig.pass(5_000);
+  assert.equal(rig.of("NBIRTH").length, 2);
+  assert.equal(rig.queue.depth(), 0);
+  const told = rig.of("DDATA", "pump").flatMap(({ metrics }) => metrics);
+  assert.deepEqual(
+    told.map(({ name, isHistorical }) => [name, isHistorical]),
+    [["speed", true]],
+  );
 });
 
 test("aliases: births have both, data the alias alone, what goes by its name has none", async () => {
