@@ -273,7 +273,7 @@ test("P7: whatever is sent and acknowledged, the window, the bytes and the sizes
     socketBytes: fc.constantFrom(0, 0, 0, 1_000),
   });
   fc.assert(
-    fc.property(fc.array(happening, { maxLength: 200 }), (happenings) => {
+    fc.property(fc.array(happening, { maxLength: 200, size: "max" }), (happenings) => {
       let flow = flowAt(1_000_000);
       let nowMs = 0;
       let newest = 1_000_000;

@@ -7,6 +7,7 @@ import { SimulatedConnection } from "../testing/simulated-connection.ts";
 import { UplinkRig } from "../testing/uplink-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
 import { MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
+import { STATUS_PERIOD_MS } from "./json/json-format.ts";
 import { Sender } from "./sender.ts";
 
 const WILL: Message = { topic: "x/status", payload: Buffer.from("gone"), qos: 1, retain: true };
@@ -108,5 +109,21 @@ describe("messages in flight", () => {
     assert.ok(rig.topics().filter((topic) => topic === "events").length > 20);
     assert.deepEqual(rig.ledger.violations(), []);
     assert.equal(rig.ledger.summary().lost, 0);
+  });
+
+  test("P7: a picture and a status that wait for room do not take the same one", async () => {
+    const devices = Array.from({ length: 60 }, (_, i) => deviceOf(`meter-${i}`, ["a", "b"]));
+    const { rig, most } = watched({ devices });
+    await rig.start();
+    const readLive = rig.queue.readLive.bind(rig.queue);
+    await rig.clock.advance(STATUS_PERIOD_MS - 1_500);
+    // What was given up before it was told has the picture told anew, which takes three seconds here.
+    rig.queue.readLive = async (...asked) => ({ ...(await readLive(...asked)), samples: [] });
+    rig.broker.ackDelayMs = 1_000;
+    rig.values.set("meter-0/a", 1);
+    await rig.clock.advance(4_000);
+    assert.equal(rig.payloads("status").length, 2);
+    assert.equal(rig.payloads("snapshot/meter-59").length, 2);
+    assert.equal(most(), MESSAGES_IN_FLIGHT_MAX);
   });
 });
