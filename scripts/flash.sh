@@ -49,7 +49,7 @@ fail() {
 refuse() { fail "$EXIT_REFUSED" "$1. Nothing was written."; }
 say() { echo "flash: $*"; }
 
-image='' site='' device='' public_key='' sign_command='' fixed_disk='' replace='' unsigned=no key_on_board=no erase_outbox=no yes=no
+image='' site='' device='' public_key='' sign_command='' fixed_disk='' replace='' unsigned=no key_on_board=no erase_outbox=no yes=no speed=''
 
 parse() {
   while [ $# -gt 0 ]; do
@@ -80,11 +80,11 @@ parse() {
 
 need_programs() {
   local program missing=()
-  for program in dd sha256sum sfdisk mcopy mmd debugfs openssl blockdev losetup; do
+  for program in dd sha256sum sfdisk mcopy mmd debugfs openssl blockdev losetup perl; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   [ ${#missing[@]} -eq 0 ] || fail "$EXIT_UNAVAILABLE" "missing: ${missing[*]}. On Debian and Ubuntu:
-  sudo apt-get install coreutils fdisk mtools e2fsprogs openssl util-linux"
+  sudo apt-get install coreutils fdisk mtools e2fsprogs openssl util-linux perl-base"
 }
 
 # ── what is to be written ──────────────────────────────────────────────────────────────────────────────────────────
@@ -155,6 +155,7 @@ check_device() {
     check_disk "$(basename "$(readlink --canonicalize "$device")")"
   fi
   if [ ! -r "$device" ] || [ ! -w "$device" ]; then refuse "this user may not write $device; use sudo"; fi
+  is_free || refuse "this machine uses $device: a file system, RAID, LVM or ZFS that it knows of, or another program"
   [ "$device_bytes" -ge "$image_bytes" ] ||
     refuse "$device holds $((device_bytes / 1000000)) MB, and the image needs $((image_bytes / 1000000)) MB"
   [ "$(readlink --canonicalize "$image")" != "$(readlink --canonicalize "$device")" ] || refuse "$device is the image"
@@ -194,6 +195,11 @@ check_disk() {
   fi
   device_bytes=$(blockdev --getsize64 "$device")
   [ "$device_bytes" -gt 0 ] || refuse "there is no card in $device"
+}
+
+# The kernel's own word: it also knows what is mounted where this process cannot see it, and file systems over several disks.
+is_free() {
+  [ ! -b "$device" ] || perl -MFcntl -e 'exit !sysopen(my $disk, shift, O_RDWR | O_EXCL)' "$device"
 }
 
 # A card in a built-in reader, or a module in USB boot mode, does not call itself removable.
@@ -254,13 +260,26 @@ confirm() {
 
 # ── writing ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+now_us() { echo "${EPOCHREALTIME/[.,]/}"; }
+
+# How long each GB (10^9 bytes) took since a moment.
+per_gb() {
+  local tenths=$((($(now_us) - $1) * 10000 / image_bytes))
+  printf '%d.%d s per GB' $((tenths / 10)) $((tenths % 10))
+}
+
 write_image() {
+  local began
   say "writing"
+  began=$(now_us)
   dd if="$image" of="$device" bs="$BLOCK" conv=notrunc,fsync status=progress || fail "$EXIT_IO" "writing failed"
+  speed="writing took $(per_gb "$began")"
   say "reading back"
+  began=$(now_us)
   [ ! -b "$device" ] || blockdev --flushbufs "$device"
   [ "$(head --bytes="$image_bytes" "$device" | sha256sum | cut -d' ' -f1)" = "$image_sum" ] ||
     fail "$EXIT_IO" "what was read back differs: the card is bad, or smaller than it says. Take another one"
+  speed+=", reading back $(per_gb "$began")"
 }
 
 # Nobody else on this machine may see a key, and it never reaches a disk.
@@ -402,6 +421,7 @@ main() {
   write_site
   write_key
   sync "$device"
+  say "$speed"
   label
   [ -z "$replace" ] || say "never run the old card again: two gateways with one identity throw each other off"
   say "done: put the card into the board"

@@ -30,6 +30,7 @@ packages_of() {
     depmod) echo kmod ;;
     qemu-system-aarch64) echo qemu-system-arm ;;
     setpriv) echo util-linux ;;
+    systemd-nspawn) echo systemd-container ;;
     systemd-analyze | systemctl) echo systemd ;;
     *) echo "$1" ;;
   esac
