@@ -116,7 +116,8 @@ export function eventsIn(text: string): readonly RecordedEvent[] {
 function eventOf(line: string): RecordedEvent | undefined {
   try {
     const event: RecordedEvent = JSON.parse(line);
-    const isOne = Number.isSafeInteger(event.number) && Math.abs(event.ms) <= TIME_MAX_MS;
+    const isTime = typeof event.ms === "number" && Math.abs(event.ms) <= TIME_MAX_MS;
+    const isOne = isTime && Number.isSafeInteger(event.number);
     return isOne && typeof event.kind === "string" && typeof event.text === "string" ? event : undefined;
   } catch {
     return undefined;

@@ -130,7 +130,7 @@ async function readRequest(path: string): Promise<GatewayRequest | undefined> {
   // Another kind of file may have taken its place since: a pipe would keep the thread that opens it for ever.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    return requestOf(await beginningOf(file));
+    return requestIn(await beginningOf(file));
   } finally {
     await file.close();
   }
@@ -143,19 +143,39 @@ async function beginningOf(file: FileHandle): Promise<string | undefined> {
   return bytesRead > MAX_REQUEST_BYTES ? undefined : buffer.toString("utf8", 0, bytesRead);
 }
 
-function requestOf(text: string | undefined): GatewayRequest | undefined {
+/** What a tool asks, as it stands in its file; undefined where the gateway does not know that. */
+export function requestIn(text: string | undefined): GatewayRequest | undefined {
+  const { ask, uplink, path, lease, text: note } = recordIn(text);
+  if (ask === "forget" && typeof uplink === "string") return { ask, uplink };
+  if (ask === "lend" && typeof path === "string" && typeof lease === "string" && LEASE_NAME.test(lease))
+    return { ask, path, lease };
+  return ask === "note" && typeof note === "string" ? { ask, text: note } : undefined;
+}
+
+/** What the gateway answers; undefined where it is another version's, or no answer. */
+export function answerIn(text: string): GatewayAnswer | undefined {
+  const { done, text: words, lent } = recordIn(text);
+  if (typeof done !== "boolean" || typeof words !== "string") return undefined;
+  const { line, forMs } = recordOf(lent);
+  const isLent = typeof line === "string" && typeof forMs === "number" && Number.isFinite(forMs);
+  if (lent !== undefined && !isLent) return undefined;
+  return { done, text: words, ...(isLent && { lent: { line, forMs } }) };
+}
+
+function recordIn(text: string | undefined): Readonly<Record<string, unknown>> {
   try {
-    const { ask, uplink, path, lease, text: note } = JSON.parse(text ?? "");
-    if (ask === "forget" && typeof uplink === "string") return { ask, uplink };
-    if (ask === "lend" && typeof path === "string" && LEASE_NAME.test(String(lease))) return { ask, path, lease };
-    return ask === "note" && typeof note === "string" ? { ask, text: note } : undefined;
+    return recordOf(JSON.parse(text ?? ""));
   } catch {
-    return undefined;
+    return {};
   }
 }
 
+function recordOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
 /** What goes into the log is one line, whoever wrote it. */
-function wordsOf(request: GatewayRequest): string {
+export function wordsOf(request: GatewayRequest): string {
   const subject = "uplink" in request ? request.uplink : "path" in request ? request.path : request.text;
   return `${request.ask} ${subject.replace(/[^\x20-\x7e\u00a0-\uffff]/g, " ").slice(0, LOGGED_MAX_CHARACTERS)}`;
 }

@@ -3,7 +3,18 @@ import { STATUS_NAMES } from "../core/quality.ts";
 import type { StatusContent } from "./status-file.ts";
 
 /** A key with a question mark may be absent; a list holds what its one entry says. */
-type Shape = "text" | "number" | "boolean" | "value" | "status" | readonly [Shape] | { readonly [key: string]: Shape };
+type Shape =
+  | "text"
+  | "number"
+  | "time"
+  | "boolean"
+  | "value"
+  | "status"
+  | readonly [Shape]
+  | { readonly [key: string]: Shape };
+
+/** Of a Date. */
+const TIME_MAX_MS = 8.64e15;
 
 const DEVICE: Shape = {
   name: "text",
@@ -13,7 +24,7 @@ const DEVICE: Shape = {
   responseTimeP99Ms: "number",
 };
 const SHAPE: Shape = {
-  timestamp: "number",
+  timestamp: "time",
   epoch: "number",
   devices: [
     {
@@ -26,7 +37,7 @@ const SHAPE: Shape = {
           "units?": "text",
           status: "status",
           words: "text",
-          timestamp: "number",
+          timestamp: "time",
         },
       ],
     },
@@ -50,7 +61,7 @@ const SHAPE: Shape = {
       server: "text",
       session: "number",
       depth: "number",
-      "oldestMs?": "number",
+      "oldestMs?": "time",
       live: "number",
       replayed: "number",
       dropped: "number",
@@ -77,6 +88,7 @@ function isStatus(value: unknown): value is StatusContent {
 function fits(value: unknown, shape: Shape): boolean {
   if (shape === "text") return typeof value === "string";
   if (shape === "number") return typeof value === "number" && Number.isFinite(value);
+  if (shape === "time") return typeof value === "number" && Math.abs(value) <= TIME_MAX_MS;
   if (shape === "boolean") return typeof value === "boolean";
   if (shape === "value") return value === null || ["string", "number", "boolean"].includes(typeof value);
   if (shape === "status") return STATUS_NAMES.some((name) => name === value);

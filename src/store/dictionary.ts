@@ -4,6 +4,8 @@ import type { TagEntry } from "./block-store.ts";
 
 /** More than a file ever gives: a name takes bytes, and unused ones are forgotten. */
 const KEYS_MAX = 1_000_000;
+/** Far above what any life of a file gives, and below what a number can count. */
+const KEY_MAX = 2 ** 52;
 /** Wider than what gateway.yaml takes today, without what breaks a topic or a line. Tags of the gateway itself have a slash. */
 const DEVICE_NAME = /^[^\p{C}\s/+#]{1,256}$/u;
 const TAG_NAME = /^[^\p{C}\s+#]{1,256}$/u;
@@ -30,7 +32,8 @@ export class Dictionary {
   #nextKey = 1;
 
   constructor(stored: readonly TagEntry[]) {
-    for (const entry of stored) this.#put(entry);
+    // A foreign hand may have written keys above which no number is the next one: two tags would share it.
+    for (const entry of stored) if (entry.key > 0 && entry.key <= KEY_MAX) this.#put(entry);
   }
 
   keyOf(tag: TagRef): number {

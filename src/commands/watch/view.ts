@@ -127,7 +127,7 @@ export function draw(
   const foot = [rule, view.isTyping ? `filter: ${view.filter}_   [Enter] done` : keysText(view, columns)];
   if (status === undefined)
     return ["SALLYPORT  no gateway is seen on this machine", ...foot].map((line) => fit(line, columns));
-  const parts = partsText(status, picture.rates);
+  const parts = partsText(status, picture.rates, size.rows);
   const all = rowsOf(view, status);
   const room = roomFor(parts, size.rows);
   const top = Math.min(view.top, Math.max(0, all.length - room));
@@ -147,7 +147,7 @@ export function draw(
 
 /** The view, scrolled no further than to the last tag: else the way back would be as long as what was pressed too often. */
 export function withinTags(view: View, { status, rates }: Picture, size: { readonly rows: number }): View {
-  const room = status === undefined ? 0 : roomFor(partsText(status, rates), size.rows);
+  const room = status === undefined ? 0 : roomFor(partsText(status, rates, size.rows), size.rows);
   const tags = status === undefined ? 0 : rowsOf(view, status).length;
   return { ...view, top: Math.min(view.top, Math.max(0, tags - room)) };
 }
@@ -159,8 +159,14 @@ function roomFor(parts: readonly string[], rows: number): number {
 
 const FRAME_ROWS = 6;
 
-function partsText(status: StatusContent, rates: Rates): readonly string[] {
-  return [...linesText(status.lines, rates), ...uplinksText(status.uplinks, rates), ...outboxText(status)];
+/** All of it; on a small screen what is amiss first, and how much more there is. */
+function partsText(status: StatusContent, rates: Rates, rows: number): readonly string[] {
+  const all = [...linesText(status.lines, rates), ...uplinksText(status.uplinks, rates), ...outboxText(status)];
+  const room = Math.max(SMALLEST.rows, rows) - FRAME_ROWS - 1;
+  if (all.length <= room) return all;
+  const isAmiss = (text: string) => text.startsWith("!");
+  const shown = [...all.filter(isAmiss), ...all.filter((text) => !isAmiss(text))].slice(0, room - 1);
+  return [...shown, `  and ${all.length - shown.length} more`];
 }
 
 function headText(view: View, { isFresh, nowMs }: Picture, status: StatusContent, columns: number): string {

@@ -1,12 +1,14 @@
 /** What a serial line can deliver. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { askedOf, askedText, hexText } from "../../commands/listen/frame-words.ts";
 import type { ByteOrder, RegisterType } from "../../config/config.ts";
 import { CRC_BYTES, crc16, hasValidCrc } from "../../sources/modbus/crc16.ts";
-import { expectationOf } from "../../sources/modbus/expectation.ts";
+import { expectationOf, MEI_IDENTIFICATION } from "../../sources/modbus/expectation.ts";
 import { scanFrames } from "../../sources/modbus/frame-scanner.ts";
 import { type Hearing, heardBytes, heardSilence, NOTHING_PENDING } from "../../sources/modbus/overhearing.ts";
 import { decodeRegisters } from "../../sources/modbus/register-codec.ts";
+import { identificationOf } from "../../sources/modbus/reply-frame.ts";
 import type { FuzzTarget } from "./fuzz-target.ts";
 
 /** One of each kind of function: the first byte of an input says which of them was asked. */
@@ -61,9 +63,15 @@ const serialFrames: FuzzTarget = {
   },
 };
 
+/** A line of a screen. */
+const HEARD_MAX_CHARS = 120;
+/** Some frames: what is heard is given in pieces, and longer traffic says nothing new. */
+const OVERHEARD_MAX_BYTES = 200;
+
 const overheard: FuzzTarget = {
   name: "overheard",
   formed: traffic,
+  maxBytes: OVERHEARD_MAX_BYTES,
   run(input) {
     const chunkBytes = 1 + ((input[0] ?? 0) % 16);
     let hearing: Hearing = NOTHING_PENDING;
@@ -77,6 +85,43 @@ const overheard: FuzzTarget = {
     const [quiet, events] = heardSilence(hearing, ++atMs);
     assert.equal(quiet.input.length, 0, "after a silence nothing is kept");
     return [...heard, ...events.map(({ kind }) => kind)].slice(0, 4).join(" ");
+  },
+};
+
+/** What a device says that it is (43/14): a reply that is whole, of any content. */
+const identity: FuzzTarget = {
+  name: "identity",
+  formed: fc
+    .tuple(
+      fc.nat(2).map((more) => (more === 2 ? 0xff : more)),
+      fc.nat(255),
+      fc.nat(255),
+      fc.array(fc.tuple(fc.nat(255), fc.uint8Array({ maxLength: 30 })), { maxLength: 6 }),
+    )
+    .map(([more, next, count, objects]) =>
+      Uint8Array.from([more, next, count, ...objects.flatMap(([id, text]) => [id, text.length, ...text])]),
+    ),
+  maxBytes: 246,
+  run(input) {
+    const { objects, next } = identificationOf(sealed([1, 43, MEI_IDENTIFICATION, 1, 1, ...input]));
+    const bytes = [...objects.values()].reduce((sum, text) => sum + text.length, 0);
+    assert.ok(bytes <= input.length + CRC_BYTES, "no text is longer than what was said");
+    assert.ok(next === undefined || (next >= 0 && next <= 255));
+    return `${Math.min(5, objects.size)} ${next === undefined}`;
+  },
+};
+
+/** A request of another master, in words. */
+const heardWords: FuzzTarget = {
+  name: "heard-words",
+  formed: frame,
+  maxBytes: 256,
+  run(bytes) {
+    const asked = askedOf(bytes);
+    const shown = `${askedText(asked)} ${hexText(bytes, 8)}`;
+    assert.doesNotMatch(shown, /[\p{C}]|undefined|NaN/u, "words for people");
+    assert.ok(shown.length <= HEARD_MAX_CHARS, shown);
+    return `${asked.table} ${asked.functionCode}`;
   },
 };
 
@@ -102,7 +147,7 @@ const registers: FuzzTarget = {
 };
 
 export function fieldTargets(): readonly FuzzTarget[] {
-  return [serialFrames, overheard, registers];
+  return [serialFrames, overheard, identity, heardWords, registers];
 }
 
 function sealed(head: readonly number[]): Uint8Array {

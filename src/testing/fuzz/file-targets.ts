@@ -1,4 +1,4 @@
-/** Files: those of a site, of a device's maker, of another gateway's card, and what tools read of a running one. */
+/** Files of a site, of a device's maker, and of what was there before. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,22 +6,15 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { importKepware } from "../../commands/import/kepware.ts";
 import { importNodeRed } from "../../commands/import/node-red.ts";
-import { Rates } from "../../commands/watch/rates.ts";
-import { draw, FIRST_VIEW } from "../../commands/watch/view.ts";
 import { parseConfig } from "../../config/load.ts";
 import { inspectModel } from "../../config/model.ts";
 import { checkSite } from "../../config/site.ts";
 import { ConfigurationError } from "../../core/errors.ts";
-import { eventsIn } from "../../diagnostics/event-file.ts";
-import { parseStatus } from "../../diagnostics/status-shape.ts";
-import { type FuzzTarget, kindOf } from "./fuzz-target.ts";
+import { CONTROL, type FuzzTarget, kindOf } from "./fuzz-target.ts";
 
 /** More are not told of one file; the last tells how many. */
 const PROBLEMS_MAX = 201;
-const YAML_MAX_BYTES = 4_096;
-const SCREEN = { columns: 80, rows: 24 };
-/** What steers a terminal, or makes a line of its own. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+const YAML_MAX_BYTES = 1_024;
 const bytesOf = (text: string): Uint8Array => Buffer.from(text);
 const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 
@@ -100,51 +93,6 @@ const model: FuzzTarget = {
   },
 };
 
-const status: FuzzTarget = {
-  name: "status",
-  maxBytes: YAML_MAX_BYTES,
-  formed: fc
-    .record(
-      {
-        timestamp: fc.double(),
-        epoch: fc.nat(),
-        devices: fc.array(fc.record({ name: fc.string(), tags: fc.array(fc.jsonValue()) })),
-        lines: fc.array(fc.jsonValue()),
-        uplinks: fc.array(fc.jsonValue()),
-        outbox: fc.jsonValue(),
-      },
-      { requiredKeys: [] },
-    )
-    .map((given) => bytesOf(JSON.stringify(given))),
-  tokens: ['"devices":', '"tags":', '"status":"Good"', "null", "1e999", "\\u001b[2J", '"value":'],
-  run(bytes) {
-    const found = parseStatus(textOf(bytes));
-    if (found === undefined) return "none";
-    const picture = { status: found, isFresh: true, nowMs: 0, rates: new Rates() };
-    picture.rates.note(found);
-    for (const line of draw({ ...FIRST_VIEW, showsOwn: true }, picture, SCREEN)) {
-      assert.doesNotMatch(line, CONTROL, "no terminal is steered by what is shown");
-      assert.ok(line.length <= SCREEN.columns);
-    }
-    return `${found.devices.length} ${found.lines.length} ${found.uplinks.length}`;
-  },
-};
-
-const events: FuzzTarget = {
-  name: "events",
-  formed: fc
-    .array(
-      fc.record({ number: fc.oneof(fc.nat(), fc.double()), ms: fc.double(), kind: fc.string(), text: fc.string() }),
-    )
-    .map((given) => bytesOf(given.map((event) => `${JSON.stringify(event)}\n`).join(""))),
-  tokens: ['"number":', '"ms":8.7e15', '"kind":', "\n{", "null"],
-  run(bytes) {
-    const found = eventsIn(textOf(bytes));
-    for (const { ms, text } of found) assert.ok(new Date(ms).toISOString() !== "" && typeof text === "string");
-    return `${Math.min(3, found.length)}`;
-  },
-};
-
 const cell = fc.oneof(fc.string(), fc.constantFrom("400001", "40101.05", "400101.20H", "Float", "Word", '"', ","));
 const TARGET = {
   device: "pump-1",
@@ -159,8 +107,14 @@ const kepware: FuzzTarget = {
   formed: fc
     .array(fc.array(cell, { maxLength: 8 }), { maxLength: 6 })
     .map((rows) => bytesOf(`Tag Name,Address,Data Type\n${rows.map((row) => row.join(",")).join("\n")}`)),
-  tokens: ['"', ",", "\r\n", "400001", "Float", "Boolean", "Tag Name", "Address"],
-  run: (bytes) => imported(() => importKepware(textOf(bytes), TARGET).left.length),
+  tokens: ['"', ",", "\r\n", "400001", "Float", "Boolean", "Tag Name", "Address", "constructor"],
+  run: (bytes) =>
+    imported(() => {
+      const { lines, left } = importKepware(textOf(bytes), TARGET);
+      const tags = lines.flatMap(({ devices }) => devices.flatMap((device) => device.tags));
+      for (const { type } of tags) assert.ok(type === undefined || typeof type === "string", "a type is a word");
+      return left.length;
+    }),
 };
 
 const nodeRed: FuzzTarget = {
@@ -199,5 +153,5 @@ function imported(read: () => number): string {
 }
 
 export function fileTargets(): readonly FuzzTarget[] {
-  return [gatewayYaml, siteYaml(), model, status, events, kepware, nodeRed];
+  return [gatewayYaml, siteYaml(), model, kepware, nodeRed];
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import type { FuzzTarget } from "./fuzz-target.ts";
-import { FuzzFinding, fuzz } from "./fuzzing.ts";
+import { FuzzFinding, foundBefore, fuzz } from "./fuzzing.ts";
 import { allTargets } from "./targets.ts";
 
 /** Beside the corpus; `npm run fuzz -- --runs 1000000` for more. */
@@ -16,6 +16,9 @@ describe("whatever arrives, each parser ends in its own words", () => {
   });
 
   for (const target of targets) {
+    for (const { words, input } of foundBefore(target.name))
+      test(`${target.name}: ${words}`, () => assert.doesNotThrow(() => target.run(input)));
+
     test(target.name, () => {
       const { runs, kinds } = fuzz(target, { runs: RUNS, seed: SEED });
       assert.ok(runs >= RUNS && kinds > 1, `${kinds} kinds of outcome`);

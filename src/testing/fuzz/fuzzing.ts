@@ -10,6 +10,7 @@ import type { FuzzTarget } from "./fuzz-target.ts";
 import { mutated } from "./mutation.ts";
 
 const CORPUS = fileURLToPath(new URL("./corpus/", import.meta.url));
+const FOUND = "found-";
 /** Of every so many inputs one is made by form, the others by mutation. */
 const FORMED_EVERY = 4;
 const FORMED_BATCH = 500;
@@ -67,11 +68,28 @@ export function fuzz(
   return { runs: done, kinds: kinds.size };
 }
 
-export function corpusOf(name: string): readonly Uint8Array[] {
+/** Inputs of the corpus that found a mistake once: their files begin with `found-`, and say in words what it was. */
+export function foundBefore(name: string): readonly { readonly words: string; readonly input: Uint8Array }[] {
+  return filesOf(name)
+    .filter(({ file }) => file.startsWith(FOUND))
+    .map(({ file, input }) => ({
+      words: file
+        .slice(FOUND.length)
+        .replace(/\.\w+$/, "")
+        .replaceAll("-", " "),
+      input,
+    }));
+}
+
+function corpusOf(name: string): readonly Uint8Array[] {
+  return filesOf(name).map(({ input }) => input);
+}
+
+function filesOf(name: string): readonly { readonly file: string; readonly input: Uint8Array }[] {
   const folder = `${CORPUS}${name}/`;
   return readdirSync(folder)
     .sort()
-    .map((file) => readFileSync(folder + file));
+    .map((file) => ({ file, input: readFileSync(folder + file) }));
 }
 
 function outcome(target: FuzzTarget, input: Uint8Array): string {

@@ -4,6 +4,7 @@ import { deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import type { TagRef } from "../../core/tag.ts";
 import { decodeBlock, encodeBlock } from "../../store/block-codec.ts";
+import { createCommandMemory } from "../../store/command-memory.ts";
 import { crc32 } from "../../store/crc32.ts";
 import { Dictionary } from "../../store/dictionary.ts";
 import { knownIn, lastSeenIn, numberIn, tagsIn, topicsIn } from "../../store/fact-text.ts";
@@ -108,7 +109,23 @@ const jsonFact = fc.oneof(
   fc.record({ from: fc.double(), to: fc.double(), knownOffsetMs: fc.double(), offsetMs: fc.jsonValue() }),
   fc.jsonValue(),
 );
-const FACT_NAMES = ["clean", "safe", "runMs", "uplink/cloud", "loss/cloud/7", "boot/a", "loss/", "uplink", "__proto__"];
+const COMMAND_FACTS = ["commands/horizon", "commands/latest", "commands/nonce/00112233445566778899aabbccddeeff"];
+const NO_FILE = {
+  file: { save: async () => undefined },
+  blocks: { commit: async () => assert.fail("nothing is kept here") },
+};
+const FACT_NAMES = [
+  "clean",
+  "safe",
+  "runMs",
+  "uplink/cloud",
+  "loss/cloud/7",
+  "boot/a",
+  "loss/",
+  "uplink",
+  "__proto__",
+  ...COMMAND_FACTS,
+];
 
 /** Lines of a fact each: its name, a space, its text. */
 const facts: FuzzTarget = {
@@ -134,10 +151,50 @@ const facts: FuzzTarget = {
       knownIn(text);
     }
     lastSeenIn(rows);
+    const commands = createCommandMemory(NO_FILE, rows, rows).state();
+    const times = [commands.horizonMs ?? 0, commands.latestMs ?? 0, ...commands.nonces.values()];
+    for (const ms of times) assert.ok(Number.isSafeInteger(ms), "P10: a time at which nothing is refused is none");
     return `${Math.min(2, uplinks.size)} ${Math.min(2, losses.size)} ${Math.min(2, bad.length)}`;
   },
 };
 
+/** Lines of a tag each: key, device, name and type, with tabs between. */
+const tags: FuzzTarget = {
+  name: "outbox-tags",
+  formed: fc
+    .array(
+      fc.tuple(
+        fc.oneof(fc.nat(20), fc.double(), fc.constantFrom(2 ** 53 - 1, 2 ** 53, -1)),
+        fc.oneof(fc.constantFrom("pump-1", "gateway", "", "a/b", "+"), fc.string()),
+        fc.oneof(fc.constantFrom("speed", "outbox/health", "#"), fc.string({ unit: "binary" })),
+        fc.constantFrom("float32", "string", "x", "constructor"),
+      ),
+      { maxLength: 6 },
+    )
+    .map((rows) => Buffer.from(rows.map((row) => row.join("\t")).join("\n"))),
+  tokens: ["\t", "\n", "9007199254740991\t", "-1\t", "pump-1", "speed", "\u0000"],
+  run(bytes) {
+    const entries = Buffer.from(bytes)
+      .toString()
+      .split("\n")
+      .map((row) => row.split("\t"))
+      .map(([key = "", device = "", name = "", type = ""]) => ({ key: Number(key), device, name, type }))
+      // As SQLite has them: whole, and of 64 bits.
+      .filter(({ key }) => Number.isInteger(key) && Math.abs(key) <= 2 ** 63);
+    const dictionary = new Dictionary(entries);
+    const known = dictionary.all();
+    for (const { id, device, name } of known) {
+      assert.doesNotMatch(id, /[\p{C}+#]/u, "a name breaks no topic and no line");
+      assert.equal(id, `${device}/${name}`);
+    }
+    // Tags of the gateway's own get keys that no other tag has.
+    const keys = TAGS.map((tag) => dictionary.keyOf(tag));
+    assert.equal(new Set(keys).size, TAGS.length, "P5: no two tags share a key");
+    for (const [i, key] of keys.entries()) assert.equal(dictionary.tagOf(key, "normal")?.id, TAGS[i]?.id, "P5");
+    return `${Math.min(4, known.length)} of ${Math.min(4, entries.length)}, ${Math.min(3, dictionary.unstored().length)}`;
+  },
+};
+
 export function outboxTargets(): readonly FuzzTarget[] {
-  return [anyBlock, hostileBlock, facts];
+  return [anyBlock, hostileBlock, facts, tags];
 }
