@@ -76,6 +76,10 @@ const { metafile } = await build({
   },
   plugins: [withoutDemo, filesByUrl],
   logLevel: "info",
+  // Node holds the text of what runs in memory for good; names stay, for the traces of what goes wrong.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: "linked",
   metafile: true,
 });
 if (told !== undefined) await writeFile(told, JSON.stringify(metafile));

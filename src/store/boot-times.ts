@@ -58,7 +58,10 @@ export class BootTimes {
     const { boot } = this.#time;
     const known = this.#boots.get(boot) ?? this.#begin(number, undefined);
     known.to = number;
-    return { ...sample, number, takenInMs, boot, knownOffsetMs: known.knownOffsetMs };
+    const { tag, value, status, bootMs, epoch, readBefore } = sample;
+    const { knownOffsetMs } = known;
+    const held = { tag, value, status, bootMs, epoch, number, takenInMs, boot, knownOffsetMs };
+    return readBefore === undefined ? held : { ...held, readBefore };
   }
 
   /** The first offset of a boot stands. @param next the next number to be given */

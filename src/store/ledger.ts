@@ -10,7 +10,7 @@ import { draftsOf, type LossDraft, type LossSpan, spanIn } from "./losses.ts";
 import type { OutboxLimits } from "./outbox-limits.ts";
 import { clip, contains, firstFrom, type Ranges, union } from "./ranges.ts";
 import { isEarlier, type SafeTime } from "./saved-facts.ts";
-import { isUndated, type StoredSample } from "./stored-sample.ts";
+import { isUndated, numbered, type StoredSample } from "./stored-sample.ts";
 import { Tail, type TailEntry } from "./tail.ts";
 import type { Queue, QueueHost } from "./uplink-queue.ts";
 
@@ -110,7 +110,7 @@ export class Ledger implements QueueHost {
     for (const sample of samples) {
       const number = ++this.#newest;
       this.tail.push(
-        "bootMs" in sample ? this.boots.stored(sample, number, takenInMs) : { ...sample, number, takenInMs },
+        "bootMs" in sample ? this.boots.stored(sample, number, takenInMs) : numbered(sample, number, takenInMs),
       );
       this.#epoch = Math.max(this.#epoch, sample.epoch);
     }

@@ -290,8 +290,10 @@ function trusted(status: Status, trust: ClockTrust): Status {
   return status === "Good" && trust === "waited" ? "UncertainLastUsableValue" : status;
 }
 
-function undated({ sourceTimestampMs, ...sample }: Sample, offsetMs: number): UndatedSample {
-  return { ...sample, bootMs: sourceTimestampMs - offsetMs };
+function undated(sample: Sample, offsetMs: number): UndatedSample {
+  const { tag, value, status, sourceTimestampMs, epoch, readBefore } = sample;
+  const found = { tag, value, status, bootMs: sourceTimestampMs - offsetMs, epoch };
+  return readBefore === undefined ? found : { ...found, readBefore };
 }
 
 function sampleOf(state: TagState): Sample {

@@ -2,7 +2,9 @@
  * One MQTT session on one secure socket, by mqtt.js, whose own reconnecting, queueing and storing stay unused:
  * they would send old messages before the session has told what is true now.
  */
-import { connect, type IClientOptions, MqttClient } from "mqtt";
+import type { IClientOptions, MqttClient } from "mqtt";
+import mqttClient from "mqtt/lib/client";
+import mqttPacket from "mqtt-packet";
 import type { Clock, Timer } from "../core/clock.ts";
 import { type BrokerLimits, ConnectFailure, type Connection, type ConnectionEnd, type Message } from "../pipeline.ts";
 import { announcedKeepAliveS } from "./keep-alive.ts";
@@ -50,6 +52,9 @@ const TAKES_NOTHING = "the broker does not keep to the protocol: it offers to ta
 const PACKET_MAX_BYTES = 268_435_455 + 5;
 const RECEIVE_MAXIMUM = 65_535;
 
+// It keeps a buffer for each number of two bytes, 7 MB of them, for numbers that are written in a moment.
+mqttPacket.writeToStream.cacheNumbers = false;
+
 /** Sends CONNECT. Rejects with a ConnectFailure, which is a VersionRefusal where the version may be at fault. */
 export async function openMqtt(
   secure: SecureSocket,
@@ -57,11 +62,18 @@ export async function openMqtt(
   clock: Clock,
   late: AbortSignal,
 ): Promise<Connection> {
+  const { webSocketUrl } = settings;
+  // What speaks WebSocket is loaded by those who need it.
+  const webSocket = webSocketUrl && { connect: (await import("mqtt")).connect, url: webSocketUrl };
   const failure = secure.failure();
   if (failure !== undefined) throw new ConnectFailure(secure.explain(failure));
   if (secure.socket.destroyed) throw new ConnectFailure(CLOSED_INSTEAD_OF_ANSWER);
   const lifeline = new Lifeline(secure, settings);
-  const client = startClient(secure, settings);
+  const options = clientOptions(settings);
+  const client =
+    webSocket === undefined
+      ? new mqttClient.default(() => secure.socket, options)
+      : webSocket.connect({ ...options, ...webSocketOptions(secure, webSocket.url) });
   lifeline.watch(client);
   const onLate = () => lifeline.end("the broker does not answer CONNECT; it may be overloaded, or the link frozen");
   if (late.aborted) onLate();
@@ -84,31 +96,31 @@ export async function openMqtt(
   }
 }
 
-function startClient(secure: SecureSocket, settings: MqttSettings): MqttClient {
-  const { will, login, webSocketUrl } = settings;
-  const options: IClientOptions = {
+function clientOptions({ version, clientId, keepAliveMs, will, login }: MqttSettings): IClientOptions {
+  return {
     protocolId: "MQTT",
-    protocolVersion: settings.version,
-    clientId: settings.clientId,
+    protocolVersion: version,
+    clientId,
     clean: true,
-    keepalive: announcedKeepAliveS(settings.keepAliveMs),
+    keepalive: announcedKeepAliveS(keepAliveMs),
     reconnectPeriod: 0,
-    ...(settings.version === 5 && { properties: { maximumPacketSize: ARRIVING_MAX_BYTES } }),
+    ...(version === 5 && { properties: { maximumPacketSize: ARRIVING_MAX_BYTES } }),
     queueQoSZero: false,
     resubscribe: false,
     timerVariant: "native",
     ...(will && { will: { topic: will.topic, payload: bufferOf(will.payload), qos: will.qos, retain: will.retain } }),
     ...login,
   };
-  if (webSocketUrl === undefined) return new MqttClient(() => secure.socket, options);
-  return connect({
-    ...options,
+}
+
+function webSocketOptions(secure: SecureSocket, webSocketUrl: URL): IClientOptions {
+  return {
     protocol: "wss",
     hostname: webSocketUrl.hostname,
     port: Number(webSocketUrl.port || 443),
     path: `${webSocketUrl.pathname}${webSocketUrl.search}`,
     wsOptions: { createConnection: () => secure.socket, perMessageDeflate: false, maxPayload: WEB_SOCKET_MAX_BYTES },
-  });
+  };
 }
 
 interface Turn {
