@@ -17,17 +17,19 @@ export class ByteWriter {
     this.at = length;
   }
 
-  /** What was written between two lengths, until something else is written there. */
-  view(from: number, to: number): Uint8Array {
-    return this.memory.subarray(from, to);
+  /** What was written after the first `from` bytes, in memory of its own; those before it stay. */
+  take(from = 0): Uint8Array {
+    const taken = Buffer.allocUnsafe(this.at - from);
+    taken.set(this.memory.subarray(from, this.at));
+    this.at = from;
+    return taken;
   }
 
-  /** What was written, in memory of its own. */
-  take(): Uint8Array {
-    const taken = Buffer.allocUnsafe(this.at);
-    taken.set(this.memory.subarray(0, this.at));
-    this.at = 0;
-    return taken;
+  /** Once more what was written between two lengths. */
+  again(from: number, to: number): void {
+    this.reserve(to - from);
+    this.memory.copyWithin(this.at, from, to);
+    this.at += to - from;
   }
 
   byte(byte: number): void {

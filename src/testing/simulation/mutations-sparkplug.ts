@@ -142,8 +142,8 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/sparkplug/metrics.ts",
-        find: "metric.isHistorical = true;",
-        replace: "metric.isHistorical = false;",
+        find: "...(this.#epoch !== undefined && { isHistorical: true }),",
+        replace: "...(this.#epoch !== undefined && { isHistorical: false }),",
       },
     ],
   },
@@ -166,8 +166,8 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/sparkplug/metrics.ts",
-        find: "if (!isGood(sample.status) || toldBad) metric",
-        replace: "if (!isGood(sample.status)) metric",
+        find: "!isGood(status) || toldBad ? status",
+        replace: "!isGood(status) ? status",
       },
     ],
   },
@@ -190,7 +190,7 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/sparkplug/metrics.ts",
-        find: "if (isUnsynced) metric.isTransient = true;",
+        find: "...(this.#isTransient && { isTransient: true }),",
         replace: "",
       },
     ],

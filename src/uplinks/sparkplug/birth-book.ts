@@ -2,7 +2,7 @@
 import { isGood, type Status } from "../../core/quality.ts";
 import type { TagRef } from "../../core/tag.ts";
 import type { Sample } from "../../pipeline.ts";
-import type { BornMetric } from "./metrics.ts";
+import { type BornMetric, bornMetric } from "./metrics.ts";
 
 interface Entry {
   readonly born: BornMetric;
@@ -14,7 +14,10 @@ export class BirthBook {
   readonly #withAliases: boolean;
   /** By tag id. They stay the same for the session, over rebirths. */
   readonly #aliases = new Map<string, number>();
-  readonly #devices = new Map<string, Map<string, Entry>>();
+  /** By tag id. */
+  readonly #entries = new Map<string, Entry>();
+  /** Ids of the tags that each device was born with. */
+  readonly #devices = new Map<string, readonly string[]>();
   readonly #owed = new Set<string>();
   /** Tags that are born only because the far end is owed something of them. */
   readonly #former = new Map<string, Map<string, TagRef>>();
@@ -26,11 +29,14 @@ export class BirthBook {
   /** A birth of the node: nothing is born but what follows. */
   begin(): void {
     this.#devices.clear();
+    this.#entries.clear();
   }
 
   /** A birth of the device with these metrics, by tag id. */
   bear(device: string, tags: readonly TagRef[]): void {
-    this.#devices.set(device, new Map(tags.map((tag) => [tag.id, { born: this.#metric(tag), told: undefined }])));
+    this.#unbear(device);
+    for (const tag of tags) this.#entries.set(tag.id, { born: this.#metric(tag), told: undefined });
+    this.#devices.set(device, [...new Set(tags.map(({ id }) => id))]);
   }
 
   isBorn(device: string): boolean {
@@ -39,7 +45,7 @@ export class BirthBook {
 
   /** The device is told as dead; what was owed of it is told. */
   bury(device: string): void {
-    this.#devices.delete(device);
+    this.#unbear(device);
     this.#former.delete(device);
     this.#owed.delete(device);
   }
@@ -49,7 +55,7 @@ export class BirthBook {
   }
 
   metric(tag: TagRef): BornMetric | undefined {
-    return this.#devices.get(tag.device)?.get(tag.id)?.born;
+    return this.#entries.get(tag.id)?.born;
   }
 
   /** A metric of the node that is no tag. */
@@ -83,35 +89,36 @@ export class BirthBook {
 
   /** The sample is told as the current value. */
   told({ tag, epoch, sourceTimestampMs, status }: Sample): void {
-    const entry = this.#entry(tag);
+    const entry = this.#entries.get(tag.id);
     if (entry !== undefined) entry.told = { epoch, ms: sourceTimestampMs, status };
   }
 
   /** The far end holds a later value for current. */
   isOutdated({ tag, epoch, sourceTimestampMs }: Sample): boolean {
-    const told = this.#entry(tag)?.told;
+    const told = this.#entries.get(tag.id)?.told;
     if (told === undefined) return false;
     return epoch === told.epoch ? sourceTimestampMs < told.ms : epoch < told.epoch;
   }
 
   isToldBad(tag: TagRef): boolean {
-    const told = this.#entry(tag)?.told;
+    const told = this.#entries.get(tag.id)?.told;
     return told !== undefined && !isGood(told.status);
   }
 
   /** The far end holds this status for current. */
   isToldStatus({ tag, status }: Sample): boolean {
-    return this.#entry(tag)?.told?.status === status;
+    return this.#entries.get(tag.id)?.told?.status === status;
   }
 
-  #entry(tag: TagRef): Entry | undefined {
-    return this.#devices.get(tag.device)?.get(tag.id);
+  #unbear(device: string): void {
+    for (const id of this.#devices.get(device) ?? []) this.#entries.delete(id);
+    this.#devices.delete(device);
   }
 
   #metric({ id, name, type }: Pick<TagRef, "id" | "name" | "type">): BornMetric {
-    if (!this.#withAliases) return { name, type };
+    if (!this.#withAliases) return bornMetric(name, type);
     const alias = this.#aliases.get(id) ?? this.#aliases.size + 1;
     this.#aliases.set(id, alias);
-    return { name, type, alias };
+    return bornMetric(name, type, alias);
   }
 }

@@ -3,8 +3,8 @@ import { isGood, STATUSES, type Status } from "../../core/quality.ts";
 import type { Tag, ValueType } from "../../core/tag.ts";
 import type { LossReason, Sample } from "../../pipeline.ts";
 import { DATATYPE, wireValueOf } from "./datatype.ts";
-import type { Metric, Property, WireValue } from "./payload.ts";
-import type { Uint64 } from "./protobuf.ts";
+import { encodeFields, type Metric, type Property, type WireValue, writeMetric, writeMetricOf } from "./payload.ts";
+import type { ProtobufWriter, Uint64 } from "./protobuf.ts";
 
 /** What a host knows a metric by, from its birth on. */
 export interface BornMetric {
@@ -12,6 +12,14 @@ export interface BornMetric {
   /** Absent where aliases are not used, and on those that never have one. */
   readonly alias?: Uint64;
   readonly type: ValueType;
+  /** What data call it, encoded: its name, or the alias in place of it. */
+  readonly call: Uint8Array;
+}
+
+export function bornMetric(name: string, type: ValueType, alias?: Uint64): BornMetric {
+  return alias === undefined
+    ? { name, type, call: encodeFields({ name }) }
+    : { name, type, alias, call: encodeFields({ alias }) };
 }
 
 /** How this uplink writes data. */
@@ -30,11 +38,11 @@ export interface LostMetric {
 }
 
 /** These two go by their names, always. */
-export const BD_SEQ: BornMetric = { name: "bdSeq", type: "int64" };
-export const REBIRTH: BornMetric = { name: "Node Control/Rebirth", type: "bool" };
-export const CLOCK_GOOD: BornMetric = { name: "ClockGood", type: "bool" };
-export const EPOCH: BornMetric = { name: "clock/epoch", type: "int64" };
-export const REFUSED: BornMetric = { name: "commands/refused", type: "string" };
+export const BD_SEQ = bornMetric("bdSeq", "int64");
+export const REBIRTH = bornMetric("Node Control/Rebirth", "bool");
+export const CLOCK_GOOD = bornMetric("ClockGood", "bool");
+export const EPOCH = bornMetric("clock/epoch", "int64");
+export const REFUSED = bornMetric("commands/refused", "string");
 
 /** As a metric of a birth: name, alias, type, value and all that describes it. */
 export function birthMetric(
@@ -69,30 +77,41 @@ export function formerMetric(born: BornMetric, nowMs: number): Metric {
   return { ...named(born), timestamp: nowMs, datatype: DATATYPE[born.type], isNull: true, properties };
 }
 
-/** @param toldBad the far end holds this metric for not Good, and must be told otherwise */
-export function liveMetric(
+/** A sample as a metric of the current values. @param toldBad the far end holds it for not Good, and must be told otherwise */
+export function writeLive(
+  out: ProtobufWriter,
   born: BornMetric,
   sample: Sample,
   toldBad: boolean,
   isUnsynced: boolean,
   options: DataOptions,
-): Metric {
-  const metric = dataMetric(born, sample, options);
-  if (!isGood(sample.status) || toldBad) metric.properties = QUALITIES.of(sample.status, undefined);
-  if (isUnsynced) metric.isTransient = true;
-  return metric;
+): void {
+  const { value, status, sourceTimestampMs } = sample;
+  const wire = wireValueOf(value, born.type);
+  const datatype = options.datatypeInData ? DATATYPE[born.type] : undefined;
+  const told = !isGood(status) || toldBad ? status : undefined;
+  writeMetricOf(
+    out,
+    born.call,
+    sourceTimestampMs,
+    REMARKS.of(datatype, wire === undefined, isUnsynced, told, undefined),
+    wire,
+  );
 }
 
-export function historicalMetric(born: BornMetric, sample: Sample, options: DataOptions): Metric {
+/** A sample as a metric of the past. */
+export function writeHistorical(out: ProtobufWriter, born: BornMetric, sample: Sample, options: DataOptions): void {
   const { value, status, sourceTimestampMs, epoch } = sample;
-  const metric = dataMetric(born, sample, options);
-  if (metric.isNull === true && value !== null) {
+  const wire = wireValueOf(value, born.type);
+  if (wire === undefined && value !== null) {
     const [fromMs, toMs] = [sourceTimestampMs, sourceTimestampMs];
-    return lostMetric(born, { epoch, toEpoch: epoch, fromMs, toMs, count: 1, reason: "type changed" }, options);
+    const lost = { epoch, toEpoch: epoch, fromMs, toMs, count: 1, reason: "type changed" } as const;
+    writeMetric(out, lostMetric(born, lost, options));
+    return;
   }
-  metric.isHistorical = true;
-  metric.properties = QUALITIES.of(isGood(status) ? undefined : status, epoch);
-  return metric;
+  const datatype = options.datatypeInData ? DATATYPE[born.type] : undefined;
+  const told = isGood(status) ? undefined : status;
+  writeMetricOf(out, born.call, sourceTimestampMs, REMARKS.of(datatype, wire === undefined, false, told, epoch), wire);
 }
 
 export function lostMetric(born: BornMetric, lost: LostMetric, { datatypeInData }: DataOptions): Metric {
@@ -129,47 +148,61 @@ function presence(wire: WireValue | undefined): Pick<Metric, "isNull" | "value">
   return wire === undefined ? { isNull: true } : { value: wire };
 }
 
-type Building = { -readonly [K in keyof Metric]: Metric[K] };
+/** What data say of a sample between its time and its value, encoded: it is the same for long stretches of samples. */
+class Remarks {
+  readonly #known = new Map<string, Uint8Array>();
+  #datatype: number | undefined;
+  #isNull = false;
+  #isTransient = false;
+  #status: Status | undefined;
+  #epoch: number | undefined;
+  #last: Uint8Array = new Uint8Array();
 
-/** Written step by step: it is made for every sample, and spreads are most of what that costs. */
-function dataMetric(
-  { name, alias, type }: BornMetric,
-  { value, sourceTimestampMs }: Sample,
-  options: DataOptions,
-): Building {
-  const metric: Building = { timestamp: sourceTimestampMs };
-  const wire = wireValueOf(value, type);
-  if (alias === undefined) metric.name = name;
-  else metric.alias = alias;
-  if (options.datatypeInData) metric.datatype = DATATYPE[type];
-  if (wire === undefined) metric.isNull = true;
-  else metric.value = wire;
-  return metric;
-}
+  /** @param status undefined: not told; @param epoch of a sample of the past; undefined for a current one */
+  of(
+    datatype: number | undefined,
+    isNull: boolean,
+    isTransient: boolean,
+    status: Status | undefined,
+    epoch: number | undefined,
+  ): Uint8Array {
+    const isSame = status === this.#status && epoch === this.#epoch && datatype === this.#datatype;
+    if (isSame && isNull === this.#isNull && isTransient === this.#isTransient) return this.#last;
+    this.#datatype = datatype;
+    this.#isNull = isNull;
+    this.#isTransient = isTransient;
+    this.#status = status;
+    this.#epoch = epoch;
+    this.#last = this.#find();
+    return this.#last;
+  }
 
-/** Lists of properties that samples have in common. They are frozen, so that each is encoded once. */
-class Qualities {
-  readonly #lists = new Map<number | undefined, Map<Status | undefined, readonly Property[]>>();
+  #find(): Uint8Array {
+    const key = [this.#datatype, this.#isNull, this.#isTransient, this.#status, this.#epoch].join(" ");
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const encoded = encodeFields(this.#fields());
+    if (this.#known.size >= REMARKS_KEPT) this.#known.clear();
+    this.#known.set(key, encoded);
+    return encoded;
+  }
 
-  /** @param status undefined: not told; @param epoch likewise */
-  of(status: Status | undefined, epoch: number | undefined): readonly Property[] {
-    const ofEpoch = this.#lists.get(epoch) ?? new Map<Status | undefined, readonly Property[]>();
-    let list = ofEpoch.get(status);
-    if (list === undefined) {
-      list = Object.freeze([
-        ...(status === undefined ? [] : qualityOf(status)),
-        ...(epoch === undefined ? [] : [epochProperty(epoch)]),
-      ]);
-      if (this.#lists.size > EPOCHS_KEPT) this.#lists.clear();
-      this.#lists.set(epoch, ofEpoch.set(status, list));
-    }
-    return list;
+  #fields(): Metric {
+    const status = this.#status === undefined ? [] : qualityOf(this.#status);
+    const epoch = this.#epoch === undefined ? [] : [epochProperty(this.#epoch)];
+    return {
+      ...(this.#datatype !== undefined && { datatype: this.#datatype }),
+      ...(this.#epoch !== undefined && { isHistorical: true }),
+      ...(this.#isTransient && { isTransient: true }),
+      ...(this.#isNull && { isNull: true }),
+      ...(status.length + epoch.length > 0 && { properties: [...status, ...epoch] }),
+    };
   }
 }
 
-/** Of a backlog; each start of the gateway is one. */
-const EPOCHS_KEPT = 100;
-const QUALITIES = new Qualities();
+/** Of types, statuses, and the epochs of a backlog; each start of the gateway is one. */
+const REMARKS_KEPT = 1_000;
+const REMARKS = new Remarks();
 
 function named({ name, alias }: BornMetric): Pick<Metric, "name" | "alias"> {
   return alias === undefined ? { name } : { name, alias };

@@ -61,8 +61,8 @@ const METRIC = {
 } as const;
 const PROPERTIES = { key: 1, value: 2 } as const;
 const PROPERTY = { type: 1, isNull: 2, value: 3 } as const;
-/** In the order of their numbers, in metrics and properties alike. */
-const VALUE_FIELDS = ["int", "long", "float", "double", "boolean", "string"] as const;
+/** From the first of them on, in metrics and properties alike. */
+const VALUE_FIELD = { int: 0, long: 1, float: 2, double: 3, boolean: 4, string: 5 } as const;
 
 const writer = new ProtobufWriter();
 
@@ -83,68 +83,66 @@ export function stampPayload(payload: Uint8Array, timestamp: Uint64, seq: Uint64
 
 /** As a field of a payload. */
 export function writeMetric(out: ProtobufWriter, metric: Metric): void {
-  const { name, alias, timestamp, datatype, isHistorical, isTransient, isNull, properties, value } = metric;
   const begin = out.begin(PAYLOAD.metric);
-  if (name !== undefined) out.encoded(encodedName(name));
+  writeFields(out, metric);
+  out.end(begin);
+}
+
+/** Some fields of a metric, for `writeMetricOf`. */
+export function encodeFields(some: Metric): Uint8Array {
+  writeFields(writer, some);
+  return writer.take();
+}
+
+/** A metric of fields of which most are encoded already, because many metrics have them in common. */
+export function writeMetricOf(
+  out: ProtobufWriter,
+  before: Uint8Array,
+  timestamp: number,
+  behind: Uint8Array,
+  value: WireValue | undefined,
+): void {
+  const begin = out.begin(PAYLOAD.metric);
+  out.encoded(before);
+  out.uint(METRIC.timestamp, timestamp);
+  out.encoded(behind);
+  if (value !== undefined) writeValue(out, METRIC.value, value);
+  out.end(begin);
+}
+
+function writeFields(out: ProtobufWriter, metric: Metric): void {
+  const { name, alias, timestamp, datatype, isHistorical, isTransient, isNull, properties, value } = metric;
+  if (name !== undefined) out.string(METRIC.name, name);
   if (alias !== undefined) out.uint(METRIC.alias, alias);
   if (timestamp !== undefined) out.uint(METRIC.timestamp, timestamp);
   if (datatype !== undefined) out.uint(METRIC.datatype, datatype);
   if (isHistorical !== undefined) out.bool(METRIC.isHistorical, isHistorical);
   if (isTransient !== undefined) out.bool(METRIC.isTransient, isTransient);
   if (isNull !== undefined) out.bool(METRIC.isNull, isNull);
-  if (properties !== undefined) out.bytes(METRIC.properties, encodeProperties(properties));
+  if (properties !== undefined) writeProperties(out, properties);
   if (value !== undefined) writeValue(out, METRIC.value, value);
-  out.end(begin);
 }
 
-/** Names are those of thousands of metrics each. */
-const encodedNames = new Map<string, Uint8Array>();
-const NAMES_KEPT = 10_000;
-
-function encodedName(name: string): Uint8Array {
-  const known = encodedNames.get(name);
-  if (known !== undefined) return known;
-  const out = new ProtobufWriter();
-  out.string(METRIC.name, name);
-  const encoded = out.take();
-  if (encodedNames.size >= NAMES_KEPT) encodedNames.clear();
-  encodedNames.set(name, encoded);
-  return encoded;
-}
-
-/** Of lists that are frozen, because they are those of many metrics. */
-const encodedLists = new WeakMap<readonly Property[], Uint8Array>();
-
-function encodeProperties(properties: readonly Property[]): Uint8Array {
-  if (!Object.isFrozen(properties)) return encodeList(properties);
-  const known = encodedLists.get(properties);
-  if (known !== undefined) return known;
-  const encoded = encodeList(properties);
-  encodedLists.set(properties, encoded);
-  return encoded;
-}
-
-function encodeList(properties: readonly Property[]): Uint8Array {
-  const out = new ProtobufWriter();
+function writeProperties(out: ProtobufWriter, properties: readonly Property[]): void {
+  const begin = out.begin(METRIC.properties);
   for (const { key } of properties) out.string(PROPERTIES.key, key);
   for (const { type, isNull, value } of properties) {
-    const begin = out.begin(PROPERTIES.value);
+    const beginOfValue = out.begin(PROPERTIES.value);
     if (type !== undefined) out.uint(PROPERTY.type, type);
     if (isNull !== undefined) out.bool(PROPERTY.isNull, isNull);
     if (value !== undefined) writeValue(out, PROPERTY.value, value);
-    out.end(begin);
+    out.end(beginOfValue);
   }
-  return out.take();
+  out.end(begin);
 }
 
 function writeValue(out: ProtobufWriter, first: number, { field, value }: WireValue): void {
-  const number = first + VALUE_FIELDS.indexOf(field);
-  if (field === "int") out.uint(number, value >>> 0);
-  else if (field === "long") out.uint(number, BigInt.asUintN(64, value));
-  else if (field === "float") out.float(number, value);
-  else if (field === "double") out.double(number, value);
-  else if (field === "boolean") out.bool(number, value);
-  else out.string(number, value);
+  if (field === "double") out.double(first + VALUE_FIELD.double, value);
+  else if (field === "float") out.float(first + VALUE_FIELD.float, value);
+  else if (field === "int") out.uint(first + VALUE_FIELD.int, value >>> 0);
+  else if (field === "long") out.uint(first + VALUE_FIELD.long, BigInt.asUintN(64, value));
+  else if (field === "boolean") out.bool(first + VALUE_FIELD.boolean, value);
+  else out.string(first + VALUE_FIELD.string, value);
 }
 
 /** @throws MalformedPayload */
@@ -208,20 +206,19 @@ function decodeProperty(bytes: Uint8Array): Omit<Property, "key"> {
 
 /** @param index of the field among those of values; nothing where it is none of these, and passed over */
 function readValue(reader: ProtobufReader, index: number): { value?: WireValue } {
-  const field = VALUE_FIELDS[index];
-  switch (field) {
-    case "int":
-      return { value: { field, value: reader.uint32() } };
-    case "long":
-      return { value: { field, value: reader.uint() } };
-    case "float":
-      return { value: { field, value: reader.float() } };
-    case "double":
-      return { value: { field, value: reader.double() } };
-    case "boolean":
-      return { value: { field, value: reader.bool() } };
-    case "string":
-      return { value: { field, value: reader.string() } };
+  switch (index) {
+    case VALUE_FIELD.int:
+      return { value: { field: "int", value: reader.uint32() } };
+    case VALUE_FIELD.long:
+      return { value: { field: "long", value: reader.uint() } };
+    case VALUE_FIELD.float:
+      return { value: { field: "float", value: reader.float() } };
+    case VALUE_FIELD.double:
+      return { value: { field: "double", value: reader.double() } };
+    case VALUE_FIELD.boolean:
+      return { value: { field: "boolean", value: reader.bool() } };
+    case VALUE_FIELD.string:
+      return { value: { field: "string", value: reader.string() } };
     default:
       reader.skip();
       return {};

@@ -15,14 +15,14 @@ import {
   CLOCK_GOOD,
   EPOCH,
   formerMetric,
-  historicalMetric,
   type LostMetric,
-  liveMetric,
   lostMetric,
   ownBirth,
   ownData,
   REBIRTH,
   REFUSED,
+  writeHistorical,
+  writeLive,
 } from "./metrics.ts";
 import { Parcel } from "./parcel.ts";
 import { encodePayload, type Metric } from "./payload.ts";
@@ -106,10 +106,9 @@ export class SparkplugSession implements SessionFormat {
     for (const sample of parcel.candidates()) {
       const born = this.#bornMetric(sample.tag);
       const isPast = this.#book.isOutdated(sample) || sample.epoch < this.#toldEpoch;
-      const metric = isPast
-        ? historicalMetric(born, sample, options)
-        : liveMetric(born, sample, this.#book.isToldBad(sample.tag), sample.unsynced === true, options);
-      if (!parcel.take(sample, metric)) break;
+      if (isPast) writeHistorical(parcel.out, born, sample, options);
+      else writeLive(parcel.out, born, sample, this.#book.isToldBad(sample.tag), sample.unsynced === true, options);
+      if (!parcel.take(sample, isPast ? undefined : sample.sourceTimestampMs)) break;
       if (!isPast) this.#book.told(sample);
     }
     return { messages: [...births, ...news, ...this.#data(parcel)], taken: parcel.taken };
@@ -120,7 +119,8 @@ export class SparkplugSession implements SessionFormat {
     const parcel = this.#parcel(samples, maxBytes);
     const births = this.#birthsFor(parcel.candidates());
     for (const sample of parcel.candidates()) {
-      if (!parcel.take(sample, historicalMetric(this.#bornMetric(sample.tag), sample, options))) break;
+      writeHistorical(parcel.out, this.#bornMetric(sample.tag), sample, options);
+      if (!parcel.take(sample, undefined)) break;
     }
     return { messages: [...births, ...this.#data(parcel)], taken: parcel.taken };
   }
