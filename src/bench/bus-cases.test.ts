@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CASES, figuresOf, LONG, median } from "./bus-cases.ts";
+import { CASES, figuresOf, LONG } from "./bus-cases.ts";
 import type { RunResult } from "./bus-run.ts";
 
 function run(ratio: number, more: Partial<RunResult> = {}): RunResult {
@@ -14,12 +14,6 @@ function verdicts(libmodbus: RunResult, sallyport: RunResult): Record<string, st
   const rounds = { libmodbus: [libmodbus], sallyport: [sallyport], modbusSerial: [run(0.9, { cpuSPer1000: 2 })] };
   return Object.fromEntries(figuresOf(busCase, rounds, LONG).map(({ name, verdict }) => [name, verdict]));
 }
-
-test("the median of an even number lies between the two in the middle", () => {
-  assert.equal(median([3, 1, 2]), 2);
-  assert.equal(median([4, 1, 3, 2]), 2.5);
-  assert.equal(median([7]), 7);
-});
 
 test("a missed goal fails, save where the C loop on the same machine missed it as well", () => {
   assert.equal(verdicts(run(0.98), run(0.97)).bus_19200_ratio, "pass");

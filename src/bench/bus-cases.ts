@@ -1,5 +1,7 @@
 /** What the bus benchmark plays, and what it asks of the result. */
 import type { Contestant, RunPlan, RunResult } from "./bus-run.ts";
+import { atLeast, atMost, below, type Figure } from "./figure.ts";
+import { median } from "./noise.ts";
 
 export interface BusCase {
   /** As part of a figure's name. */
@@ -52,16 +54,6 @@ export const SHORT: Form = {
   allowance: 0.05,
 };
 
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  /** As printed. */
-  readonly limit: string;
-  /** `disturbed`: missed, but so did the C loop: the machine is too busy to tell. */
-  readonly verdict: "pass" | "FAIL" | "disturbed";
-}
-
 export type Rounds = Readonly<Record<Contestant, readonly RunResult[]>>;
 
 /** The figures of one case; runs of one round are compared with each other, because they met the same noise. */
@@ -74,14 +66,15 @@ export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowanc
   const disturbed = (figure: Figure) => unlessDisturbed(figure, floor, ratioMin - allowance);
   const toLibmodbus = against("libmodbus", (run) => run.ratio);
   return [
-    disturbed(atLeast(`bus_${key}_ratio`, ratio, ratioMin - allowance)),
-    disturbed(atLeast(`bus_${key}_to_libmodbus`, toLibmodbus, TO_LIBMODBUS_MIN - allowance)),
-    none(`bus_${key}_violations`, sum(ours.map((run) => run.violations))),
-    atLeast(`bus_${key}_delivered`, median(ours.map((run) => run.delivered)), DELIVERED_MIN - allowance),
-    none(`bus_${key}_not_good`, sum(ours.map((run) => run.notGood))),
+    disturbed(atLeast(`bus_${key}_ratio`, ratio, "ratio", ratioMin - allowance)),
+    disturbed(atLeast(`bus_${key}_to_libmodbus`, toLibmodbus, "ratio", TO_LIBMODBUS_MIN - allowance)),
+    atMost(`bus_${key}_violations`, sum(ours.map((run) => run.violations)), "count", 0),
+    atLeast(`bus_${key}_delivered`, median(ours.map((run) => run.delivered)), "ratio", DELIVERED_MIN - allowance),
+    atMost(`bus_${key}_not_good`, sum(ours.map((run) => run.notGood)), "count", 0),
     below(
       `bus_${key}_cpu_to_modbus_serial`,
       against("modbusSerial", (run) => run.cpuSPer1000),
+      "ratio",
       1,
     ),
   ];
@@ -96,32 +89,21 @@ export function figuresOfDeath(
 ): readonly Figure[] {
   const healthyPerS = median(healthy.sallyport.map((run) => run.repliesPerS));
   const floor = median(healthy.libmodbus.map((run) => run.ratio));
-  const toHealthy = atLeast("bus_one_dead_to_healthy", dead.repliesPerS / healthyPerS, TO_HEALTHY_MIN - allowance);
-  return [unlessDisturbed(toHealthy, floor, ratioMin - allowance), none("bus_one_dead_violations", dead.violations)];
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const low = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
-  return (low + (sorted[Math.floor(middle)] ?? low)) / 2;
+  const toHealthy = atLeast(
+    "bus_one_dead_to_healthy",
+    dead.repliesPerS / healthyPerS,
+    "ratio",
+    TO_HEALTHY_MIN - allowance,
+  );
+  return [
+    unlessDisturbed(toHealthy, floor, ratioMin - allowance),
+    atMost("bus_one_dead_violations", dead.violations, "count", 0),
+  ];
 }
 
 /** Where the C loop does not keep the pace either, the machine is what is measured. */
 function unlessDisturbed(figure: Figure, floor: number, floorMin: number): Figure {
   return figure.verdict === "FAIL" && floor < floorMin ? { ...figure, verdict: "disturbed" } : figure;
-}
-
-function atLeast(name: string, value: number, min: number): Figure {
-  return { name, value, unit: "ratio", limit: `>= ${min.toFixed(2)}`, verdict: value >= min ? "pass" : "FAIL" };
-}
-
-function below(name: string, value: number, max: number): Figure {
-  return { name, value, unit: "ratio", limit: `< ${max.toFixed(2)}`, verdict: value < max ? "pass" : "FAIL" };
-}
-
-function none(name: string, value: number): Figure {
-  return { name, value, unit: "count", limit: "0", verdict: value === 0 ? "pass" : "FAIL" };
 }
 
 function sum(values: readonly number[]): number {

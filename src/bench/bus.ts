@@ -13,16 +13,16 @@ import {
   CASES,
   DEAD_UNIT_ID,
   DEATH_CASE_KEY,
-  type Figure,
   type Form,
   figuresOf,
   figuresOfDeath,
   LONG,
-  median,
   type Rounds,
   SHORT,
 } from "./bus-cases.ts";
 import { type Contestant, type RunResult, runContestant } from "./bus-run.ts";
+import { alignedTable, type Figure, hasMissed, tableOf } from "./figure.ts";
+import { median } from "./noise.ts";
 import { compilePrograms, type Programs } from "./paced-line.ts";
 
 /** Until each runs evenly: ours watches every unit for its first second. */
@@ -52,7 +52,7 @@ try {
   const { played, figures } = await playAll(programs, options.short ? SHORT : LONG);
   const report = { loadAverage: loadavg()[0], runs: played, figures };
   process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(played, figures));
-  process.exitCode = figures.some(({ verdict }) => verdict === "FAIL") ? 1 : 0;
+  process.exitCode = hasMissed(figures) ? 1 : 0;
 } finally {
   await programs.remove();
 }
@@ -107,21 +107,5 @@ function textOf(played: readonly Played[], figures: readonly Figure[]): string {
   });
   const lateMs = median(played.flatMap(({ runs }) => runs.map((run) => run.lateMs)));
   const noise = `medians of ${played[0]?.runs.length} runs; load average ${load}; bytes came ${lateMs.toFixed(2)} ms late`;
-  const lines = figures.map(({ name, value, unit, limit, verdict }) => {
-    const digits = unit === "count" ? 0 : 3;
-    return [name, value.toFixed(digits), unit, `limit ${limit}`, verdict];
-  });
-  return `${noise}\n\n${aligned([head, ...rows])}\n\n${aligned(lines)}\n`;
-}
-
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  return `${noise}\n\n${alignedTable([head, ...rows])}\n${tableOf(figures)}`;
 }

@@ -3,14 +3,16 @@
  * A death right after a read is found by the next one, so the limit is scan period + (1 + retries) × responseTimeout;
  * the way to the subscriber is measured in the same run and stands beside it.
  *
- *     node --import tsx src/bench/device-dead.ts
+ *     npm run bench:device-dead [-- --deaths 20] [--json]
  */
+import { loadavg } from "node:os";
 import process, { stdout } from "node:process";
+import { parseArgs } from "node:util";
 import { hostClock, sleep } from "../core/clock.ts";
 import { FieldSite, RESPONSE_TIMEOUT_MS, SCAN_RATE_MS } from "../testing/field-site.ts";
 import { parseWire, type ValuesOnWire } from "../testing/wire.ts";
+import { atMost, hasMissed, reportText, told } from "./figure.ts";
 
-const DEATHS = 20;
 const RETRIES = 1;
 const LIMIT_MS = SCAN_RATE_MS + (1 + RETRIES) * RESPONSE_TIMEOUT_MS;
 /** Each request and each reply that does not come has its own time on the wire and its silence around it. */
@@ -23,6 +25,10 @@ interface Death {
   readonly wayMs: number;
 }
 
+const { values: options } = parseArgs({
+  options: { deaths: { type: "string", default: "20" }, json: { type: "boolean" } },
+});
+const deathCount = Number(options.deaths);
 const site = await FieldSite.open();
 
 async function die(nth: number): Promise<Death> {
@@ -32,7 +38,7 @@ async function die(nth: number): Promise<Death> {
     "it is Good",
     (reader) => reader.tag("pump/value")?.value === nth && reader.tag("pump/value")?.good === true,
   );
-  await sleep(hostClock, (SCAN_RATE_MS * nth) / DEATHS);
+  await sleep(hostClock, (SCAN_RATE_MS * nth) / deathCount);
   const diedAtMs = hostClock.wallMs();
   site.pump.faults = { silent: true };
   const told = await subscriber.message("it is told as Bad", (message) => {
@@ -53,13 +59,21 @@ const subscriber = await site.subscribe();
 const deaths: Death[] = [];
 try {
   await site.startGateway(await site.configure());
-  for (let nth = 1; nth <= DEATHS; nth++) deaths.push(await die(nth));
+  for (let nth = 1; nth <= deathCount; nth++) deaths.push(await die(nth));
 } finally {
   await site.close();
 }
 const worst = (of: (death: Death) => number) => Math.max(...deaths.map(of));
 const unknownMs = worst((death) => death.unknownMs);
-stdout.write(`device_dead_unknown_max ${unknownMs} ms limit ${LIMIT_MS} ms + ${WIRE_ALLOWANCE_MS} ms on the wire\n`);
-stdout.write(`device_dead_way_max ${worst((death) => death.wayMs)} ms from the gateway's stamp to the subscriber\n`);
-stdout.write(`device_dead_ratio ${(unknownMs / (LIMIT_MS + WIRE_ALLOWANCE_MS)).toFixed(2)} limit 1.00\n`);
-process.exitCode = unknownMs <= LIMIT_MS + WIRE_ALLOWANCE_MS ? 0 : 1;
+const limitMs = LIMIT_MS + WIRE_ALLOWANCE_MS;
+const figures = [
+  atMost("device_dead_unknown_max", unknownMs, "ms", limitMs),
+  told(
+    "device_dead_way_max",
+    worst((death) => death.wayMs),
+    "ms",
+  ),
+  atMost("device_dead_ratio", unknownMs / limitMs, "ratio", 1),
+];
+stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+process.exitCode = hasMissed(figures) ? 1 : 0;

@@ -1,5 +1,5 @@
 /**
- * What each format costs: `npm run bench:formats [-- --rounds 9]`.
+ * What each format costs: `npm run bench:formats [-- --rounds 9] [--json]`.
  *
  * A backlog goes through the real uplink over TLS to a Mosquitto; then bare mqtt.js publishes the very same messages
  * with as many in flight, once made beforehand, once (JSON) made on the way by JSON.stringify, as the plainest program
@@ -7,7 +7,7 @@
  * bears: what counts is what comes after these, for both.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -26,6 +26,7 @@ import { uplinkConfig } from "../testing/uplink-config.ts";
 import { MESSAGES_IN_FLIGHT_MAX } from "../uplinks/flow.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import { createUplink } from "../uplinks/uplink.ts";
+import { atLeast, context, type Figure, hasMissed, reportText, told } from "./figure.ts";
 import { MadeBacklog } from "./made-backlog.ts";
 
 /** Those that differ: the clouds' are JSON, and sent no faster than the clouds allow. */
@@ -51,22 +52,24 @@ interface Pass extends Rate {
   readonly samples: number;
 }
 
-const { values: options } = parseArgs({ options: { rounds: { type: "string", default: "9" } } });
+const { values: options } = parseArgs({
+  options: { rounds: { type: "string", default: "9" }, json: { type: "boolean" } },
+});
 const rounds = Number(options.rounds);
 const dir = await mkdtemp(join(tmpdir(), "sallyport-formats-"));
 const certificates = await writeCertificates(dir, hostClock);
 const broker = await startMosquitto({ certificates, configuration: (port) => quietConfiguration(port, dir) });
 try {
-  const ratios: number[] = [];
-  for (const format of FORMATS) ratios.push(await measure(format));
-  process.exitCode = Math.min(...ratios) >= RATIO_MIN ? 0 : 1;
+  const figures: Figure[] = [];
+  for (const format of FORMATS) figures.push(...(await measure(format)));
+  process.stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+  process.exitCode = hasMissed(figures) ? 1 : 0;
 } finally {
   await broker.close();
   await rm(dir, { recursive: true, force: true });
 }
 
-/** Prints what it found, and gives the ratio that has a limit. */
-async function measure(format: (typeof FORMATS)[number]): Promise<number> {
+async function measure(format: (typeof FORMATS)[number]): Promise<readonly Figure[]> {
   const ours: Rate[] = [];
   const madeBefore: Rate[] = [];
   const madeOnTheWay: Rate[] = [];
@@ -88,17 +91,16 @@ async function measure(format: (typeof FORMATS)[number]): Promise<number> {
     const makers = objects.map((object) => () => Buffer.from(JSON.stringify(object)));
     madeOnTheWay.push(await byMqttJs(pass, makers, broker.url, certificates));
   }
-  const ratio = rate(ours) / rate(madeBefore);
-  printRate(`${format}_uplink`, ours);
-  printRate(`${format}_mqttjs_made_before`, madeBefore);
-  const verdict = ratio >= RATIO_MIN ? "pass" : "FAIL";
-  print(`${format}_ratio_to_made_before`, ratio.toFixed(2), "", `limit >= ${RATIO_MIN} ${verdict}`);
-  if (madeOnTheWay.length > 0) {
-    printRate(`${format}_mqttjs_made_on_the_way`, madeOnTheWay);
-    print(`${format}_ratio_to_made_on_the_way`, (rate(ours) / rate(madeOnTheWay)).toFixed(2), "");
-  }
-  print(`${format}_wire`, bytesPerSample.toFixed(1), "bytes/sample");
-  return ratio;
+  return [
+    ...figuresOf(`${format}_uplink`, ours, told),
+    ...figuresOf(`${format}_mqttjs_made_before`, madeBefore, context),
+    atLeast(`${format}_ratio_to_made_before`, rate(ours) / rate(madeBefore), "ratio", RATIO_MIN),
+    ...figuresOf(`${format}_mqttjs_made_on_the_way`, madeOnTheWay, context),
+    ...(madeOnTheWay.length === 0
+      ? []
+      : [told(`${format}_ratio_to_made_on_the_way`, rate(ours) / rate(madeOnTheWay), "ratio")]),
+    told(`${format}_wire`, bytesPerSample, "B/sample"),
+  ];
 }
 
 /** From the first message that counts to the last acknowledgement. */
@@ -209,11 +211,8 @@ function rate(rates: readonly Rate[]): number {
   return middle(rates.map(({ samplesPerS }) => samplesPerS));
 }
 
-function printRate(name: string, rates: readonly Rate[]): void {
-  print(name, rate(rates).toFixed(0), "samples/s");
-  print(`${name}_cpu`, middle(rates.map(({ cpuNsPerSample }) => cpuNsPerSample)).toFixed(0), "ns/sample");
-}
-
-function print(name: string, value: string, unit: string, limit = ""): void {
-  process.stdout.write(`${`${name}  ${value}  ${unit}  ${limit}`.trimEnd()}\n`);
+function figuresOf(name: string, rates: readonly Rate[], kind: typeof told): readonly Figure[] {
+  if (rates.length === 0) return [];
+  const cpuNs = middle(rates.map(({ cpuNsPerSample }) => cpuNsPerSample));
+  return [kind(name, rate(rates), "samples/s"), kind(`${name}_cpu`, cpuNs, "ns/sample")];
 }

@@ -1,5 +1,5 @@
 /** What the replay benchmark measures, and the limits it is held to. */
-import { atLeast, atMost, type Figure, tableOf, told } from "./figure.ts";
+import { atLeast, atMost, context, type Figure, told } from "./figure.ts";
 import type { DrainResult } from "./replay-drain.ts";
 import type { LiveResult } from "./replay-live.ts";
 
@@ -32,21 +32,11 @@ export function figuresOfLive(
   const sorted = [...delaysMs, ...Array<number>(missing).fill(Number.POSITIVE_INFINITY)].toSorted((a, b) => a - b);
   const of = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
   return [
-    told(`live_${name}_round_trip`, roundTripMs, "ms"),
-    told(`live_${name}_4kB_message`, messageMs, "ms"),
-    told(`live_${name}_values`, taken, "count"),
-    told(`live_${name}_history_meanwhile`, replayed, "samples"),
+    context(`live_${name}_round_trip`, roundTripMs, "ms"),
+    context(`live_${name}_4kB_message`, messageMs, "ms"),
+    context(`live_${name}_values`, taken, "count"),
+    context(`live_${name}_history_meanwhile`, replayed, "samples"),
     told(`live_${name}_p50`, of(0.5), "ms"),
     atMost(`live_${name}_p99`, of(0.99), "ms", LIVE_DELAY_MAX_MS + roundTripMs + messageMs),
   ];
-}
-
-export function textOf({
-  loadAverage,
-  figures,
-}: {
-  readonly loadAverage: number;
-  readonly figures: readonly Figure[];
-}) {
-  return `load average ${loadAverage.toFixed(1)}\n\n${tableOf(figures)}`;
 }

@@ -19,11 +19,11 @@ import { messageOf } from "../core/errors.ts";
 import { type Certificates, writeCertificates } from "../testing/certificates.ts";
 import { type Mosquitto, startMosquitto } from "../testing/mosquitto.ts";
 import { subscribe } from "../testing/subscriber.ts";
-import type { Figure } from "./figure.ts";
+import { type Figure, hasMissed, reportText } from "./figure.ts";
 import { unitEnvironment } from "./process-figures.ts";
 import { makeBacklog } from "./replay-backlog.ts";
 import type { DrainPlan, DrainResult } from "./replay-drain.ts";
-import { figuresOfDrain, figuresOfLive, textOf } from "./replay-figures.ts";
+import { figuresOfDrain, figuresOfLive } from "./replay-figures.ts";
 import type { LivePlan, LiveResult } from "./replay-live.ts";
 import { TOPIC } from "./replay-uplink.ts";
 import { openSlowLink, type SlowLink } from "./slow-link.ts";
@@ -69,8 +69,8 @@ try {
   await rm(dir, { recursive: true, force: true });
 }
 const report = { loadAverage: loadavg()[0] ?? Number.NaN, figures };
-process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(report));
-process.exitCode = figures.some(({ verdict }) => verdict === "FAIL") ? 1 : 0;
+process.stdout.write(reportText(report, options.json));
+process.exitCode = hasMissed(figures) ? 1 : 0;
 
 /** Each run drains a copy, so that all have the same before them. */
 async function copyOf(backlog: string): Promise<string> {

@@ -2,10 +2,10 @@
  * A slow card does not stop the bus: the period of a 100 ms group while every fsync takes 2 s, beside the undisturbed
  * one of the same run. Real terminal, the service as a process with its storage thread, the card that is preloaded.
  *
- *     npm run bench:slow-card -- --seconds 20
+ *     npm run bench:slow-card [-- --seconds 20] [--json]
  */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process, { argv, stdout } from "node:process";
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ import { startGateway } from "../testing/gateway-process.ts";
 import { ModbusDevice } from "../testing/modbus-device.ts";
 import { openPtyPair } from "../testing/pty.ts";
 import { serveDevices } from "../testing/simulated-bus.ts";
+import { atMost, context, hasMissed, reportText, told } from "./figure.ts";
 
 const SCAN_RATE_MS = 100;
 const SYNC_DELAY_MS = 2_000;
@@ -24,7 +25,10 @@ const SETTLE_MS = 5_000;
 /** Undisturbed and slow in turn, so that what else the machine does falls on both. */
 const ROUNDS = 3;
 
-const { values } = parseArgs({ args: argv.slice(2), options: { seconds: { type: "string", default: "20" } } });
+const { values } = parseArgs({
+  args: argv.slice(2),
+  options: { seconds: { type: "string", default: "20" }, json: { type: "boolean" } },
+});
 const phaseMs = Number(values.seconds) * 1_000;
 const dir = await mkdtemp(join(tmpdir(), "sallyport-slow-card-"));
 const stateDir = join(dir, "state");
@@ -56,6 +60,7 @@ async function measure(syncDelayMs: number): Promise<number[]> {
   return requestsMs.slice(1).map((ms, i) => ms - (requestsMs[i] ?? ms));
 }
 
+/** How far a scan is off its period. */
 function p99(periods: readonly number[]): number {
   const late = periods.map((ms) => Math.abs(ms - SCAN_RATE_MS)).sort((a, b) => a - b);
   return late[Math.floor(late.length * 0.99)] ?? Number.NaN;
@@ -96,8 +101,12 @@ lines:
   await shim.close();
   await rm(dir, { recursive: true, force: true });
 }
-const difference = p99(slow) - p99(quiet);
-stdout.write(`slow_card_quiet_p99 ${p99(quiet).toFixed(1)} ms off the period, of ${quiet.length} scans\n`);
-stdout.write(`slow_card_slow_p99 ${p99(slow).toFixed(1)} ms off the period, of ${slow.length} scans\n`);
-stdout.write(`slow_card_difference ${difference.toFixed(1)} ms limit ${LIMIT_MS} ms\n`);
-process.exitCode = difference <= LIMIT_MS ? 0 : 1;
+const figures = [
+  context("slow_card_quiet_scans", quiet.length, "count"),
+  context("slow_card_quiet_p99", p99(quiet), "ms"),
+  context("slow_card_slow_scans", slow.length, "count"),
+  told("slow_card_slow_p99", p99(slow), "ms"),
+  atMost("slow_card_difference", p99(slow) - p99(quiet), "ms", LIMIT_MS),
+];
+stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, values.json));
+process.exitCode = hasMissed(figures) ? 1 : 0;
