@@ -302,6 +302,7 @@ class JoinedStages implements Gateway {
       clock: this.#clock,
       random,
       log: log.scope(config.name),
+      former: this.#uplinks,
       ...(this.#commands && { commands: this.#commands }),
     });
   }

@@ -1,7 +1,7 @@
 /** What an uplink says and in which words. The loop knows sessions, order and acknowledgement; a format knows the rest. */
 import type { UplinkConfig } from "../config/config.ts";
 import type { Connection, Loss, Message, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
-import type { RollingWindow } from "./rolling-window.ts";
+import type { HostMemory } from "./sparkplug/host-memory.ts";
 
 /** Where an uplink hands in what the far end wants written. Absent without a `commands` section. */
 export interface CommandInlet {
@@ -38,8 +38,8 @@ export interface Format {
   will(opening: Opening): Message;
   /** The will in place of that, made right before each CONNECT packet. */
   readonly willOfConnect?: () => Promise<Message>;
-  /** What was acknowledged lately, for a far end that may ask for it again. */
-  readonly window?: RollingWindow;
+  /** What was acknowledged lately, for a far end that may miss it. */
+  readonly hostMemory?: HostMemory;
   session(opening: Opening, limits: FormatLimits): SessionFormat;
 }
 
@@ -78,8 +78,8 @@ export interface SessionFormat {
 /** What a far end that is heard may bring about. */
 export interface ConversationHooks {
   readonly server: string;
-  /** The picture anew, and what was acknowledged lately with it. False: not now, another one is on its way. */
-  onRetell(repeat: boolean): boolean;
+  /** The picture anew. False: not now, another one is on its way. */
+  onRetell(): boolean;
   /** This server is the wrong one. */
   onMoveOn(reason: string): void;
   /** The connection is of no more use. */

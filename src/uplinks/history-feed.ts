@@ -1,9 +1,9 @@
 /** What is owed as history, made ready to be sent: losses first, then samples by number. */
 import type { Clock } from "../core/clock.ts";
 import type { Batch, Loss, Message, NumberedSample, Range, UplinkQueue } from "../pipeline.ts";
-import type { SessionFormat } from "./format.ts";
+import type { Encoded, SessionFormat } from "./format.ts";
 import { HISTORY_MESSAGE_MIN_BYTES } from "./pace.ts";
-import type { RollingWindow } from "./rolling-window.ts";
+import type { Acknowledged, RollingWindow } from "./rolling-window.ts";
 
 /** Samples looked at for one message of what goes out again. */
 const REPEAT_SAMPLES = 1_000;
@@ -29,6 +29,11 @@ export interface HistoryFeedOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
 }
 
+interface DueLoss {
+  readonly loss: Loss;
+  readonly told: Acknowledged;
+}
+
 export class HistoryFeed {
   readonly #options: HistoryFeedOptions;
   /** Losses told in this session, or on their way. */
@@ -36,8 +41,10 @@ export class HistoryFeed {
   #loss: LossInParts | undefined;
   #covers: Range | undefined;
   #samples: readonly NumberedSample[] = [];
-  /** Of what the window owes, those before this place are on their way. */
+  /** Of what the window owes, those before these places are on their way. */
   #repeatFrom = 0;
+  #lossRepeatFrom = 0;
+  #repeatedLast = false;
 
   constructor(options: HistoryFeedOptions) {
     this.#options = options;
@@ -49,27 +56,42 @@ export class HistoryFeed {
     this.#samples = samples;
   }
 
+  /** Some that were loaded have not gone out. */
+  holdsSamples(): boolean {
+    return this.#samples.length > 0;
+  }
+
   isReady(): boolean {
+    const { window } = this.#options;
     return (
       this.#samples.length > 0 ||
       this.#loss !== undefined ||
       this.#untold() !== undefined ||
-      this.#repeats(1).samples.length > 0
+      window?.losses.owes(this.#lossRepeatFrom) === true ||
+      window?.samples.owes(this.#repeatFrom) === true
     );
   }
 
   next(maxBytes: number): Parcel | undefined {
-    return this.#nextOfLosses() ?? this.#nextOfRepeats(maxBytes) ?? this.#nextOfSamples(maxBytes);
+    return this.#nextOfLosses() ?? this.#nextInTurn(maxBytes);
+  }
+
+  /** A host that comes and goes all the time holds up no history with what it missed. */
+  #nextInTurn(maxBytes: number): Parcel | undefined {
+    this.#repeatedLast = !this.#repeatedLast;
+    return this.#repeatedLast
+      ? (this.#nextOfRepeats(maxBytes) ?? this.#nextOfSamples(maxBytes))
+      : (this.#nextOfSamples(maxBytes) ?? this.#nextOfRepeats(maxBytes));
   }
 
   #nextOfLosses(): Parcel | undefined {
-    const { format } = this.#options;
+    const { format, clock } = this.#options;
     for (;;) {
       if (this.#loss === undefined) {
-        const loss = this.#untold();
-        if (loss === undefined) return undefined;
-        this.#told.add(loss.id);
-        this.#loss = new LossInParts(format.lost(loss, HISTORY_MESSAGE_MIN_BYTES), () => this.#lossDelivered(loss));
+        const due = this.#firstLoss() ?? this.#missedLoss();
+        if (due === undefined) return undefined;
+        const { loss, told } = due;
+        this.#loss = new LossInParts(format.lost(loss, HISTORY_MESSAGE_MIN_BYTES), () => told(clock.monotonicMs()));
         const first = format.beforeLost?.(loss) ?? [];
         if (first.length > 0) return { messages: first, delivered: () => undefined };
       }
@@ -77,6 +99,28 @@ export class HistoryFeed {
       if (parcel !== undefined) return parcel;
       this.#loss = undefined;
     }
+  }
+
+  #firstLoss(): DueLoss | undefined {
+    const loss = this.#untold();
+    if (loss === undefined) return undefined;
+    this.#told.add(loss.id);
+    const keep = this.#options.window?.losses.sending([loss]);
+    return {
+      loss,
+      told: (nowMs) => {
+        this.#lossDelivered(loss);
+        keep?.(nowMs);
+      },
+    };
+  }
+
+  #missedLoss(): DueLoss | undefined {
+    const losses = this.#options.window?.losses;
+    const { from = 0, items: [loss] = [] } = losses?.owed(this.#lossRepeatFrom, 1) ?? {};
+    if (losses === undefined || loss === undefined) return undefined;
+    this.#lossRepeatFrom = from + 1;
+    return { loss, told: losses.repeating(from + 1) };
   }
 
   #untold(): Loss | undefined {
@@ -91,29 +135,28 @@ export class HistoryFeed {
     onDropped(loss.tags.reduce((sum, { count }) => sum + (count ?? 0), 0));
   }
 
-  #repeats(maxSamples: number): ReturnType<RollingWindow["owed"]> {
-    return this.#options.window?.owed(this.#repeatFrom, maxSamples) ?? { from: 0, samples: [] };
-  }
-
   /** It was acknowledged before: nothing is owed to the outbox. */
   #nextOfRepeats(maxBytes: number): Parcel | undefined {
-    const { window, format } = this.#options;
-    const { from, samples } = this.#repeats(REPEAT_SAMPLES);
-    if (samples.length === 0) return undefined;
-    const { messages, taken } = format.history(samples, maxBytes);
-    const to = from + taken;
-    this.#repeatFrom = to;
-    return { messages, delivered: () => window?.delivered(to) };
+    const { window, clock } = this.#options;
+    const { from, items: samples } = window?.samples.owed(this.#repeatFrom, REPEAT_SAMPLES) ?? { from: 0, items: [] };
+    if (window === undefined || samples.length === 0) return undefined;
+    const { messages, taken } = this.#encoded(samples, maxBytes);
+    this.#repeatFrom = from + taken;
+    const acknowledged = window.samples.repeating(this.#repeatFrom);
+    return { messages, delivered: () => acknowledged(clock.monotonicMs()) };
+  }
+
+  #encoded(samples: readonly NumberedSample[], maxBytes: number): Encoded {
+    const { format, forgo } = this.#options;
+    return forgo ? format.forgone(samples, maxBytes) : format.history(samples, maxBytes);
   }
 
   #nextOfSamples(maxBytes: number): Parcel | undefined {
     const covers = this.#covers;
     if (covers === undefined || this.#samples.length === 0) return undefined;
-    const { queue, format, forgo, onReplayed, onDropped, window, clock } = this.#options;
-    const { messages, taken } = forgo
-      ? format.forgone(this.#samples, maxBytes)
-      : format.history(this.#samples, maxBytes);
-    const sent = this.#samples.slice(0, taken);
+    const { queue, forgo, onReplayed, onDropped, window, clock } = this.#options;
+    const { messages, taken } = this.#encoded(this.#samples, maxBytes);
+    const keep = window?.sending(this.#samples.slice(0, taken));
     const rest = this.#samples.slice(taken);
     const upTo = rest.length === 0 ? covers.to : (this.#samples[taken - 1]?.number ?? covers.to);
     this.#samples = rest;
@@ -124,7 +167,7 @@ export class HistoryFeed {
       upTo,
       delivered() {
         queue.acknowledge(range);
-        if (!forgo) window?.keep(sent, clock.monotonicMs());
+        keep?.(clock.monotonicMs());
         (forgo ? onDropped : onReplayed)(taken);
       },
     };

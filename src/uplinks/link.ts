@@ -76,7 +76,7 @@ export class Link {
     this.#options = options;
     this.#conversation = format.converse?.(options.connection, {
       server,
-      onRetell: (repeat) => this.#retell(repeat),
+      onRetell: () => this.#retell(),
       onMoveOn,
       onFailure: (reason) => this.#fail(reason),
       onNews: () => this.#pump(),
@@ -182,10 +182,8 @@ export class Link {
     return conversation === undefined || (await conversation.told());
   }
 
-  #retell(repeat: boolean): boolean {
-    const { window, clock } = this.#options;
+  #retell(): boolean {
     if (!this.#delivering || this.#flow.cutting) return false;
-    if (repeat) window?.owe(clock.monotonicMs());
     void this.#cutAgain("the host asks for births").then(() => this.#conversation?.retold());
     return true;
   }
@@ -300,9 +298,10 @@ export class Link {
       this.#deliverAll(messages, "live", () => undefined);
       return;
     }
+    const keep = window?.sending(alike.slice(0, taken));
     this.#deliverAll(messages, "live", () => {
       queue.acknowledge({ from, to: upTo });
-      window?.keep(alike.slice(0, taken), clock.monotonicMs());
+      keep?.(clock.monotonicMs());
       onDelivered("live", taken);
     });
   }
@@ -337,15 +336,14 @@ export class Link {
 
   /** Whether something is ready to be sent; begins to read where nothing is. */
   #historyWaits(): boolean {
-    if (this.#history.isReady()) return true;
-    const range = historyRange(this.#flow, this.#options.queue.dated());
-    if (range === undefined || this.#readingHistory) return false;
+    const range = this.#history.holdsSamples() ? undefined : historyRange(this.#flow, this.#options.queue.dated());
+    if (range === undefined || this.#readingHistory) return this.#history.isReady();
     this.#readingHistory = true;
     void this.#readHistory(range).then(() => {
       this.#readingHistory = false;
       this.#pump();
     });
-    return false;
+    return this.#history.isReady();
   }
 
   async #readHistory({ from, to }: Range): Promise<void> {

@@ -1,73 +1,161 @@
 /**
  * What was acknowledged lately, in memory: a broker may have read what its subscriber never got. Whoever finds that
- * something is missing gets all of it again, as history: twice rather than never.
+ * something is missing gets it again: twice rather than never. What went out again is kept like what went out first.
  */
-import type { NumberedSample, UnsyncedCopy } from "../pipeline.ts";
+import type { Loss, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
 
 /** Two keep-alives of a host, after which a broker knows that it is gone. */
 export const WINDOW_MS = 120_000;
 export const WINDOW_MAX_BYTES = 16_000_000;
+/** Who asks again and again gets the same no more often: a slow host would be buried under what it could not take. */
+export const AGAIN_AFTER_MS = 60_000;
 /** What a sample takes in memory, about, but for a text as its value. */
 const SAMPLE_BYTES = 200;
+const LOSS_BYTES = 200;
+/** A tag in a loss. */
+const LOST_TAG_BYTES = 100;
+const LOSSES_MAX_BYTES = 2_000_000;
 
-/** What was acknowledged together. */
-interface Kept {
-  readonly samples: readonly NumberedSample[];
-  readonly bytes: number;
-  readonly atMs: number;
-}
+/** Everything that was acknowledged may be missing. */
+export const MISSES_ALL = Number.NEGATIVE_INFINITY;
+export const MISSES_NOTHING = Number.POSITIVE_INFINITY;
+
+/** To be called at the acknowledgement, with its monotonic time. */
+export type Acknowledged = (nowMs: number) => void;
 
 export class RollingWindow {
-  #kept: Kept[] = [];
-  #owed: NumberedSample[] = [];
+  readonly samples = new Rolling<NumberedSample>(bytesOfSample, WINDOW_MAX_BYTES);
+  readonly losses = new Rolling<Loss>(bytesOfLoss, LOSSES_MAX_BYTES);
+
+  /** These go out. What has no identity yet is not kept. */
+  sending(samples: readonly (NumberedSample | UnsyncedCopy)[]): Acknowledged {
+    return this.samples.sending(samples.filter((sample): sample is NumberedSample => sample.unsynced !== true));
+  }
+
+  /**
+   * What was acknowledged from then on (monotonic) is owed again, and what is on its way. `MISSES_ALL`: whatever is kept,
+   * however often it was told, and however long nothing was acknowledged since. Else what was first acknowledged then, if it was not told again just now.
+   */
+  owe(fromMs: number, nowMs: number): void {
+    this.samples.owe(fromMs, nowMs);
+    this.losses.owe(fromMs, nowMs);
+  }
+}
+
+/** What was acknowledged together. */
+interface Kept<T> {
+  readonly items: readonly T[];
+  readonly bytes: number;
+  /** Of the first acknowledgement, and of the last one. */
+  readonly firstMs: number;
+  readonly lastMs: number;
+  /** It went out more than once. */
+  readonly isAgain: boolean;
+}
+
+interface Owed<T> {
+  readonly item: T;
+  readonly firstMs: number;
+}
+
+export class Rolling<T> {
+  readonly #bytesOf: (item: T) => number;
+  readonly #maxBytes: number;
+  /** By their last acknowledgement. */
+  #kept: Kept<T>[] = [];
+  #owed: Owed<T>[] = [];
   /** So many that were owed before those are not any more: delivered, or cut. */
   #gone = 0;
   /** Kept ones before this are too old. */
   #first = 0;
   #bytes = 0;
+  /** How often something was owed: what went out before may be missing as well, once it is acknowledged. */
+  #turn = 0;
 
-  /** These were acknowledged now; times are monotonic. What has no identity yet is not kept. */
-  keep(samples: readonly (NumberedSample | UnsyncedCopy)[], nowMs: number): void {
-    const dated = samples.filter((sample): sample is NumberedSample => sample.unsynced !== true);
-    if (dated.length === 0) return;
-    const bytes = dated.reduce((sum, sample) => sum + bytesOf(sample), 0);
-    this.#kept.push({ samples: dated, bytes, atMs: nowMs });
-    this.#bytes += bytes;
-    this.#forget(nowMs);
+  constructor(bytesOf: (item: T) => number, maxBytes: number) {
+    this.#bytesOf = bytesOf;
+    this.#maxBytes = maxBytes;
   }
 
-  /** All that is kept is owed again. */
-  owe(nowMs: number): void {
-    this.#forget(nowMs);
-    this.#owed = [...this.#owed, ...this.#kept.slice(this.#first).flatMap(({ samples }) => samples)];
-    this.#dropOwed(surplusOf(this.#owed));
-    this.#kept = [];
+  sending(items: readonly T[]): Acknowledged {
+    const turn = this.#turn;
+    return (nowMs) => {
+      if (turn === this.#turn) this.#keep({ items, firstMs: nowMs, isAgain: false }, nowMs);
+      else this.#oweItems(items.map((item) => ({ item, firstMs: nowMs })));
+    };
+  }
+
+  owe(fromMs: number, nowMs: number): void {
+    this.#turn += 1;
+    const kept = this.#kept.slice(this.#first);
+    const isMissing = (one: Kept<T>) => fromMs === MISSES_ALL || (one.firstMs >= fromMs && !wasToldAgain(one, nowMs));
+    this.#oweItems(kept.filter(isMissing).flatMap(({ items, firstMs }) => items.map((item) => ({ item, firstMs }))));
+    this.#kept = kept.filter((one) => !isMissing(one));
     this.#first = 0;
-    this.#bytes = 0;
+    this.#bytes = this.#kept.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /**
    * What is owed again, oldest first, from a place on in the order of owing; 0 for all of it. Places stay what they are
    * while others are delivered, or cut because too much is owed.
    */
-  owed(from: number, maxSamples: number): { readonly from: number; readonly samples: readonly NumberedSample[] } {
+  owed(from: number, max: number): { readonly from: number; readonly items: readonly T[] } {
     const first = Math.max(0, from - this.#gone);
-    return { from: this.#gone + first, samples: this.#owed.slice(first, first + maxSamples) };
+    const items = this.#owed.slice(first, first + max).map(({ item }) => item);
+    return { from: this.#gone + first, items };
   }
 
-  /** All that is owed before this place was acknowledged. */
-  delivered(to: number): void {
-    this.#dropOwed(Math.max(0, to - this.#gone));
+  /** Whether something is owed from this place on. */
+  owes(from: number): boolean {
+    return from - this.#gone < this.#owed.length;
   }
 
-  #dropOwed(count: number): void {
-    this.#owed.splice(0, count);
-    this.#gone += count;
+  /** All that is owed before this place goes out, or has gone out. */
+  repeating(to: number): Acknowledged {
+    const turn = this.#turn;
+    return (nowMs) => {
+      const delivered = this.#takeOwed(Math.max(0, to - this.#gone));
+      if (turn === this.#turn) this.#keepAgain(delivered, nowMs);
+      else this.#oweItems(delivered);
+    };
+  }
+
+  #keep(told: Pick<Kept<T>, "items" | "firstMs" | "isAgain">, nowMs: number): void {
+    if (told.items.length === 0) return;
+    const bytes = told.items.reduce((sum, item) => sum + this.#bytesOf(item), 0);
+    this.#kept.push({ ...told, bytes, lastMs: nowMs });
+    this.#bytes += bytes;
+    this.#forget(nowMs);
+  }
+
+  #keepAgain(delivered: readonly Owed<T>[], nowMs: number): void {
+    const byFirst = new Map<number, T[]>();
+    for (const { item, firstMs } of delivered) {
+      const alike = byFirst.get(firstMs);
+      if (alike === undefined) byFirst.set(firstMs, [item]);
+      else alike.push(item);
+    }
+    for (const [firstMs, items] of byFirst) this.#keep({ items, firstMs, isAgain: true }, nowMs);
+  }
+
+  #oweItems(items: readonly Owed<T>[]): void {
+    this.#owed = [...this.#owed, ...items];
+    let bytes = 0;
+    const surplus = this.#owed.findLastIndex(({ item }) => {
+      bytes += this.#bytesOf(item);
+      return bytes > this.#maxBytes;
+    });
+    this.#takeOwed(surplus + 1);
+  }
+
+  #takeOwed(count: number): readonly Owed<T>[] {
+    this.#gone += Math.min(count, this.#owed.length);
+    return this.#owed.splice(0, count);
   }
 
   #forget(nowMs: number): void {
     for (let oldest = this.#kept[this.#first]; oldest !== undefined; oldest = this.#kept[this.#first]) {
-      if (nowMs - oldest.atMs <= WINDOW_MS && this.#bytes <= WINDOW_MAX_BYTES) break;
+      if (nowMs - oldest.lastMs <= WINDOW_MS && this.#bytes <= this.#maxBytes) break;
       this.#bytes -= oldest.bytes;
       this.#first += 1;
     }
@@ -78,17 +166,14 @@ export class RollingWindow {
   }
 }
 
-function bytesOf({ value }: NumberedSample): number {
+function wasToldAgain({ isAgain, lastMs }: Kept<unknown>, nowMs: number): boolean {
+  return isAgain && nowMs - lastMs < AGAIN_AFTER_MS;
+}
+
+function bytesOfSample({ value }: NumberedSample): number {
   return SAMPLE_BYTES + (typeof value === "string" ? 2 * value.length : 0);
 }
 
-/** How many of the first are too much. */
-function surplusOf(owed: readonly NumberedSample[]): number {
-  let bytes = 0;
-  for (let index = owed.length - 1; index >= 0; index -= 1) {
-    const sample = owed[index];
-    if (sample !== undefined) bytes += bytesOf(sample);
-    if (bytes > WINDOW_MAX_BYTES) return index + 1;
-  }
-  return 0;
+function bytesOfLoss({ tags }: Loss): number {
+  return LOSS_BYTES + LOST_TAG_BYTES * tags.length;
 }

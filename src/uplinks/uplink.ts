@@ -18,6 +18,7 @@ import { jsonFormatOf } from "./json/json-formats.ts";
 import { Link } from "./link.ts";
 import { RetainedTopics } from "./retained-topics.ts";
 import { type Effect, INITIAL_SESSION, type SessionEvent, type SessionState, stepSession } from "./session.ts";
+import type { HostMemory } from "./sparkplug/host-memory.ts";
 import { createSparkplugFormat } from "./sparkplug/sparkplug-format.ts";
 
 /** Every message stays below this, whatever more the broker would take. */
@@ -28,6 +29,8 @@ export interface Uplink {
   /** Says goodbye where someone listens and resolves within seconds, in an outage too. */
   stop(): Promise<void>;
   report(): UplinkReport;
+  /** For whoever goes on in its place. */
+  readonly hostMemory?: HostMemory | undefined;
 }
 
 export interface UplinkOptions {
@@ -41,15 +44,19 @@ export interface UplinkOptions {
   readonly log: Log;
   /** Absent: nothing remote can write. */
   readonly commands?: CommandInlet;
+  /** Those that were there before a reload: this one may be one of them, and goes on with what that remembers. */
+  readonly former?: readonly Uplink[];
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
   return new UplinkLoop(options, formatFor(options));
 }
 
-function formatFor({ config, values, state, clock, log, commands }: UplinkOptions): Format {
+function formatFor({ config, values, state, clock, log, commands, former = [] }: UplinkOptions): Format {
+  const memory = former.find((one) => one.hostMemory?.isOf(config) === true)?.hostMemory;
+  const options = { ...(memory && { memory }), ...(commands && { commands }) };
   return config.format === "sparkplug"
-    ? createSparkplugFormat({ config, values, state, clock, log, ...(commands && { commands }) })
+    ? createSparkplugFormat({ config, values, state, clock, log, ...options })
     : jsonFormatOf(config, values, clock, commands?.jsonConversation(config));
 }
 
@@ -82,6 +89,10 @@ class UplinkLoop implements Uplink {
   stop(): Promise<void> {
     this.#dispatch({ type: "stop" });
     return this.#stopped;
+  }
+
+  get hostMemory(): HostMemory | undefined {
+    return this.#format.hostMemory;
   }
 
   report(): UplinkReport {
@@ -195,7 +206,7 @@ class UplinkLoop implements Uplink {
     const link: Link = new Link({
       connection,
       server: this.#server,
-      window: this.#format.window,
+      window: this.#format.hostMemory?.window,
       format: this.#format.session(this.#opening, { messageMaxBytes, retainAvailable }),
       retained: new RetainedTopics(state, config.name, this.#server),
       queue,
@@ -206,10 +217,7 @@ class UplinkLoop implements Uplink {
         if (link === this.#link) this.#dispatch({ type: "failed", reason });
       },
       onMoveOn: (reason) => {
-        if (link !== this.#link) return;
-        // It may have been gone for a while before anybody noticed.
-        this.#format.window?.owe(clock.monotonicMs());
-        this.#dispatch({ type: "hostOffline", reason });
+        if (link === this.#link) this.#dispatch({ type: "hostOffline", reason });
       },
       onDelivered: (kind, samples) => {
         this.#counts[kind] += samples;

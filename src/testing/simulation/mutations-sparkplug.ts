@@ -45,8 +45,8 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/sparkplug/attendance.ts",
-        find: "if (primaryHost === undefined || state.host.online) return",
-        replace: "if (primaryHost === undefined || state.host !== undefined) return",
+        find: "if (primaryHost !== undefined && !state.host.online) {",
+        replace: "if (primaryHost !== undefined && state.host === undefined) {",
       },
     ],
   },
@@ -69,7 +69,7 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/rolling-window.ts",
-        find: "this.#owed = [...this.#owed, ...this.#kept.slice(this.#first).flatMap(({ samples }) => samples)];",
+        find: "this.#owed = [...this.#owed, ...items];",
         replace: "this.#owed = [...this.#owed];",
       },
     ],
@@ -81,8 +81,8 @@ export const SPARKPLUG_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/sparkplug/attendance.ts",
-        find: "return rebirth({ ...state, rebirthWanted: true }, context);",
-        replace: "return rebirth({ ...state, rebirthWanted: false }, context);",
+        find: "return rebirth({ ...missing(state, fromMs), rebirthWanted: true }, context);",
+        replace: "return rebirth({ ...missing(state, fromMs), rebirthWanted: false }, context);",
       },
     ],
   },

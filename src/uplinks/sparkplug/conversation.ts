@@ -5,7 +5,6 @@ import { unreachable } from "../../core/errors.ts";
 import type { Log } from "../../core/log.ts";
 import type { Connection, Message } from "../../pipeline.ts";
 import type { CommandInlet, Conversation, ConversationHooks } from "../format.ts";
-import type { RollingWindow } from "../rolling-window.ts";
 import {
   type AttendanceEffect,
   type AttendanceEvent,
@@ -14,7 +13,8 @@ import {
   stepAttendance,
 } from "./attendance.ts";
 import { readCommand } from "./commands.ts";
-import { type HostState, parseHostState } from "./host-state.ts";
+import type { HostMemory } from "./host-memory.ts";
+import { parseHostState } from "./host-state.ts";
 import { SparkplugConnection } from "./sparkplug-connection.ts";
 import type { SparkplugSession } from "./sparkplug-session.ts";
 import type { SparkplugTopics } from "./sparkplug-topics.ts";
@@ -28,9 +28,7 @@ export interface ConversationOptions {
   readonly session: SparkplugSession;
   readonly connection: Connection;
   readonly hooks: ConversationHooks;
-  readonly window: RollingWindow;
-  /** When the primary host connected to each server, by its own word; outlives sessions. */
-  readonly hosts: Map<string, number>;
+  readonly memory: HostMemory;
   readonly clock: Clock;
   readonly log: Log;
   /** Absent: this gateway takes no commands to its devices. */
@@ -50,11 +48,11 @@ export class SparkplugConversation implements Conversation {
   readonly #ended: Promise<false>;
 
   constructor(options: ConversationOptions) {
-    const { connection, clock, config, topics, session } = options;
+    const { connection, clock, config, topics, session, memory, hooks } = options;
     this.#options = options;
     const device = session.firstDevice();
     this.#probes = [topics.nbirth, ...(device === undefined ? [] : [topics.dbirth(device)])];
-    this.#attendance = startAttendance(this.#probes);
+    this.#attendance = startAttendance(this.#probes, memory.at(hooks.server));
     this.connection = new SparkplugConnection({
       connection,
       clock,
@@ -96,6 +94,8 @@ export class SparkplugConversation implements Conversation {
 
   end(): void {
     this.#timer?.cancel();
+    // What is still heard of this connection concerns no session any more.
+    this.#attendance = { ...this.#attendance, phase: "gone" };
     this.#end();
   }
 
@@ -126,7 +126,7 @@ export class SparkplugConversation implements Conversation {
     if (config.primaryHost !== undefined && topic === topics.state(config.primaryHost)) {
       const state = parseHostState(payload);
       if (state === undefined) this.#note("warning", `${topic} says something that is no STATE: ignored`);
-      else this.#hearState(state);
+      else this.#dispatch({ type: "state", state });
     } else if (retain) {
       // Commands are for now; a birth that was there before is none of ours.
       this.#note("warning", `${topic} is retained: ignored`);
@@ -149,18 +149,6 @@ export class SparkplugConversation implements Conversation {
     log[level](words);
   }
 
-  /** A host that connected anew had gone, and its broker took a while to notice: nobody knows what it missed. */
-  #hearState(state: HostState): void {
-    const { hooks, window, hosts, clock } = this.#options;
-    const known = hosts.get(hooks.server);
-    this.#dispatch({ type: "state", state });
-    if (!state.online || (known !== undefined && state.timestamp <= known)) return;
-    hosts.set(hooks.server, state.timestamp);
-    // After the births that its return brings about have begun: what is told again goes behind them.
-    if (known !== undefined) window.owe(clock.monotonicMs());
-    hooks.onNews();
-  }
-
   #command(topic: string, payload: Uint8Array): void {
     const { topics, session, hooks, commands, config } = this.#options;
     const device = topic === topics.ncmd ? undefined : topic.slice(topic.lastIndexOf("/") + 1);
@@ -178,7 +166,8 @@ export class SparkplugConversation implements Conversation {
   }
 
   #dispatch(event: AttendanceEvent): void {
-    const { config, clock, hooks } = this.#options;
+    if (this.#attendance.phase === "gone") return;
+    const { config, clock, hooks, memory } = this.#options;
     const context = {
       nowMs: clock.monotonicMs(),
       server: hooks.server,
@@ -188,12 +177,14 @@ export class SparkplugConversation implements Conversation {
     const [attendance, effects] = stepAttendance(this.#attendance, event, context);
     this.#attendance = attendance;
     for (const effect of effects) this.#perform(effect);
+    memory.note(hooks.server, this.#attendance);
   }
 
   #perform(effect: AttendanceEffect): void {
-    const { clock, hooks } = this.#options;
+    const { clock, hooks, memory, config } = this.#options;
     switch (effect.type) {
       case "tell":
+        memory.tells(hooks.server, effect.missesFromMs, clock.monotonicMs());
         this.#mayTell();
         break;
       case "deliver":
@@ -202,7 +193,11 @@ export class SparkplugConversation implements Conversation {
         this.#mayDeliver();
         break;
       case "retell":
-        if (!hooks.onRetell(effect.repeat)) this.#dispatch({ type: "busy" });
+        if (hooks.onRetell()) memory.tells(hooks.server, effect.missesFromMs, clock.monotonicMs());
+        else this.#dispatch({ type: "busy", missesFromMs: effect.missesFromMs });
+        break;
+      case "doubt":
+        this.#note("warning", `${config.primaryHost} is online by a time before its last STATE: not believed yet`);
         break;
       case "moveOn":
         hooks.onMoveOn(effect.reason);

@@ -10,6 +10,9 @@ test("the first word of a host counts, later ones as far as they are not older",
   assert.equal(states([false, 5], [true, 4]), false);
   assert.equal(states([false, 5], [true, 5]), true);
   assert.equal(states([true, 5], [false, 4]), true);
+  assert.equal(states([true, 5], [true, 4], [false, 3]), true);
+  // Who is there and says so again has connected anew, whatever its clock says.
+  assert.equal(states([true, 5], [true, 4], [false, 4]), false);
   assert.equal(states([true, 5], [false, 5]), false);
   assert.equal(states([true, 5], [false, 9], [true, 8]), false);
   // Its will carries the time at which it connected, so only its last birth counts against it.

@@ -15,10 +15,13 @@ export interface HostSeen {
 
 export const HOST_UNSEEN: HostSeen = { online: false, lastMs: undefined, lastOnlineMs: undefined };
 
-/** A later word counts, an earlier one does not: it may come from a session of the host that is over. */
+/**
+ * A later word counts, an earlier one does not: it may come from a session of the host that is over. Of a host that is
+ * there, each word that it is there counts: it has connected anew, by a clock that was set back, and its will says so, too.
+ */
 export function hostAfter(seen: HostSeen, { online, timestamp }: HostState): HostSeen {
   const since = online ? seen.lastMs : seen.lastOnlineMs;
-  if (since !== undefined && timestamp < since) return seen;
+  if (since !== undefined && timestamp < since && !(online && seen.online)) return seen;
   return { online, lastMs: timestamp, lastOnlineMs: online ? timestamp : seen.lastOnlineMs };
 }
 

@@ -4,8 +4,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { CurrentValues, Message, StateStore } from "../../pipeline.ts";
 import type { CommandInlet, Format } from "../format.ts";
-import { RollingWindow } from "../rolling-window.ts";
 import { SparkplugConversation } from "./conversation.ts";
+import { HostMemory } from "./host-memory.ts";
 import { BD_SEQ, ownBirth } from "./metrics.ts";
 import { encodePayload } from "./payload.ts";
 import { SparkplugSession } from "./sparkplug-session.ts";
@@ -17,18 +17,19 @@ export interface SparkplugFormatOptions {
   readonly state: StateStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** Of the uplink that this one goes on for. Absent: nothing is remembered. */
+  readonly memory?: HostMemory;
   readonly commands?: CommandInlet;
 }
 
 export function createSparkplugFormat(options: SparkplugFormatOptions): Format {
   const { config, values, state, clock, log, commands } = options;
+  const memory = options.memory ?? new HostMemory(config);
   const topics = sparkplugTopics(config.node);
   /** Of the last CONNECT. */
   let bdSeq = 0;
-  const window = new RollingWindow();
-  const hosts = new Map<string, number>();
   return {
-    window,
+    hostMemory: memory,
     will: () => deathOf(topics, bdSeq, clock.wallMs()),
     async willOfConnect() {
       bdSeq = await state.nextBdSeq(config.name);
@@ -50,8 +51,7 @@ export function createSparkplugFormat(options: SparkplugFormatOptions): Format {
             session,
             connection,
             hooks,
-            window,
-            hosts,
+            memory,
             clock,
             log,
             ...(commands && { commands }),
