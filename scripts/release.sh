@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes what is given out: the bundle for this machine's architecture, images of boards, and of each its bill of materials;
-# each with its checksum, and the checksum's Ed25519 signature, as flash.sh verifies them. But for what an image needs,
-# nothing is fetched that npm ci did not.
+# Makes what is given out: the bundle for this machine's architecture, and for that of boards where one is named; images
+# of boards; a bill of materials of each. All get a checksum, and the checksum an Ed25519 signature, as flash.sh verifies
+# them. But for what an image needs, nothing is fetched that npm ci did not.
 #
 #   npm run release -- --sign-key maker.key --board raspberry-pi-4
 set -euo pipefail
@@ -13,7 +13,7 @@ usage() {
 usage: release.sh --sign-key KEY [--board NAME]... [--file FILE]... [--output DIR] [--no-bundle]
 
   --sign-key KEY   an Ed25519 key in PEM form: openssl genpkey -algorithm ed25519
-  --board NAME     also an image for this board, by image.sh, which needs root
+  --board NAME     also an image for this board, by image.sh, which needs root, and a bundle for its architecture
   --file FILE      also this file, as it is
   --output DIR     default dist/release
   --no-bundle      no bundle
@@ -35,6 +35,10 @@ fail() {
 say() { printf 'release: %s\n' "$*"; }
 
 root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck disable=SC2034 # what image-programs.sh goes by
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/sallyport-image
+# shellcheck source=scripts/image-programs.sh
+. "$root/scripts/image-programs.sh"
 sign_key='' output=$root/dist/release bundle=yes
 boards=() files=() made=() version='' name='' program=''
 work=$(mktemp -d)
@@ -62,25 +66,45 @@ arguments() {
   openssl pkey -in "$sign_key" -noout -text 2>/dev/null | grep -qi ed25519 || fail "$EXIT_DATA" "$sign_key is no Ed25519 key"
 }
 
-# The program with the packages beside it, without machine code: what is the same on every board. Sets `program`.
-make_program() {
+# The program with the packages beside it, without machine code: what is the same everywhere. Sets `program`.
+make_common() {
   version=$(node -p 'require(process.argv[1]).version' "$root/package.json")
-  name=sallyport-$version-linux-$(node -p process.arch)
-  program=$work/$name
+  program=$work/program
   mkdir "$program"
   node "$root/scripts/build.mjs" "$program/dist" "$work/metafile" >/dev/null 2>&1
   node "$root/scripts/image-packages.mjs" "$program/node_modules"
+  cp "$root"/{package.json,package-lock.json,LICENSE,README.md} "$program/"
 }
 
-# The program with the packages that have machine code, for the machine on which it is made.
+# Machine code runs on one architecture, and on one version of Node.
+name_bundle() { name=sallyport-$version-linux-$1-node$2; }
+
+# With the machine code that npm ci has here.
 make_bundle() {
-  make_bill "sallyport-$version"
-  cp "$root"/{package.json,package-lock.json,LICENSE,README.md} "$program/"
-  # Their machine code as npm ci has it here, and for this machine alone.
+  local architecture
+  architecture=$(node -p process.arch)
+  name_bundle "$architecture" "$(node -p 'process.versions.node.split(".")[0]')"
+  cp -R "$program" "$work/$name"
   (cd "$root/node_modules" && find better-sqlite3 epoll @serialport -name '*.node' ! -path '*/obj.target/*' \
-    \( -path '*/build/Release/*' -o -path "*/prebuilds/linux-$(node -p process.arch)/*" \) ! -name 'test_*' \
-    -exec cp --parents -t "$program/node_modules" {} +)
-  # The same input gives the same bytes: names in order, and the time of the last change that was put on record.
+    \( -path '*/build/Release/*' -o -path "*/prebuilds/linux-$architecture/*" \) ! -name 'test_*' \
+    -exec cp --parents -t "$work/$name/node_modules" {} +)
+  pack_bundle
+  make_bill "sallyport-$version"
+}
+
+# With the machine code that image.sh compiled for boards.
+make_board_bundle() {
+  name_bundle arm64 "${NODE_VERSION%%.*}"
+  cp -R "$program" "$work/$name"
+  name_addons
+  # shellcheck disable=SC2154 # set by name_addons
+  [ -e "$addons" ] || fail "$EXIT_DATA" "image.sh left no machine code in $addons"
+  add_addons "$work/$name/node_modules"
+  pack_bundle
+}
+
+# The same input gives the same bytes: names in order, and the time of the last change that was put on record.
+pack_bundle() {
   tar --create --gzip --directory "$work" --sort=name --owner=0 --group=0 --numeric-owner \
     --mtime="@$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 0)" --file "$output/$name.tar.gz" "$name"
   made+=("$output/$name.tar.gz")
@@ -111,9 +135,10 @@ sign() {
 arguments "$@"
 mkdir -p "$output"
 output=$(cd "$output" && pwd)
-if [ "$bundle" = yes ] || [ ${#boards[@]} -gt 0 ]; then make_program; fi
+if [ "$bundle" = yes ] || [ ${#boards[@]} -gt 0 ]; then make_common; fi
 [ "$bundle" = no ] || make_bundle
 for board in ${boards[@]+"${boards[@]}"}; do make_image "$board"; done
+if [ "$bundle" = yes ] && [ ${#boards[@]} -gt 0 ]; then make_board_bundle; fi
 for file in ${files[@]+"${files[@]}"}; do
   [ -f "$file" ] || fail "$EXIT_DATA" "there is no file $file"
   [ "$(realpath "$file")" = "$output/$(basename "$file")" ] || cp "$file" "$output/"
