@@ -1,13 +1,14 @@
 /** What arrived of a board at the broker, held against what its devices served: what is missing, and whether that may be. */
 import { CountBook, type Hole } from "../count-book.ts";
 import type { WireMessage } from "../ledger.ts";
-import { COMMIT_INTERVAL_MS, type Outside, TAGS_PER_DEVICE, TOPIC } from "./outside.ts";
+import { COMMIT_INTERVAL_MS, type Outside, SCAN_RATE_MS, TAGS_PER_DEVICE, TOPIC } from "./outside.ts";
 
-/**
- * P4 allows 1.25 × commitInterval and the commit that was running. An emulator on a busy machine also takes seconds for
- * a reply that the line has carried: so this tells an outage's loss from the last moments', not the bound itself.
- */
-const LOSS_BOUND_MS = 1.25 * COMMIT_INTERVAL_MS + 10_000;
+/** P4: what is not acknowledged may be this old before its commit begins. */
+const UNCOMMITTED_MS = 1.25 * COMMIT_INTERVAL_MS;
+/** The commit that was running, on an emulated disk. */
+const COMMIT_MS = 2_000;
+/** Before a cut, in which a board that stood still counts as one. */
+const LOOK_BACK_MS = 10_000;
 const SHOWN = 5;
 
 export interface BooksSummary {
@@ -17,10 +18,22 @@ export interface BooksSummary {
   readonly told: number;
 }
 
+/** What the devices served, and what a subscriber got. */
+interface Seen {
+  readonly served: Outside["served"];
+  readonly subscriber: Pick<Outside["subscriber"], "messages">;
+}
+
+interface CutMoment {
+  readonly wallMs: number;
+  /** What was served before that must be there. */
+  readonly boundMs: number;
+}
+
 export class Books {
-  readonly #outside: Outside;
+  readonly #outside: Seen;
   readonly #counts = new CountBook(["unclean stop"]);
-  readonly #cutsMs: number[] = [];
+  readonly #cuts: CutMoment[] = [];
   /** The last value of each tag, as it arrived. */
   readonly #latest = new Map<string, unknown>();
   #read = 0;
@@ -28,7 +41,7 @@ export class Books {
   #live = 0;
   #history = 0;
 
-  constructor(outside: Outside) {
+  constructor(outside: Seen) {
     this.#outside = outside;
   }
 
@@ -64,7 +77,7 @@ export class Books {
   }
 
   cutAt(wallMs: number): void {
-    this.#cutsMs.push(wallMs);
+    this.#cuts.push({ wallMs, boundMs: wallMs - UNCOMMITTED_MS - COMMIT_MS - this.#stoodStillMs(wallMs) });
   }
 
   /** Whether all that was served before is at the broker, or told as lost. */
@@ -82,7 +95,7 @@ export class Books {
   faults(beforeMs?: number): readonly string[] {
     this.read();
     const nearCut = ({ servedAtMs }: Hole) =>
-      this.#cutsMs.some((cutMs) => servedAtMs <= cutMs && cutMs - servedAtMs <= LOSS_BOUND_MS);
+      this.#cuts.some(({ wallMs, boundMs }) => boundMs <= servedAtMs && servedAtMs <= wallMs);
     const holes = this.missing(0, beforeMs);
     const tooOld = holes.filter((hole) => !nearCut(hole));
     const untold = holes.filter((hole) => nearCut(hole) && !hole.told);
@@ -90,6 +103,20 @@ export class Books {
       ...(tooOld.length > 0 ? [`lost beyond the bound: ${holesText(tooOld)}`] : []),
       ...(untold.length > 0 ? [`lost without a word: ${holesText(untold)}`] : []),
     ];
+  }
+
+  /**
+   * An emulator that gets no time stops for seconds, and its board with it, commits and all. From outside that shows in
+   * how much later than its time a device was asked: the longest of this is not the gateway's to answer for.
+   */
+  #stoodStillMs(cutMs: number): number {
+    let longestMs = 0;
+    for (const log of this.#outside.served.values()) {
+      const recent = log.map(({ wallMs }) => wallMs).filter((wallMs) => cutMs - wallMs <= LOOK_BACK_MS);
+      for (const [index, wallMs] of recent.entries())
+        longestMs = Math.max(longestMs, (recent[index + 1] ?? cutMs) - wallMs);
+    }
+    return Math.max(0, longestMs - SCAN_RATE_MS);
   }
 
   summary(): BooksSummary {

@@ -17,6 +17,7 @@ export const CONSOLE_PASSWORD = "open-sesame-9";
 /** An input, and its line of the pin controller. */
 export const DOOR = { tag: "inputs/door", pin: "DI1", line: 1 } as const;
 export const COMMIT_INTERVAL_MS = 1_000;
+export const SCAN_RATE_MS = 1_000;
 export const TAGS_PER_DEVICE = 5;
 const DEVICES = ["meter-1", "meter-2"] as const;
 /** Where broker and time server are for the board, and what its site says of its network. */
@@ -123,7 +124,8 @@ console: { passwordFile: console.password }
 function gatewayText(host: string, port: number): string {
   const tags = Array.from({ length: TAGS_PER_DEVICE }, (_, i) => `r${i}: { holdingRegister: ${i}, type: uint16 }`);
   const devices = DEVICES.map(
-    (name, index) => `      ${name}: { unitId: ${index + 1}, tags: { ${tags.join(", ")} } }\n`,
+    (name, index) =>
+      `      ${name}: { unitId: ${index + 1}, scanRate: ${SCAN_RATE_MS}ms, tags: { ${tags.join(", ")} } }\n`,
   );
   return `version: 1
 gateway: { group: proof, name: board }
