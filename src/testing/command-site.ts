@@ -75,6 +75,8 @@ export class CommandSite {
   /** Every write that reached a holding register. */
   readonly written: (readonly [address: number, value: number])[] = [];
   readonly log: string[] = [];
+  /** The one that was opened last. */
+  line: SimulatedLine | undefined;
   readonly key: TestKey;
   readonly stateDir = mkdtempSync(join(tmpdir(), "sallyport-commands-"));
   readonly #options: CommandSiteOptions;
@@ -103,7 +105,10 @@ export class CommandSite {
       }),
       random: seededRandom(1),
       log: createLog({ write: (line) => this.log.push(line.trimEnd()), level: "info", format: "text" }),
-      openLine: () => new SimulatedLine({ clock, devices: [this.device] }),
+      openLine: () => {
+        this.line = new SimulatedLine({ clock, devices: [this.device] });
+        return this.line;
+      },
       pins: new SimulatedPins(clock, {}),
       transport: () => this.broker,
       stateDir: this.stateDir,
