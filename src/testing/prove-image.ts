@@ -15,6 +15,7 @@ import { appendFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { hostClock } from "../core/clock.ts";
@@ -61,11 +62,16 @@ async function makeAndProve(folder: string): Promise<number> {
   return typeof code === "number" ? code : 1;
 }
 
+/** Told line by line, so that it shows what takes how long on a machine that has none of it yet. */
 async function makeImage(folder: string): Promise<string> {
   const image = join(folder, "virtual.img");
   const compress = values.short ? [] : ["--compress"];
-  const { stdout } = await run("bash", [MAKE_IMAGE, "--board", "virtual", "--output", image, ...compress]);
-  for (const line of stdout.trim().split("\n")) if (line.includes(image)) tell(line.replaceAll(`${folder}/`, ""));
+  const words = [MAKE_IMAGE, "--board", "virtual", "--output", image, ...compress];
+  const child = spawn("bash", words, { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  for await (const line of createInterface({ input: child.stdout })) tell(line.replaceAll(`${folder}/`, ""));
+  const [code] = await exited;
+  if (code !== 0) throw new Error("the image could not be made");
   return image;
 }
 
