@@ -37,6 +37,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   "better-sqlite3": ["src/store/sqlite.ts"],
   "modbus-serial": ["src/sources/modbus/bus.ts"],
   mqtt: ["src/uplinks/mqtt-connection.ts"],
+  "mqtt-packet": ["src/uplinks/mqtt-connection.ts"],
   onoff: ["src/sources/gpio/sysfs-pins.ts"],
   serialport: ["src/sources/modbus/serialport-line.ts"],
   valibot: ["src/config/"],
