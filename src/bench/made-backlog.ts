@@ -7,6 +7,8 @@ import type { Batch, Loss, NumberedSample, Range, UplinkQueue } from "../pipelin
 
 /** Between two reads of one device. */
 const SCAN_MS = 1_000;
+/** Between the replies of two devices. */
+const REPLY_MS = 40;
 /** Two decimal places, as of a register that is scaled. */
 const VALUE_STEPS = 100_000;
 const PLACES = 100;
@@ -22,13 +24,18 @@ export class MadeBacklog implements UplinkQueue {
   readonly #ring: readonly Reused[];
   readonly #samples: number;
   readonly #fromMs: number;
+  readonly #replySamples: number;
   /** Up to here all is acknowledged; beyond, what was acknowledged early. */
   #acknowledged = 0;
   readonly #early = new Map<number, number>();
 
-  /** @param tags so many that the ring holds each equally often; @param samples of them in turn, the last ones sampled at `nowMs` */
-  constructor(tags: readonly TagRef[], samples: number, nowMs: number) {
+  /**
+   * @param tags so many that the ring holds each equally often; `replySamples` of them in turn come at the same time
+   * @param samples of all tags in turn, the last ones shortly before `nowMs`
+   */
+  constructor(tags: readonly TagRef[], replySamples: number, samples: number, nowMs: number) {
     this.#tags = tags;
+    this.#replySamples = replySamples;
     this.#samples = samples;
     this.#ring = Array.from({ length: RING_SAMPLES }, (_, index) => ({
       tag: tags[index % tags.length] as TagRef,
@@ -102,7 +109,9 @@ export class MadeBacklog implements UplinkQueue {
     const index = number - 1;
     const sample = this.#ring[index % RING_SAMPLES] as Reused;
     sample.number = number;
-    sample.sourceTimestampMs = this.#fromMs + Math.floor(index / this.#tags.length) * SCAN_MS;
+    const scan = Math.floor(index / this.#tags.length);
+    const reply = Math.floor((index - scan * this.#tags.length) / this.#replySamples);
+    sample.sourceTimestampMs = this.#fromMs + scan * SCAN_MS + reply * REPLY_MS;
     return sample;
   }
 }
