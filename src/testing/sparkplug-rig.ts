@@ -39,7 +39,8 @@ export class SparkplugRig {
   /** Every sample that was taken in. */
   readonly taken: Sample[] = [];
   readonly log: string[] = [];
-  readonly uplink: Uplink;
+  uplink: Uplink;
+  readonly #config: Partial<UplinkConfig>;
 
   constructor(options: SparkplugRigOptions = {}) {
     const { clock, values: _, ...rest } = { ...options, clock: this.clock, values: undefined };
@@ -56,18 +57,15 @@ export class SparkplugRig {
       this.values.devices().flatMap(({ name }) => (name === "gateway" || this.values.isLost(name) ? [] : [name])),
     );
     for (const broker of [this.broker, this.other]) broker.subscribe("spBv1.0/#", (message) => this.#hear(message));
-    this.uplink = createUplink({
-      config: rigConfig({ format: "sparkplug", node: NODE, ...options.config }),
-      values: this.values,
-      queue: this.queue,
-      transport: {
-        connect: (request) => (request.server === OTHER_SERVER ? this.other : this.broker).connect(request),
-      },
-      state: this.state,
-      clock,
-      random: seededRandom(1),
-      log: createLog({ write: (line) => this.log.push(line.trimEnd()), level: "info", format: "text" }),
-    });
+    this.#config = options.config ?? {};
+    this.uplink = this.#uplink([]);
+  }
+
+  /** As a reload does where brokers are told of something else. */
+  async reload(config: Partial<UplinkConfig> = {}): Promise<void> {
+    await this.stop();
+    this.uplink = this.#uplink([this.uplink], config);
+    await this.start();
   }
 
   begin(): void {
@@ -114,8 +112,28 @@ export class SparkplugRig {
 
   /** The host tells its state, as it is retained. */
   host(online: boolean, timestamp: number, broker = this.broker): void {
+    this.hostOf("scada", online, timestamp, broker);
+  }
+
+  hostOf(name: string, online: boolean, timestamp: number, broker = this.broker): void {
     const payload = Buffer.from(JSON.stringify({ online, timestamp }));
-    broker.publish({ topic: "spBv1.0/STATE/scada", payload, qos: 1, retain: true });
+    broker.publish({ topic: `spBv1.0/STATE/${name}`, payload, qos: 1, retain: true });
+  }
+
+  #uplink(former: readonly Uplink[], config: Partial<UplinkConfig> = {}): Uplink {
+    return createUplink({
+      config: rigConfig({ format: "sparkplug", node: NODE, ...this.#config, ...config }),
+      values: this.values,
+      queue: this.queue,
+      transport: {
+        connect: (request) => (request.server === OTHER_SERVER ? this.other : this.broker).connect(request),
+      },
+      state: this.state,
+      clock: this.clock,
+      random: seededRandom(1),
+      log: createLog({ write: (line) => this.log.push(line.trimEnd()), level: "info", format: "text" }),
+      former,
+    });
   }
 
   #hear({ topic, payload }: Message): void {

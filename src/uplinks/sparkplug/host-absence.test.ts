@@ -159,6 +159,25 @@ test("P4: a host whose clock was set back is heard again, in its place or after 
   assert.ok(rig.log.some((line) => line.includes("not believed yet")));
 });
 
+test("P4: a reload forgets nothing of what the same host may have missed", async () => {
+  for (const primaryHost of ["scada", "another"]) {
+    const rig = await connected();
+    await tell(rig, 5);
+    await rig.reload({ keepAliveMs: 20_000 });
+    const since = rig.heard.length;
+    rig.host(false, 1_000);
+    await rig.until("it waits", () => rig.uplink.report().state === "waiting-for-host");
+    rig.host(true, 2_000);
+    if (primaryHost === "scada") await untilAgain(rig, since, 5);
+    else {
+      rig.hostOf(primaryHost, true, 3_000);
+      await rig.reload({ primaryHost });
+      await rig.pass(20_000);
+      assert.deepEqual(again(rig, since), [], "another host has missed nothing");
+    }
+  }
+});
+
 test("P7: a host that asks for births again and again gets what it missed once a minute, and all else meanwhile", async () => {
   const rig = await connected();
   await tell(rig, 5);
