@@ -17,6 +17,11 @@ export class ByteWriter {
     this.at = length;
   }
 
+  /** What was written, until something else is. */
+  view(): Uint8Array {
+    return this.memory.subarray(0, this.at);
+  }
+
   /** What was written after the first `from` bytes, in memory of its own; those before it stay. */
   take(from = 0): Uint8Array {
     const taken = Buffer.allocUnsafe(this.at - from);

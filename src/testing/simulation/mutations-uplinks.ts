@@ -72,8 +72,8 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "uplinks/json/json-payload.ts",
-        find: `return epoch === messageEpoch ? "" :`,
-        replace: `return epoch <= messageEpoch ? "" :`,
+        find: "return epoch === messageEpoch ? undefined :",
+        replace: "return epoch <= messageEpoch ? undefined :",
       },
     ],
   },

@@ -2,7 +2,7 @@
 import { isGood, type Status } from "../../core/quality.ts";
 import type { Tag, TagRef } from "../../core/tag.ts";
 import type { Loss, LossReason, Sample } from "../../pipeline.ts";
-import type { JsonWriter } from "./json-writer.ts";
+import { JsonWriter } from "./json-writer.ts";
 
 /** The value of `clock` where the times are only the best-known ones. */
 const UNSYNCED = "unsynced";
@@ -133,9 +133,8 @@ export function writeSample(
 ): void {
   out.encoded(id.head);
   out.value(value, tag.type);
-  const kind = historical ? HISTORICAL : LIVE;
-  const end = epoch === messageEpoch ? kind.end : `${kind.end}${epochText(epoch, messageEpoch)}`;
-  out.encoded(kind.tails.of(status, sourceTimestampMs, end));
+  const tails = historical ? HISTORICAL_TAILS : LIVE_TAILS;
+  out.encoded(tails.of(status, sourceTimestampMs, epochToTell(epoch, messageEpoch)));
 }
 
 /** Of Kepware's IoT Gateway, standard template. */
@@ -152,14 +151,14 @@ export function writeKepware(
 ): void {
   out.encoded(id.head);
   out.value(value, tag.type);
-  out.encoded(KEPWARE.of(isGood(status) && !isUnsynced, sourceTimestampMs, ""));
+  out.encoded(KEPWARE_TAILS.of(isGood(status) && !isUnsynced, sourceTimestampMs, undefined));
 }
 
 /** A lost stretch, on the history topic. */
 export function lostText(id: string, lost: LostStretch, messageEpoch: number): string {
   const { epoch, toEpoch, fromMs, toMs, count, reason } = lost;
   const toEpochText = toEpoch === epoch ? "" : `,"toE":${toEpoch}`;
-  return `{"id":${id},"v":null${qualityText("BadDataLost")},"t":${fromMs},"h":1${epochText(epoch, messageEpoch)},"from":${fromMs},"to":${toMs}${toEpochText},"count":${count},"reason":${JSON.stringify(reason)}}`;
+  return `{"id":${id},"v":null${qualityText("BadDataLost")},"t":${fromMs},"h":1${epochText(epochToTell(epoch, messageEpoch))},"from":${fromMs},"to":${toMs}${toEpochText},"count":${count},"reason":${JSON.stringify(reason)}}`;
 }
 
 export function lostStretches(loss: Loss): readonly LostStretch[] {
@@ -173,33 +172,57 @@ function qualityText(status: Status): string {
 
 /** What follows a value. Samples of one reply have it in common, so the last one is kept. */
 class Tails<Q> {
+  readonly #out = new JsonWriter();
   readonly #qualityText: (quality: Q) => string;
+  readonly #mark: string;
   #quality: Q | undefined;
+  /** Where the time stands: what is before it changes with the quality only. */
+  #timeAt = 0;
   #ms = Number.NaN;
-  #end = "";
-  #last = Buffer.alloc(0);
+  #epoch: number | undefined;
+  #end: Uint8Array;
+  #last: Uint8Array = new Uint8Array();
 
-  constructor(qualityText: (quality: Q) => string) {
+  /** @param mark behind the time */
+  constructor(qualityText: (quality: Q) => string, mark: string) {
     this.#qualityText = qualityText;
+    this.#mark = mark;
+    this.#end = Buffer.from(`${mark}}`);
   }
 
-  of(quality: Q, ms: number, end: string): Uint8Array {
-    if (ms !== this.#ms || quality !== this.#quality || end !== this.#end) {
+  /** @param epoch undefined: not told; it is good until the next one is asked for */
+  of(quality: Q, ms: number, epoch: number | undefined): Uint8Array {
+    if (ms === this.#ms && quality === this.#quality && epoch === this.#epoch) return this.#last;
+    if (quality !== this.#quality) {
       this.#quality = quality;
-      this.#ms = ms;
-      this.#end = end;
-      this.#last = Buffer.from(`${this.#qualityText(quality)},"t":${ms}${end}}`);
+      this.#out.back(0);
+      this.#out.text(`${this.#qualityText(quality)},"t":`);
+      this.#timeAt = this.#out.length;
     }
+    if (epoch !== this.#epoch) {
+      this.#epoch = epoch;
+      this.#end = Buffer.from(`${this.#mark}${epochText(epoch)}}`);
+    }
+    this.#ms = ms;
+    this.#out.back(this.#timeAt);
+    this.#out.value(ms, "int64");
+    this.#out.encoded(this.#end);
+    this.#last = this.#out.view();
     return this.#last;
   }
 }
 
-const LIVE = { end: "", tails: new Tails(qualityText) };
-const HISTORICAL = { end: `,"h":1`, tails: new Tails(qualityText) };
-const KEPWARE = new Tails((good: boolean) => `,"q":${good}`);
+const LIVE_TAILS = new Tails(qualityText, "");
+const HISTORICAL_TAILS = new Tails(qualityText, `,"h":1`);
+const KEPWARE_TAILS = new Tails((good: boolean) => `,"q":${good}`, "");
 
-function epochText(epoch: number, messageEpoch: number): string {
-  return epoch === messageEpoch ? "" : `,"e":${epoch}`;
+/** A sample of the message's own epoch does not say it. */
+function epochToTell(epoch: number, messageEpoch: number): number | undefined {
+  return epoch === messageEpoch ? undefined : epoch;
+}
+
+function epochText(epoch: number | undefined): string {
+  return epoch === undefined ? "" : `,"e":${epoch}`;
 }
 
 function clockText(isUnsynced: boolean): string {
