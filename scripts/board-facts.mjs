@@ -17,6 +17,7 @@ const facts = {
   board_kernel: board.kernel,
   board_tree: board.deviceTree ?? "",
   board_console: board.console ?? "",
+  board_radio: board.radio?.firmware ?? "",
   board_overlays: lines.flatMap(({ overlays = [] }) => overlays).join(" "),
   board_parameters: lines.flatMap(({ parameters = [] }) => parameters).join(" "),
 };

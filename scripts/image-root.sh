@@ -30,6 +30,13 @@ readonly MASKED_UNITS=(
   systemd-bootctl.socket systemd-importd.socket systemd-ask-password-console.path systemd-ask-password-wall.path
   proc-sys-fs-binfmt_misc.automount machines.target e2scrub_all.timer fstrim.timer
 )
+# What the supplicant's packages bring along for machines on which people work.
+readonly RADIO_LEFT_OUT=(
+  etc/{adduser.conf,deluser.conf,dbus-1,dhcp,ifplugd,wpa_supplicant,network} etc/pam.d/{chfn,chpasswd,chsh,newusers,passwd} etc/cron.daily
+  usr/bin/{chage,chfn,chsh,expiry,gpasswd,passwd,wpa_passphrase} usr/lib/pm-utils usr/share/{adduser,dbus-1}
+  usr/sbin/{adduser,addgroup,deluser,delgroup,user*,group*,chpasswd,chgpasswd,newusers,pwck,grpck,pw*conv,grp*conv,shadowconfig,vipw,vigr,cppw,cpgr,wpa_action,wpa_cli}
+  usr/lib/systemd/system/{wpa_supplicant*.service,dbus-fi.w1.wpa_supplicant1.service}
+)
 readonly ENABLED=(
   nftables systemd-networkd systemd-resolved systemd-timesyncd sallyport sallyport-first-boot sallyport-report
 )
@@ -45,10 +52,10 @@ done >"$1/'$PARTS_LIST'"'
 # Sets `packages`: a folder with Debian's packages of today, unpacked.
 unpack_debian() {
   local list key
-  list=$(grep -v '^#' "$here/image/packages" | paste -sd,)
+  list=$(wanted_packages | paste -sd,)
   key=$(echo "$SUITE $list $PARTS_LIST" | sha256sum | cut -c1-16)-$(date --utc +%F)
   if [ ! -e "$cache/debian-$key.tar" ]; then
-    rm -f "$cache"/debian-*.tar
+    find "$cache" -name 'debian-*.tar' ! -name "*-$(date --utc +%F).tar" -delete
     say "fetching Debian's packages"
     mmdebstrap --quiet --variant=extract --architectures="$ARCHITECTURE" --components=main,non-free-firmware \
       --include="$list" --extract-hook="$TELL_PARTS" "$SUITE" "$work/debian.tar" >"$work/debian.log" 2>&1 ||
@@ -59,6 +66,11 @@ unpack_debian() {
   mkdir -p "$packages"
   tar -xf "$cache/debian-$key.tar" -C "$packages" --exclude='./dev/*'
   tell_parts "$packages/$PARTS_LIST" >"$work/parts"
+}
+
+wanted_packages() {
+  grep -v '^#' "$here/image/packages"
+  [ -z "$board_radio" ] || grep -v '^#' "$here/image/packages-radio"
 }
 
 # With Node, and with another image's kernel in place of Debian's.
@@ -104,6 +116,7 @@ make_root() {
   ln -sf ../lib/sallyport/sallyport.mjs "$packages/usr/bin/sallyport"
   check_libraries
   install_units
+  install_radio
   ln -sfn /data/site "$packages/etc/sallyport"
   ln -sf /run/systemd/resolve/resolv.conf "$packages/etc/resolv.conf"
   make_etc_complete
@@ -119,7 +132,7 @@ make_root() {
 # Nobody runs a program of the board before the board does.
 check_libraries() {
   local program library
-  for program in usr/bin/node usr/lib/systemd/systemd usr/sbin/nft usr/sbin/e2fsck usr/sbin/sfdisk; do
+  for program in usr/bin/node usr/lib/systemd/systemd usr/sbin/{nft,e2fsck,sfdisk} ${board_radio:+usr/sbin/wpa_supplicant}; do
     for library in $("$CROSS-objdump" -p "$packages/$program" | awk '$1 == "NEEDED" { print $2 }'); do
       [ -n "$(find "$packages/usr/lib/aarch64-linux-gnu" -name "$library" -print -quit)" ] ||
         fail "$EXIT_DATA" "$program needs $library, and no package brings it"
@@ -137,6 +150,24 @@ make_etc_complete() {
   ln -sf ../locale.conf "$etc/default/locale"
   ln -sf default/keyboard "$etc/vconsole.conf"
   ln -sf /dev/null "$etc/tmpfiles.d/provision.conf"
+}
+
+# A board with a radio gets its firmware, of all that the package has, and what its supplicant needs; others get neither.
+install_radio() {
+  local units=$packages/usr/lib/systemd/system firmware=$packages/usr/lib/firmware kept=$work/firmware-kept name
+  if [ -z "$board_radio" ]; then
+    rm "$units/sallyport-radio@.service"
+    return
+  fi
+  mkdir -p "$kept/brcm" "$kept/cypress"
+  cp -a "$firmware/brcm/$board_radio".* "$kept/brcm/"
+  cp -a "$firmware/cypress/${board_radio/brcm/cy}".* "$kept/cypress/"
+  for name in regulatory.db regulatory.db.p7s; do cp "$firmware/$name-upstream" "$kept/$name"; done
+  rm -rf "$firmware"
+  mv "$kept" "$firmware"
+  # shellcheck disable=SC2068 # some are patterns
+  (cd "$packages" && rm -rf ${RADIO_LEFT_OUT[@]})
+  install -D -m 644 "$root/systemd/sallyport-radio.rules" "$packages/usr/lib/udev/rules.d/71-sallyport-radio.rules"
 }
 
 make_users() {

@@ -21,6 +21,8 @@ export interface Board {
   readonly console?: string;
   /** The light that shows how the gateway is: the first that its file names. */
   readonly light?: string;
+  /** Whether an image for it can join a radio network. */
+  readonly hasRadio?: boolean;
 }
 
 /** Nothing is known: gateway.yaml must give paths and chips itself. */
@@ -66,6 +68,8 @@ export const boardSchema = v.strictObject({
   watchdog: v.exactOptional(v.strictObject({ driver: v.string(), longest: v.pipe(v.string(), v.regex(/^\d+s$/)) })),
   clock: v.exactOptional(v.strictObject({ battery: v.picklist(["none", "optional", "fitted"]) })),
   temperature: v.exactOptional(v.pipe(v.string(), v.regex(/^\/sys\//))),
+  /** Of its radio network: what the driver brcmfmac loads, without its endings. Absent: an image can join none. */
+  radio: v.exactOptional(v.strictObject({ firmware: v.pipe(v.string(), v.regex(/^brcmfmac[a-z0-9-]+$/)) })),
   console: v.exactOptional(deviceSchema),
   sources: v.record(v.string(), v.pipe(v.string(), v.regex(/^https:\/\//))),
 });
@@ -108,6 +112,7 @@ function factsOf(board: BoardFile): readonly string[] {
     watchdog: board.watchdog !== undefined,
     clock: board.clock !== undefined,
     temperature: board.temperature !== undefined,
+    radio: board.radio !== undefined,
     console: board.console !== undefined && board.console !== DISPLAY,
   };
   return Object.keys(states).filter((fact) => states[fact]);
@@ -151,5 +156,6 @@ function boardIn(name: string, file: string): Board {
     pins: board.pins,
     ...(board.console !== undefined && { console: board.console }),
     ...(light !== undefined && { light }),
+    hasRadio: board.radio !== undefined,
   };
 }

@@ -35,6 +35,7 @@ export function checkSite(folder: string, identityLater = false): CheckedSite {
   const inspection = inspect(parseSource(file, typeof text === "string" ? text : ""), siteSchema);
   const board = missing.length > 0 ? undefined : knownBoard(inspection);
   checkFiles(inspection);
+  checkRadio(inspection, board);
   const gateway = attempt(() =>
     checkConfig(join(folder, "gateway.yaml"), { board: board ?? anyBoard(), identityLater }),
   );
@@ -93,6 +94,11 @@ function checkFiles({ draft, document, complain }: Inspection<SiteFile>): void {
   };
   password("wifi", WIFI_PASSWORD.min, WIFI_PASSWORD.max, `WPA2 wants ${WIFI_PASSWORD.min} to ${WIFI_PASSWORD.max}`);
   password("console", CONSOLE_PASSWORD_MIN, LIMITS.textChars, `take ${CONSOLE_PASSWORD_MIN} at least`);
+}
+
+function checkRadio({ draft, complain }: Inspection<SiteFile>, board: Board | undefined): void {
+  if (draft.wifi === undefined || board === undefined || board.hasRadio === true) return;
+  complain(["wifi"], `an image for ${board.name} joins no radio network`, "take wifi out, and use the wire", "key");
 }
 
 /** A fixed address brings nothing along: names, time and the way out must be told. */

@@ -20,7 +20,6 @@ export function firewallRules(plan: readonly Passage[], user: string): string {
     "table inet sallyport {",
     "  chain input {",
     "    type filter hook input priority filter; policy drop;",
-    "    iif lo accept",
     "    ct state established,related accept",
     // An offer goes to everybody, so it answers nothing that the kernel knows of.
     ...(usesDhcp ? ["    udp sport 67 udp dport 68 accept"] : []),
@@ -33,7 +32,6 @@ export function firewallRules(plan: readonly Passage[], user: string): string {
     "  }",
     "  chain output {",
     "    type filter hook output priority filter; policy drop;",
-    "    oif lo accept",
     "    ct state established,related accept",
     ...rule("", "udp", true),
     ...rule("", "tcp", true),

@@ -27,7 +27,7 @@ export function networkFiles(site: SiteFile, wifiPassword: string | undefined): 
   ];
 }
 
-/** Nothing is asked of the network that the site did not ask for: no LLMNR, no multicast DNS, no router's word on IPv6. */
+/** Nothing is asked of the network that the site did not ask for: no LLMNR, no multicast DNS, no LLDP, no router's word on IPv6. */
 function networkText({ network, dns, ntp, wifi }: SiteFile): string {
   const isDhcp = network === "dhcp";
   const named = isDhcp ? undefined : network.interface;
@@ -46,6 +46,7 @@ function networkText({ network, dns, ntp, wifi }: SiteFile): string {
     ...(ntp ?? []).map((server) => `NTP=${server}`),
     "LinkLocalAddressing=ipv6",
     "IPv6AcceptRA=no",
+    "LLDP=no",
     "LLMNR=no",
     "MulticastDNS=no",
   ];

@@ -42,6 +42,8 @@ test("a board is held to its form: sources, a console apart from the lines, noth
     ["name: raspberry-pi-4", "name: raspberry", /^its name is raspberry/],
     ["[disable-bt]", '["disable-bt;reboot"]', /^lines\.UART0\.overlays\.0: /],
     ["temperature: /sys", "temperature: /etc", /^temperature: /],
+    ["  radio: https", "  radios: https", /^no source for radio$/],
+    ["firmware: brcm", "firmware: ../brcm", /^radio\.firmware: /],
   ] as const) {
     assert.ok(good.includes(from), from);
     writeFileSync(file, good.replace(from, to));
