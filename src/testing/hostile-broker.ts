@@ -3,12 +3,15 @@
  * it does: an acknowledgement that it gives is true.
  */
 import type { TLSSocket } from "node:tls";
-import { generate, type IPublishPacket, type Packet, parser } from "mqtt-packet";
+import { generate, type IConnackPacket, type IPublishPacket, type Packet, parser } from "mqtt-packet";
+import { hostClock } from "../core/clock.ts";
 import type { Certificates } from "./certificates.ts";
 import { startTlsListener, type TlsListener } from "./tls-listener.ts";
 
 const MQTT_5 = { protocolVersion: 5 } as const;
 const MB = 1_048_576;
+/** Between two reads of a broker that is slow on purpose. */
+const SLOW_READ_MS = 500;
 const ODD_ID = 30_000;
 const ID_MAX = 65_535;
 /** A refusal that a session outlives: implementation specific error (MQTT 5.0, section 3.4.2.1). */
@@ -17,6 +20,8 @@ const REFUSED = 0x83;
 /** What it does beside, or instead of, what a broker must. */
 export interface Misdeed {
   readonly name: string;
+  /** What its CONNACK says beside, or instead of, the usual. */
+  readonly greeting?: Partial<IConnackPacket>;
   /** Begins when a session does. */
   readonly begin?: (peer: Peer) => void;
   /** In place of an acknowledgement. */
@@ -81,7 +86,7 @@ function serve(socket: TLSSocket, misdeed: Misdeed | undefined, onPublish: (pack
   packets.on("error", () => socket.destroy());
   packets.on("packet", (packet: Packet) => {
     if (packet.cmd === "connect") {
-      peer.send({ cmd: "connack", reasonCode: 0, sessionPresent: false });
+      peer.send({ cmd: "connack", reasonCode: 0, sessionPresent: false, ...misdeed?.greeting });
       misdeed?.begin?.(peer);
     } else if (packet.cmd === "subscribe") {
       peer.send({ cmd: "suback", messageId: packet.messageId ?? 0, granted: packet.subscriptions.map(() => 1) });
@@ -127,18 +132,39 @@ function message(topic: string, payload: Uint8Array, more: Partial<IPublishPacke
 const puback = (messageId: number, reasonCode = 0): Packet => ({ cmd: "puback", messageId, reasonCode });
 const otherId = (id: number) => 1 + ((id + ODD_ID) % ID_MAX);
 
-/** @param topics that the gateway listens to */
-export function misdeeds(topics: readonly string[]): readonly Misdeed[] {
-  const large = Buffer.alloc(MB, 0x78);
+/** All floods in one, and no acknowledgement that is due: what there is time for in CI. */
+export function allAtOnce(topics: readonly string[]): Misdeed {
+  return {
+    name: "all floods at once, and acknowledgements of other packets only",
+    begin: (peer) => peer.flood(Buffer.concat(Object.values(floodsTo(topics)))),
+    acknowledge: (peer, id) => peer.send(puback(otherId(id))),
+  };
+}
+
+/** Packets to be sent again and again. */
+function floodsTo(topics: readonly string[]) {
   const all = (payload: Uint8Array, more: Partial<IPublishPacket> = {}) =>
     Buffer.concat(topics.map((topic) => message(topic, payload, more)));
+  return {
+    large: all(Buffer.alloc(MB, 0x78)),
+    small: repeated(all(Buffer.from("{}")), 200),
+    sameId: repeated(all(Buffer.from("x"), { qos: 1, messageId: 7 }), 100),
+    answers: Buffer.concat([
+      repeated(generate({ cmd: "suback", messageId: 9, granted: [0] }, MQTT_5), 50),
+      repeated(generate({ cmd: "pingresp" }, MQTT_5), 50),
+      repeated(generate({ cmd: "unsuback", messageId: 9, granted: [0] }, MQTT_5), 50),
+      repeated(generate(puback(11), MQTT_5), 50),
+    ]),
+  };
+}
+
+/** @param topics that the gateway listens to */
+export function misdeeds(topics: readonly string[]): readonly Misdeed[] {
+  const floods = floodsTo(topics);
   return [
-    { name: "a flood of messages of 1 MB", begin: (peer) => peer.flood(all(large)) },
-    { name: "a flood of small messages", begin: (peer) => peer.flood(repeated(all(Buffer.from("{}")), 200)) },
-    {
-      name: "a flood of QoS 1 messages with one packet id",
-      begin: (peer) => peer.flood(repeated(all(Buffer.from("x"), { qos: 1, messageId: 7 }), 100)),
-    },
+    { name: "a flood of messages of 1 MB", begin: (peer) => peer.flood(floods.large) },
+    { name: "a flood of small messages", begin: (peer) => peer.flood(floods.small) },
+    { name: "a flood of QoS 1 messages with one packet id", begin: (peer) => peer.flood(floods.sameId) },
     {
       name: "a flood of QoS 2 messages that are never released",
       begin: (peer) => {
@@ -147,20 +173,13 @@ export function misdeeds(topics: readonly string[]): readonly Misdeed[] {
     },
     {
       name: "endless SUBACK, UNSUBACK, PINGRESP and PUBACK that nobody asked for",
-      begin: (peer) =>
-        peer.flood(
-          Buffer.concat([
-            repeated(generate({ cmd: "suback", messageId: 9, granted: [0] }, MQTT_5), 50),
-            repeated(generate({ cmd: "pingresp" }, MQTT_5), 50),
-            repeated(generate({ cmd: "unsuback", messageId: 9, granted: [0] }, MQTT_5), 50),
-          ]),
-        ),
+      begin: (peer) => peer.flood(floods.answers),
     },
     {
       name: "a packet that claims 256 MB, and begins to come",
       begin: (peer) => {
         peer.socket.write(Uint8Array.of(0x30, 0xff, 0xff, 0xff, 0x7f));
-        peer.flood(large);
+        peer.flood(Buffer.alloc(MB, 0x78));
       },
     },
     { name: "acknowledgements of other packets only", acknowledge: (peer, id) => peer.send(puback(otherId(id))) },
@@ -174,6 +193,20 @@ export function misdeeds(topics: readonly string[]): readonly Misdeed[] {
     { name: "a refusal of everything", acknowledge: (peer, id) => peer.send(puback(id, REFUSED)) },
     { name: "no acknowledgement at all", acknowledge: () => undefined },
     { name: "it reads nothing", begin: (peer) => void peer.socket.pause() },
+    {
+      name: "it reads a little now and then",
+      begin: ({ socket }) => {
+        socket.on("data", () => {
+          socket.pause();
+          hostClock.after(SLOW_READ_MS, () => socket.resume());
+        });
+      },
+    },
+    {
+      name: "limits that let no message through",
+      greeting: { properties: { maximumPacketSize: 64, receiveMaximum: 1, topicAliasMaximum: 65_535 } },
+    },
+    { name: "a session that it remembers, though none was to be", greeting: { sessionPresent: true } },
     {
       name: "it hangs up at every acknowledgement",
       acknowledge: (peer, id) => {

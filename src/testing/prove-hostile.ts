@@ -13,10 +13,17 @@ import { writeCertificates } from "./certificates.ts";
 import { CountBook } from "./count-book.ts";
 import { openCountingPlant } from "./counting-plant.ts";
 import { startGateway } from "./gateway-process.ts";
-import { misdeeds, startHostileBroker } from "./hostile-broker.ts";
+import { allAtOnce, misdeeds, startHostileBroker } from "./hostile-broker.ts";
 import type { WireMessage } from "./ledger.ts";
 
-const { values } = parseArgs({ options: { seconds: { type: "string", default: "4" }, only: { type: "string" } } });
+const { values } = parseArgs({
+  options: {
+    seconds: { type: "string", default: "4" },
+    only: { type: "string" },
+    /** All floods at once, for a moment. */
+    short: { type: "boolean", default: false },
+  },
+});
 const TOPIC = "proof/gateway";
 const LISTENS_TO = ["spBv1.0/STATE/scada-1", "spBv1.0/proof/NCMD/gateway", "spBv1.0/proof/DCMD/gateway/d1-1"];
 const CATCH_UP_LIMIT_MS = 60_000;
@@ -52,15 +59,17 @@ const faults: string[] = [];
 await caughtUp("before any of it");
 const before = residentMb();
 let served = 0;
-for (const misdeed of misdeeds(LISTENS_TO)) {
-  if (values.only !== undefined && !misdeed.name.includes(values.only)) continue;
+const chosen = values.short
+  ? [allAtOnce(LISTENS_TO)]
+  : misdeeds(LISTENS_TO).filter(({ name }) => values.only === undefined || name.includes(values.only));
+for (const [index, misdeed] of chosen.entries()) {
   broker.harm(misdeed, UPLINKS);
   await sleep(hostClock, Number(values.seconds) * 1_000);
   const during = residentMb();
   broker.behave();
   await caughtUp(misdeed.name);
   // A session that did not hold would count towards a fight for the client id, and the gateway draw back for minutes.
-  await sleep(hostClock, HELD_AFTER_MS + LOOK_MS);
+  if (index < chosen.length - 1) await sleep(hostClock, HELD_AFTER_MS + LOOK_MS);
   tell(`${misdeed.name}: ${during.now.toFixed(0)} MB, at most ${residentMb().peak.toFixed(0)} MB`);
 }
 plant.fallSilent();
