@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, describe, test } from "node:test";
 import fc from "fast-check";
 import type { FuzzTarget } from "./fuzz-target.ts";
@@ -24,6 +25,15 @@ describe("whatever arrives, each parser ends in its own words", () => {
       assert.ok(runs >= RUNS && kinds > 1, `${kinds} kinds of outcome`);
     });
   }
+});
+
+test("each parser that is fuzzed stands in the table of CONTRIBUTING.md", () => {
+  const table = readFileSync(new URL("../../../CONTRIBUTING.md", import.meta.url), "utf8");
+  const targets = allTargets();
+  const [, section = ""] = table.split("## What is fuzzed\n");
+  const named = [...section.matchAll(/^\| `([\w-]+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(named.sort(), targets.map(({ name }) => name).sort());
+  for (const target of targets) target.close?.();
 });
 
 test("the fuzzer finds a mistake behind a mark that it has seen, and tells the input", () => {
