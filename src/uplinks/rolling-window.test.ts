@@ -58,6 +58,20 @@ describe("a host that was gone", () => {
     assert.deepEqual(owed(window), [1]);
   });
 
+  test("P4: has its time in each session to be found gone: one that was cut short shows nothing", () => {
+    const window = windowOf([0, 1]);
+    window.begin(WINDOW_MS);
+    window.sending([sample(2)])(2 * WINDOW_MS);
+    window.sending([sample(3)])(2 * WINDOW_MS + 1);
+    window.owe(MISSES_ALL, 2 * WINDOW_MS + 1);
+    assert.deepEqual(owed(window), [2, 3]);
+    const other = windowOf([0, 1]);
+    other.begin(WINDOW_MS);
+    other.sending([sample(2)])(2 * WINDOW_MS);
+    other.owe(MISSES_ALL, 2 * WINDOW_MS);
+    assert.deepEqual(owed(other), [1, 2]);
+  });
+
   test("P4: is owed what was on its way when it was found to be gone, once it is acknowledged", () => {
     const window = windowOf([0, 1]);
     const onItsWay = window.sending([sample(2)]);

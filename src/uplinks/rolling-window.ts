@@ -32,6 +32,12 @@ export class RollingWindow {
     return this.samples.sending(samples.filter((sample): sample is NumberedSample => sample.unsynced !== true));
   }
 
+  /** A session begins: whoever was not heard before has his time anew to be found missing. */
+  begin(nowMs: number): void {
+    this.samples.begin(nowMs);
+    this.losses.begin(nowMs);
+  }
+
   /**
    * What was acknowledged from then on (monotonic) is owed again, and what is on its way. `MISSES_ALL`: whatever is kept,
    * however often it was told, and however long nothing was acknowledged since. Else what was first acknowledged then, if it was not told again just now.
@@ -71,10 +77,15 @@ export class Rolling<T> {
   #bytes = 0;
   /** How often something was owed: what went out before may be missing as well, once it is acknowledged. */
   #turn = 0;
+  #beganMs = Number.NEGATIVE_INFINITY;
 
   constructor(bytesOf: (item: T) => number, maxBytes: number) {
     this.#bytesOf = bytesOf;
     this.#maxBytes = maxBytes;
+  }
+
+  begin(nowMs: number): void {
+    this.#beganMs = nowMs;
   }
 
   sending(items: readonly T[]): Acknowledged {
@@ -155,7 +166,7 @@ export class Rolling<T> {
 
   #forget(nowMs: number): void {
     for (let oldest = this.#kept[this.#first]; oldest !== undefined; oldest = this.#kept[this.#first]) {
-      if (nowMs - oldest.lastMs <= WINDOW_MS && this.#bytes <= this.#maxBytes) break;
+      if (nowMs - Math.max(oldest.lastMs, this.#beganMs) <= WINDOW_MS && this.#bytes <= this.#maxBytes) break;
       this.#bytes -= oldest.bytes;
       this.#first += 1;
     }

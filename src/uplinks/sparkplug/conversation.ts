@@ -184,6 +184,7 @@ export class SparkplugConversation implements Conversation {
     const { clock, hooks, memory, config } = this.#options;
     switch (effect.type) {
       case "tell":
+        memory.begins(clock.monotonicMs());
         memory.tells(hooks.server, effect.missesFromMs, clock.monotonicMs());
         this.#mayTell();
         break;

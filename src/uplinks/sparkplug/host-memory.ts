@@ -37,6 +37,11 @@ export class HostMemory {
     this.#missesFromMs = missesFromMs;
   }
 
+  /** A session is about to tell its first births. */
+  begins(nowMs: number): void {
+    this.window.begin(nowMs);
+  }
+
   /** Births go out there, and then what is missed: nobody knows what became of the last words at another server. */
   tells(server: string, missesFromMs: number, nowMs: number): void {
     const isElsewhere = this.#server !== undefined && this.#server !== server;
