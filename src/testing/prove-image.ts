@@ -89,7 +89,7 @@ async function prove(image: string): Promise<number> {
   for (const name of values.short ? ["sample"] : (values.only ?? Object.keys(proofs))) {
     const proof = proofs[name];
     if (proof === undefined) throw new Error(`there is no proof ${name}`);
-    faults.push(...(await proof()));
+    faults.push(...(await proof().catch((error: unknown) => [`${name}: ${error}`])));
   }
   tell(`faults ${faults.length}`);
   for (const fault of faults) tell(fault);

@@ -127,7 +127,8 @@ export class Books {
 }
 
 export function holesText(holes: readonly Hole[]): string {
-  const shown = holes.slice(0, SHOWN).map(({ id, count, servedAtMs, told }) => {
+  const untoldFirst = holes.toSorted((one, other) => Number(one.told) - Number(other.told));
+  const shown = untoldFirst.slice(0, SHOWN).map(({ id, count, servedAtMs, told }) => {
     return `${id} ${count} of ${new Date(servedAtMs).toISOString()}${told ? ", told" : ""}`;
   });
   return `${holes.length} (${shown.join("; ")})`;
