@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Writable } from "node:stream";
 import { test } from "node:test";
+import mqttPacket from "mqtt-packet";
 import { hostClock } from "../core/clock.ts";
 import { CONNECT, type Packet, PUBLISH, puback, readPackets, scripted } from "../testing/scripted-broker.ts";
 import { startTlsListener } from "../testing/tls-listener.ts";
@@ -20,6 +22,8 @@ const MAXIMUM_QOS_0 = [0x24, 0x00];
 const NO_RETAIN = [0x25, 0x00];
 const MAXIMUM_PACKET_SIZE_64 = [0x27, 0x00, 0x00, 0x00, 0x40];
 const ACK_DELAY_MS = 5;
+/** 1.5.5: a length of a message is told in so much. */
+const LENGTH_MAX_BYTES = 4;
 
 const fixture = new TransportFixture();
 
@@ -153,4 +157,25 @@ test("P2: a socket that ended between TLS and CONNECT is told at once, with its 
     const settings = { version: 5, clientId: "gateway", keepAliveMs: 15_000, will: WILL } as const;
     await failsWith(openMqtt(secure, settings, hostClock, never), words);
   }
+});
+
+test("P7: what the encoder keeps of each length that a message had is little", async () => {
+  const kept = new Set<ArrayBufferLike>();
+  const stream = new Writable({
+    write(bytes: Uint8Array, _encoding, done) {
+      if (bytes.length <= LENGTH_MAX_BYTES) kept.add(bytes.buffer);
+      done();
+    },
+  });
+  for (let bytes = 200; bytes < 400; bytes++) {
+    const payload = Buffer.alloc(bytes);
+    const publish = { cmd: "publish", topic: "t", payload, qos: 0, dup: false, retain: false } as const;
+    mqttPacket.writeToStream(publish, stream);
+    // Others take of Node's pool meanwhile.
+    Buffer.allocUnsafe(3_000);
+  }
+  await once(stream.end(), "finish");
+  assert.ok(kept.size > 0);
+  const keptBytes = [...kept].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  assert.ok(keptBytes < 64 * 1024, `${keptBytes} bytes of memory for 200 lengths`);
 });
