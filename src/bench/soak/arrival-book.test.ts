@@ -52,7 +52,10 @@ test("what comes twice is counted, also long after, and is no fault", () => {
   arrive(1, { tags: [0] });
   arrive(2);
   arrive(1, { tags: [1] });
-  assert.equal(book.summary().doubled, 2);
+  serve(2);
+  arrive(4);
+  arrive(4, { tags: [0] });
+  assert.equal(book.summary().doubled, 3);
   assert.equal(faults.count, 0);
 });
 
@@ -85,6 +88,9 @@ test("numbers go on where registers begin anew", () => {
   for (let i = 0; i < REGISTER_VALUES + 10; i++) arrive(serve());
   assert.equal(served.newest, REGISTER_VALUES + 10);
   assert.equal(isAllThere(), true);
+  const late = serve();
+  assert.equal(isAllThere(), false);
+  arrive(late);
   assert.equal(faults.count, 0);
 });
 

@@ -39,7 +39,9 @@ test("a day of looks stays a small file, and its one peak is in it", () => {
   const looks = Array.from({ length: 17_280 }, (_, i) => look(i * 5, { loopDelayP99Ms: i === 9_000 ? 800 : 2 }));
   const svg = plotOf(looks);
   assert.ok(svg.length < 60_000, `${svg.length}`);
-  assert.match(svg, />800</);
+  const [, below = ""] = / y="([\d.]+)" text-anchor="end">800</.exec(svg) ?? [];
+  const peak = (Number(below) - 4).toFixed(1);
+  assert.ok(svg.includes(`,${peak}L`), `no line reaches ${peak}`);
 });
 
 test("it is well-formed: each tag that opens closes", () => {
