@@ -135,12 +135,22 @@ check_site() {
   [ "$(du -sk "$site" | cut -f1)" -le "$SITE_MAX_KB" ] || fail "$EXIT_DATA" "$site is larger than $SITE_MAX_KB kB"
   hostname=$(sed -nE 's/^hostname: *"?([A-Za-z0-9-]+).*/\1/p' "$site/site.yaml" | head -n 1)
   [ -n "$hostname" ] || fail "$EXIT_DATA" "$site/site.yaml has no hostname"
+  check_board
   if [ -n "${SALLYPORT:-}" ] || command -v sallyport >/dev/null; then
     # shellcheck disable=SC2086 # a command with its arguments
     ${SALLYPORT:-sallyport} check --without-key "$site" >/dev/null || fail "$EXIT_DATA" "mend $site first"
   else
     say "NOT CHECKED: there is no sallyport on this machine to check $site with"
   fi
+}
+
+# The image says in its root which board it was made for.
+check_board() {
+  local made wanted
+  made=$(debugfs -R 'cat /etc/systemd/system/sallyport.service.d/board.conf' "$image?offset=$root_at" 2>/dev/null |
+    sed -nE 's/^ExecStart=.* --board ([a-z0-9-]+).*/\1/p')
+  wanted=$(sed -nE 's/^board: *"?([a-z0-9-]+).*/\1/p' "$site/site.yaml" | head -n 1)
+  [ -z "$made" ] || [ "$made" = "$wanted" ] || fail "$EXIT_DATA" "$image is for the board $made, and $site/site.yaml says ${wanted:-none}"
 }
 
 # ── where it is to be written ──────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { CardRig, DATA_AT, type Outcome, tool } from "./card-rig.ts";
+import { CardRig, DATA_AT, type Outcome, ROOT_AT, tool } from "./card-rig.ts";
 
 const NO_ROOT = "this user may not make loop devices, or mount; run it as root";
 
@@ -59,6 +59,26 @@ describe("flash.sh refuses", () => {
     refused(await rig.flash([...given, "cat"]), 65, /has a key already/);
     await rm(key);
     await assertUntouched(device);
+  });
+
+  test("an image that was made for another board", async () => {
+    const device = await rig.card("other-board");
+    await copyFile(at("image"), at("for-a-pi"));
+    await writeFile(
+      at("board.conf"),
+      "[Service]\nExecStart=\nExecStart=/usr/bin/sallyport run --board raspberry-pi-4\n",
+    );
+    const folders = ["/etc/systemd", "/etc/systemd/system", "/etc/systemd/system/sallyport.service.d"];
+    const place = `write ${at("board.conf")} ${folders.at(-1)}/board.conf`;
+    await writeFile(at("put"), `${[...folders.map((folder) => `mkdir ${folder}`), place].join("\n")}\n`);
+    await tool("debugfs", "-w", "-f", at("put"), `${at("for-a-pi")}?offset=${ROOT_AT}`);
+    const args = ["--image", at("for-a-pi"), "--unsigned", "--site", at("site"), "--device", device, "--yes"];
+    refused(await rig.flash(args), 65, /is for the board raspberry-pi-4, and .*site\.yaml says none/);
+    await assertUntouched(device);
+    const site = await readFile(join(at("site"), "site.yaml"), "utf8");
+    await writeFile(join(at("site"), "site.yaml"), `${site}board: raspberry-pi-4\n`);
+    assert.equal((await rig.flash(args)).code, 0);
+    await writeFile(join(at("site"), "site.yaml"), site);
   });
 
   test("a card that this user may not write", async () => {
