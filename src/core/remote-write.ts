@@ -19,7 +19,7 @@ export interface TagWriter {
 
 /** What must be remembered so that no signed command is carried out twice. */
 export interface CommandMemoryState {
-  /** What was issued then or before is refused; UTC ms. Undefined: the time is not known, and was not since the start. */
+  /** What was issued then or before is refused; UTC ms. Undefined: the time was never known yet. */
   readonly horizonMs: number | undefined;
   /** Of commands that were issued later: when, by nonce. */
   readonly nonces: ReadonlyMap<string, number>;

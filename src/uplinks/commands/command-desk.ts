@@ -14,7 +14,7 @@ import type { CommandMemory, CommandMemoryState, TagWriter } from "../../core/re
 import type { CommandInlet, SessionFormat } from "../format.ts";
 import { type Allowance, fullAllowance, type Rate, takeOne } from "./allowance.ts";
 import type { Arrival, Given } from "./arrival.ts";
-import { born, judgeFreshness, type Now, staleness, unborn } from "./freshness.ts";
+import { begun, judgeFreshness, type Now, staleness } from "./freshness.ts";
 import { type CommandUplink, jsonConversations } from "./json-conversation.ts";
 import { Keyring } from "./keyring.ts";
 import { RefusalBook } from "./refusal-book.ts";
@@ -28,7 +28,7 @@ export const EXAMINED: Rate = { burst: 40, perS: 20 };
 export const WAITING_MAX = 16;
 /** Strangers leave room for those who sign. */
 const UNSIGNED_WAITING_MAX = WAITING_MAX / 2;
-const BIRTH_LOOK_MS = 1_000;
+const CLOCK_LOOK_MS = 1_000;
 
 export interface CommandDeskOptions {
   readonly config: Pick<Config, "gateway" | "lines"> & { readonly commands: NonNullable<Config["commands"]> };
@@ -87,6 +87,7 @@ class Desk implements CommandDesk {
   #examined: Allowance;
   #waiting: readonly Accepted[] = [];
   #running: Promise<void> | undefined;
+  #hasBegun = false;
   #stopped = false;
 
   constructor(options: CommandDeskOptions) {
@@ -100,9 +101,7 @@ class Desk implements CommandDesk {
   }
 
   start(): void {
-    const state = this.#options.memory.state();
-    if (state.horizonMs !== undefined) this.#keep(unborn(state));
-    this.#beBorn();
+    this.#begin();
   }
 
   async stop(): Promise<void> {
@@ -127,19 +126,20 @@ class Desk implements CommandDesk {
   }
 
   /** At the first good time; what may have been carried out before it is refused, whatever the files say. */
-  #beBorn(): void {
+  #begin(): void {
     const { memory, clock, log } = this.#options;
     if (this.#stopped) return;
     const { isClockGood, nowMs } = this.#now();
     if (isClockGood) {
-      const state = born(memory.state(), nowMs);
+      this.#hasBegun = true;
+      const state = begun(memory.state(), nowMs);
       const untilMs = state.horizonMs ?? nowMs;
       log.notice(
         `commands issued until ${new Date(untilMs).toISOString()} are refused: they may have been here before`,
       );
       this.#keep(state);
     } else {
-      clock.after(BIRTH_LOOK_MS, () => this.#beBorn());
+      clock.after(CLOCK_LOOK_MS, () => this.#begin());
     }
   }
 
@@ -155,7 +155,12 @@ class Desk implements CommandDesk {
   #now(): Now {
     const { clock, time, config } = this.#options;
     const { group, name } = config.gateway;
-    return { nowMs: clock.wallMs(), isClockGood: time.trust() === "good", gateway: `${group}/${name}` };
+    return {
+      nowMs: clock.wallMs(),
+      isClockGood: time.trust() === "good",
+      hasBegun: this.#hasBegun,
+      gateway: `${group}/${name}`,
+    };
   }
 
   #take(sender: Sender, read: () => Arrival): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import type { CommandMemoryState } from "../../core/remote-write.ts";
-import { AHEAD_MAX_MS, born, judgeFreshness, LIFETIME_MAX_MS, NONCES_MAX, unborn } from "./freshness.ts";
+import { AHEAD_MAX_MS, begun, judgeFreshness, LIFETIME_MAX_MS, NONCES_MAX } from "./freshness.ts";
 import type { CommandContent } from "./signed-command.ts";
 
 const GATEWAY = "plant/gateway";
@@ -12,8 +12,8 @@ function command(number: number, issuedMs: number, lifeMs = LIFETIME_MAX_MS): Co
   return { gateway: GATEWAY, issuedMs, expiresMs: issuedMs + lifeMs, nonce: `${number}`, values: [] };
 }
 
-function at(nowMs: number, isClockGood = true) {
-  return { nowMs, isClockGood, gateway: GATEWAY };
+function at(nowMs: number, isClockGood = true, hasBegun = true) {
+  return { nowMs, isClockGood, hasBegun, gateway: GATEWAY };
 }
 
 function memory(horizonMs: number | undefined, more: Partial<CommandMemoryState> = {}): CommandMemoryState {
@@ -40,6 +40,7 @@ class Site {
   nowMs = BEGIN_MS + 60_000;
   isGood = true;
   #memory = memory(BEGIN_MS);
+  #hasBegun = false;
   /** Of the files, as somebody may have kept them. */
   readonly #copies: CommandMemoryState[] = [this.#memory];
   readonly #all: CommandContent[] = [];
@@ -59,8 +60,11 @@ class Site {
   }
 
   arrive(given: CommandContent): void {
-    if (this.#memory.horizonMs === undefined && this.isGood) this.#memory = born(this.#memory, this.nowMs);
-    const judged = judgeFreshness(this.#memory, given, at(this.nowMs, this.isGood));
+    if (!this.#hasBegun && this.isGood) {
+      this.#hasBegun = true;
+      this.#memory = begun(this.#memory, this.nowMs);
+    }
+    const judged = judgeFreshness(this.#memory, given, at(this.nowMs, this.isGood, this.#hasBegun));
     this.#memory = judged.memory ?? this.#memory;
     this.#copies.push(this.#memory);
     const { nonce } = given;
@@ -75,7 +79,7 @@ class Site {
   }
 
   start(): void {
-    this.#memory = unborn(this.#memory);
+    this.#hasBegun = false;
   }
 
   /** The outbox is as it was. */
@@ -121,9 +125,9 @@ describe("freshness", () => {
 
   test("P10: before anybody knows the time nothing is fresh, then or later", () => {
     const early = command(1, BEGIN_MS + AHEAD_MAX_MS + 5_000);
-    const judged = judgeFreshness(memory(undefined), early, at(BEGIN_MS, false));
+    const judged = judgeFreshness(memory(undefined), early, at(BEGIN_MS, false, false));
     assert.match(judged.refusal ?? "", /the clock is not known to be good/);
-    const later = judgeFreshness(born(judged.memory ?? memory(0), BEGIN_MS), early, at(BEGIN_MS + 20_000));
+    const later = judgeFreshness(begun(judged.memory ?? memory(0), BEGIN_MS), early, at(BEGIN_MS + 20_000));
     assert.match(later.refusal ?? "", /was here before/);
   });
 
@@ -135,11 +139,11 @@ describe("freshness", () => {
   });
 
   test("P10: a start refuses what the fastest clock could have signed before it, and what the files know of", () => {
-    const begun = born(unborn(memory(BEGIN_MS - 1)), BEGIN_MS);
     const ahead = command(1, BEGIN_MS + AHEAD_MAX_MS);
-    assert.match(judgeFreshness(begun, ahead, at(BEGIN_MS)).refusal ?? "", /issued too early/);
+    const judged = judgeFreshness(begun(memory(BEGIN_MS - 1), BEGIN_MS), ahead, at(BEGIN_MS));
+    assert.match(judged.refusal ?? "", /issued too early/);
     const known = [memory(undefined, { latestMs: BEGIN_MS + 99_000 }), memory(BEGIN_MS + 99_000)];
-    for (const files of known) assert.equal(born(unborn(files), BEGIN_MS).horizonMs, BEGIN_MS + 99_000);
+    for (const files of known) assert.equal(begun(files, BEGIN_MS).horizonMs, BEGIN_MS + 99_000);
   });
 
   test("P10: one that a fast clock signed puts off no other one for longer than its own is wrong", () => {

@@ -21,6 +21,8 @@ export interface Now {
   readonly nowMs: number;
   /** Somebody vouches for it. */
   readonly isClockGood: boolean;
+  /** It was so once since the start. */
+  readonly hasBegun: boolean;
   /** `group/name` */
   readonly gateway: string;
 }
@@ -35,15 +37,15 @@ export interface Judged {
 export function judgeFreshness(memory: CommandMemoryState, command: CommandContent, now: Now): Judged {
   const { gateway, issuedMs, nonce } = command;
   if (gateway !== now.gateway) return refused(`it is for the gateway ${gateway}, this is ${now.gateway}`);
-  const { horizonMs } = memory;
+  const { horizonMs = 0 } = memory;
   if (memory.nonces.has(nonce)) return refused("it was here before");
-  if (horizonMs !== undefined && issuedMs <= horizonMs)
+  if (issuedMs <= horizonMs)
     return refused(`it was issued too early for this gateway, which begins after ${at(horizonMs)}`);
   if (issuedMs < (memory.latestMs ?? 0)) return refused("one that was issued later was here before it");
-  const pruned = horizonMs !== undefined && now.isClockGood ? prune(memory, now.nowMs) : memory;
+  const pruned = now.isClockGood ? prune(memory, now.nowMs) : memory;
   if (pruned.nonces.size >= NONCES_MAX) return refused(`${NONCES_MAX} commands are remembered already`);
   const used = { ...pruned, nonces: new Map([...pruned.nonces, [nonce, issuedMs]]) };
-  const refusal = horizonMs === undefined ? CLOCK_UNKNOWN : staleness(command, now);
+  const refusal = now.hasBegun ? staleness(command, now) : CLOCK_UNKNOWN;
   return refusal === undefined ? { memory: afterLatest(used, issuedMs) } : { memory: used, refusal };
 }
 
@@ -59,15 +61,10 @@ export function staleness({ issuedMs, expiresMs }: CommandContent, { nowMs, isCl
   return nowMs >= expiresMs ? `it expired at ${at(expiresMs)}, and here it is ${at(nowMs)}` : undefined;
 }
 
-/** As it is at a start: no time is known yet before which all is refused. */
-export function unborn(memory: CommandMemoryState): CommandMemoryState {
+/** As it is from the first good time after a start on: whatever was carried out before was issued before. */
+export function begun(memory: CommandMemoryState, nowMs: number): CommandMemoryState {
   const { horizonMs = 0, latestMs = 0 } = memory;
-  return { ...memory, horizonMs: undefined, latestMs: Math.max(horizonMs, latestMs) };
-}
-
-/** Whatever was carried out before it was issued before it. */
-export function born(memory: CommandMemoryState, nowMs: number): CommandMemoryState {
-  return { ...memory, horizonMs: Math.max(nowMs + AHEAD_MAX_MS, memory.latestMs ?? 0) };
+  return { ...memory, horizonMs: Math.max(nowMs + AHEAD_MAX_MS, latestMs, horizonMs) };
 }
 
 function prune(memory: CommandMemoryState, nowMs: number): CommandMemoryState {

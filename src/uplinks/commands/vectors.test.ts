@@ -53,7 +53,7 @@ function refusalOf(arrival: Arrival): string | undefined {
   const content = parseCommandText(arrival.command.text);
   if (typeof content === "string") return content;
   const memory = { horizonMs: 0, nonces: new Map(), latestMs: undefined };
-  const now = { nowMs: VECTORS.nowMs, isClockGood: true, gateway: VECTORS.gateway };
+  const now = { nowMs: VECTORS.nowMs, isClockGood: true, hasBegun: true, gateway: VECTORS.gateway };
   return arrival.contradiction?.(content) ?? judgeFreshness(memory, content, now).refusal;
 }
 
