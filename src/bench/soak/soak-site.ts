@@ -169,7 +169,9 @@ export class SoakSite {
       case "link cut":
         return;
       case "link slow":
-        return proxy.delay(0);
+        proxy.delay(0);
+        // What is still under way would be overtaken by what comes now.
+        return proxy.cut();
       case "gateway restarted":
         return await this.startGateway();
     }
