@@ -78,6 +78,7 @@ describe("a host that was gone", () => {
     window.owe(MISSES_ALL, 100);
     const again = window.samples.repeating(1);
     onItsWay(200);
+    assert.deepEqual(owed(window), [1, 2]);
     window.owe(MISSES_ALL, 300);
     again(400);
     assert.deepEqual(owed(window), [2, 1]);
