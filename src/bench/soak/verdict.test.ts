@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seededRandom } from "../../core/random.ts";
 import type { Look } from "./look.ts";
 import { type Counted, findingsText, judge, WARM_UP_S } from "./verdict.ts";
 
@@ -54,6 +55,12 @@ test("each thing that grows fails by its name", () => {
   assert.deepEqual(failed(record(2, (s) => ({ rssBytes: (80 + (0.6 * s) / HOUR_S) * MB }))), ["rss slope"]);
   assert.deepEqual(failed(record(2, (s) => ({ handles: 40 + Math.floor((3 * s) / HOUR_S) }))), ["handles slope"]);
   assert.deepEqual(failed(record(2, (s) => ({ timers: 20 + Math.floor((3 * s) / HOUR_S) }))), ["timers slope"]);
+});
+
+test("a count that goes up and down is not growing, whatever the slope of its hour", () => {
+  const random = seededRandom(3);
+  const looks = record(1, (s) => ({ timers: 14 + Math.floor(5 * random.next() ** 2) + (s > 2_900 ? 1 : 0) }));
+  assert.deepEqual(failed(looks), []);
 });
 
 test("what is gathered while it warms up is no growth", () => {

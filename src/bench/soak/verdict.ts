@@ -34,6 +34,7 @@ export const WARM_UP_S = 20 * 60;
 export const JUDGED_MIN_S = 30 * 60;
 const RSS_MAX_MB_PER_HOUR = 0.5;
 const FLAT_MAX_PER_HOUR = 1;
+const COUNT_UNIT = "1/h";
 const DELAY_P99_MAX_MS = 500;
 const RECOVERY_MAX_S = 60;
 /** After a trouble history is sent beside what is live, and the line's share of it is not what is asked for. */
@@ -47,8 +48,8 @@ export function judge(looks: readonly Look[], counted: Counted): readonly Findin
     trendRow("rss slope", longest, ({ rssBytes }) => inMB(rssBytes), "MB/h", RSS_MAX_MB_PER_HOUR),
     trendRow("heap slope", longest, ({ heapBytes }) => inMB(heapBytes), "MB/h"),
     trendRow("external slope", longest, ({ externalBytes }) => inMB(externalBytes), "MB/h"),
-    trendRow("handles slope", longest, ({ handles }) => handles, "1/h", FLAT_MAX_PER_HOUR),
-    trendRow("timers slope", longest, ({ timers }) => timers, "1/h", FLAT_MAX_PER_HOUR),
+    trendRow("handles slope", longest, ({ handles }) => handles, COUNT_UNIT, FLAT_MAX_PER_HOUR),
+    trendRow("timers slope", longest, ({ timers }) => timers, COUNT_UNIT, FLAT_MAX_PER_HOUR),
     greatest("rss peak", looks, ({ rssBytes }) => inMB(rssBytes), "MB"),
     greatest("WAL peak", looks, ({ walBytes }) => inMB(walBytes), "MB"),
     greatest("outbox.db peak", looks, ({ outboxBytes }) => inMB(outboxBytes), "MB"),
@@ -98,7 +99,9 @@ function trendRow(name: string, looks: readonly Look[], take: Take, unit: string
   }
   const range = `95 %: ${trend.lowPerHour.toFixed(2)} … ${trend.highPerHour.toFixed(2)}`;
   const note = `${range}; ${trend.points} minima in ${(trend.spanS / 60).toFixed(0)} min`;
-  const verdict = max === undefined ? "" : trend.perHour < max ? "pass" : "FAIL";
+  // A count that goes up and down with the load has some slope in any hour: what grows has no other.
+  const isGrowing = trend.perHour >= (max ?? Number.POSITIVE_INFINITY) && (unit !== COUNT_UNIT || trend.lowPerHour > 0);
+  const verdict = max === undefined ? "" : isGrowing ? "FAIL" : "pass";
   return { name, value: trend.perHour, unit, limit, verdict, note };
 }
 
