@@ -29,7 +29,8 @@ packages_of() {
     xz) echo xz-utils ;;
     depmod) echo kmod ;;
     qemu-system-aarch64) echo qemu-system-arm ;;
-    setpriv) echo util-linux ;;
+    setpriv | unshare) echo util-linux ;;
+    ip) echo iproute2 ;;
     systemd-nspawn) echo systemd-container ;;
     systemd-analyze | systemctl) echo systemd ;;
     *) echo "$1" ;;

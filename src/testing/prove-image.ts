@@ -27,7 +27,7 @@ import { proveSilence } from "./virtual-board/silence.ts";
 const SELF = fileURLToPath(import.meta.url);
 const MAKE_IMAGE = fileURLToPath(new URL("../../scripts/image.sh", import.meta.url));
 const MAKE_SURE = fileURLToPath(new URL("../../scripts/parts.sh", import.meta.url));
-const PARTS = ["qemu-system-aarch64", "mosquitto", "mcopy", "debugfs", "sfdisk", "setpriv"];
+const PARTS = ["qemu-system-aarch64", "mosquitto", "mcopy", "debugfs", "sfdisk", "setpriv", "unshare", "ip"];
 
 const { values } = parseArgs({
   options: {
