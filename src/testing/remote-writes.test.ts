@@ -14,8 +14,9 @@ import { commandText } from "../uplinks/commands/signed-command.ts";
 import { deviceCommand } from "../uplinks/commands/sparkplug-command.ts";
 import { decodePayload } from "../uplinks/sparkplug/payload.ts";
 import { FieldSite } from "./field-site.ts";
+import type { GatewayProcess } from "./gateway-process.ts";
 import { listeners } from "./sockets.ts";
-import { subscribe } from "./subscriber.ts";
+import { type Subscriber, subscribe } from "./subscriber.ts";
 
 const DCMD = "spBv1.0/site/DCMD/gateway/pump";
 const DBIRTH = "spBv1.0/site/DBIRTH/gateway/pump";
@@ -117,6 +118,18 @@ test("P10: through Mosquitto, the service and a serial line a signed command mov
   assert.match(again()[0]?.reason ?? "", /it was here before/);
   assert.equal(site.pump.get("holdingRegister", 0), 5);
 
+  await commandAsHost(site, sender, host, subscriber);
+  assert.deepEqual(written, [1_200, 1_400]);
+  await noteAndKill(site, gateway, subscriber);
+});
+
+/** By DCMD: one with a bit flipped, one that is right, and that one again, here and through the other uplink. */
+async function commandAsHost(
+  site: FieldSite,
+  sender: MqttClient,
+  host: Subscriber,
+  subscriber: Subscriber,
+): Promise<void> {
   await host.until("the pump is born", (messages) => messages.some(({ topic }) => topic === DBIRTH));
   const bySparkplug = dcmd(1_300);
   const flipped = Buffer.from(bySparkplug.payload);
@@ -136,8 +149,10 @@ test("P10: through Mosquitto, the service and a serial line a signed command mov
   await subscriber.until("it is told by the other uplink, too", () => elsewhere().length > 0);
   assert.match(elsewhere()[0]?.reason ?? "", /it was here before/);
   assert.equal(site.pump.get("holdingRegister", 0), 5);
-  assert.deepEqual(written, [1_200, 1_400]);
+}
 
+/** What was commanded, and what a tool says that it wrote, is on the card when the service is killed. */
+async function noteAndKill(site: FieldSite, gateway: GatewayProcess, subscriber: Subscriber): Promise<void> {
   const noted = await askGateway(site.stateDir, { ask: "note", text: "wrote 5 to the pump" }, randomUUID(), hostClock);
   assert.equal(noted?.done, true);
   const isEvent = ({ topic, payload }: Message) =>
@@ -154,4 +169,4 @@ test("P10: through Mosquitto, the service and a serial line a signed command mov
       record.some((event) => event.startsWith(`${kind} ${words}`)),
       record.join("\n"),
     );
-});
+}
