@@ -3,7 +3,8 @@
 # Sourced by image.sh.
 
 readonly SECTOR=512 MIB=1048576
-readonly FAT_MIB=80 DATA_MIB=48 ALIGN_MIB=1
+# All device trees of a kernel need more than a board with one.
+readonly FAT_MIN_MIB=80 DATA_MIB=48 ALIGN_MIB=1
 # mke2fs makes some files of its own.
 readonly SPARE_FILES=64
 # What debugfs of older laptops can write into.
@@ -29,12 +30,10 @@ make_initrd() {
     zstd --quiet -10 >"$work/initrd.img"
 }
 
-# The boot partition: what the board's firmware reads, and the folder that a technician fills.
+# Sets `fat_mib`. The boot partition: what the board's firmware reads, and the folder that a technician fills.
 make_fat() {
   local fat=$work/fat.img
   export MTOOLS_SKIP_CHECK=1 TZ=UTC
-  truncate --size="${FAT_MIB}M" "$fat"
-  mkfs.fat -F 32 -n SALLYPORT "$fat" >/dev/null
   mkdir -p "$work/boot/site"
   cp "$work/vmlinuz" "$work/initrd.img" "$work/boot/"
   printf '%s\n' "$(kernel_words)" >"$work/boot/cmdline.txt"
@@ -46,6 +45,10 @@ make_fat() {
     add_extlinux
   fi
   cp "$here/image/README.txt" "$work/boot/site/"
+  fat_mib=$(($(du --summarize --block-size="$MIB" "$work/boot" | cut -f1) * 9 / 8 + 4))
+  [ "$fat_mib" -gt "$FAT_MIN_MIB" ] || fat_mib=$FAT_MIN_MIB
+  truncate --size="${fat_mib}M" "$fat"
+  mkfs.fat -F 32 -n SALLYPORT "$fat" >/dev/null
   mcopy -Q -s -i "$fat" "$work/boot/"* ::
 }
 
@@ -128,13 +131,13 @@ join_disk() {
   local target=$1 root_mib part at
   root_mib=$(($(stat --format=%s "$work/root.img") / MIB))
   rm -f "$target"
-  truncate --size="$((ALIGN_MIB + FAT_MIB + root_mib + DATA_MIB))M" "$target"
+  truncate --size="$((ALIGN_MIB + fat_mib + root_mib + DATA_MIB))M" "$target"
   at=$ALIGN_MIB
   {
     echo 'label: dos'
-    echo "start=$((at * MIB / SECTOR)), size=$((FAT_MIB * MIB / SECTOR)), type=c, bootable"
-    echo "start=$(((at + FAT_MIB) * MIB / SECTOR)), size=$((root_mib * MIB / SECTOR)), type=83"
-    echo "start=$(((at + FAT_MIB + root_mib) * MIB / SECTOR)), size=$((DATA_MIB * MIB / SECTOR)), type=83"
+    echo "start=$((at * MIB / SECTOR)), size=$((fat_mib * MIB / SECTOR)), type=c, bootable"
+    echo "start=$(((at + fat_mib) * MIB / SECTOR)), size=$((root_mib * MIB / SECTOR)), type=83"
+    echo "start=$(((at + fat_mib + root_mib) * MIB / SECTOR)), size=$((DATA_MIB * MIB / SECTOR)), type=83"
   } | sfdisk --quiet "$target"
   for part in fat root data; do
     dd if="$work/$part.img" of="$target" bs="$MIB" seek="$at" conv=notrunc,sparse status=none
