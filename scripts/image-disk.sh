@@ -72,7 +72,21 @@ label sallyport
   fdtdir /dtb
   append $(kernel_words)
 TEXT
+  [ "$board" != generic-arm64 ] || add_efi
   [ "$board" = virtual ] || cp -R "$work/trees" "$work/boot/dtb"
+}
+
+# For boards whose firmware is UEFI: systemd's loader where it looks first on a medium that it does not know.
+add_efi() {
+  mkdir -p "$work/boot"/{EFI/BOOT,loader/entries}
+  cp "$packages/usr/lib/systemd/boot/efi/systemd-bootaa64.efi" "$work/boot/EFI/BOOT/BOOTAA64.EFI"
+  printf 'timeout 0\neditor no\n' >"$work/boot/loader/loader.conf"
+  cat >"$work/boot/loader/entries/sallyport.conf" <<TEXT
+title sallyport
+linux /vmlinuz
+initrd /initrd.img
+options $(kernel_words)
+TEXT
 }
 
 # Debian's kernel has no overlays for Raspberry Pi, so what the board needs of them is put into its device tree here.
