@@ -71,10 +71,9 @@ export class DeliveryBook {
   readonly #owed = new Set<TakenIn>();
   /** When each came first. */
   readonly #arrived = new Map<TakenIn, number>();
-  /** Came while nobody was there to hear it: that may yet be known in time. */
+  /** Came while nobody was there to hear it, and has to come again. */
   readonly #unheard = new Map<TakenIn, number>();
-  /** The same, and it must come again. */
-  readonly #missed = new Set<TakenIn>();
+  #unheardLosses: readonly Told[] = [];
   readonly #lost = new Map<TakenIn, Told[]>();
   readonly #told: Told[] = [];
   #onlineSinceMs = 0;
@@ -116,7 +115,7 @@ export class DeliveryBook {
 
   /** What was told as lost and never came, with the records that tell it. */
   losses(): readonly (readonly [TakenIn, readonly Told[]])[] {
-    return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken) && !this.#missed.has(taken));
+    return [...this.#lost].filter(([taken]) => !this.#arrived.has(taken) && !this.#unheard.has(taken));
   }
 
   told(): readonly Told[] {
@@ -149,27 +148,21 @@ export class DeliveryBook {
     if (stream !== undefined) this.#checkOrder(`${name} ${stream} ${id}`, { epoch, t }, what);
     if (isCopy) return;
     this.#checkTime(taken, status, what);
-    const isRepeat = this.#arrived.has(taken) || this.#missed.has(taken);
-    if (!told.isHeard && !isRepeat) this.#unheard.set(taken, nowMs);
-    else this.#hear(taken, nowMs);
+    if (told.isHeard || this.#arrived.has(taken)) this.#hear(taken, nowMs);
+    else if (!this.#unheard.has(taken)) this.#unheard.set(taken, nowMs);
   }
 
-  /** @param mustComeAgain else it is nobody's fault that it was not heard */
-  settleUnheard(mustComeAgain: boolean): void {
-    for (const [taken, atMs] of this.#unheard) {
-      if (mustComeAgain && !this.#arrived.has(taken)) this.#missed.add(taken);
-      else this.#hear(taken, atMs);
-    }
-    this.#unheard.clear();
-  }
-
-  forgiveMissed(): void {
-    for (const taken of this.#missed) this.#hear(taken, taken.atMs);
+  /** Nobody knows any more that it has to come again. */
+  forgiveUnheard(): void {
+    for (const [taken, atMs] of [...this.#unheard]) this.#hear(taken, atMs);
+    for (const told of this.#unheardLosses) this.#hearLoss(told);
+    this.#unheardLosses = [];
   }
 
   #hear(taken: TakenIn, atMs: number): void {
     if (!this.#arrived.has(taken)) this.#arrived.set(taken, atMs);
     this.#owed.delete(taken);
+    this.#unheard.delete(taken);
   }
 
   /** Shown, and not owed by it: where it was taken in as well, it is the same. */
@@ -183,7 +176,7 @@ export class DeliveryBook {
   /** When it was taken in; undefined where it has come before, or never was. */
   newcomer(id: string, epoch: number, t: number): TakenIn | undefined {
     const taken = this.#takenIn.known(id, epoch, t);
-    const hasCome = [this.#arrived, this.#unheard, this.#missed].some((all) => taken !== undefined && all.has(taken));
+    const hasCome = [this.#arrived, this.#unheard].some((all) => taken !== undefined && all.has(taken));
     return hasCome ? undefined : taken;
   }
 
@@ -252,10 +245,15 @@ export class DeliveryBook {
     }
   }
 
-  lost(loss: ToldLoss, nowMs: number): void {
+  lost(loss: ToldLoss, nowMs: number, isHeard: boolean): void {
     const told = { ...loss, atMs: nowMs, beforeMs: this.#takenIn.lifeBeganMs };
-    this.#told.push(told);
     this.#story.note(`${this.#uplink} lost ${loss.id} ${loss.from} ${loss.to} ${loss.reason}`);
+    if (isHeard) this.#hearLoss(told);
+    else this.#unheardLosses = [...this.#unheardLosses, told];
+  }
+
+  #hearLoss(told: Told): void {
+    this.#told.push(told);
     for (const [taken, all] of this.#lost) if (this.#isToldBy(told, taken)) all.push(told);
     for (const taken of this.#owed) {
       if (!this.#isToldBy(told, taken)) continue;

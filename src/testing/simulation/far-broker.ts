@@ -54,7 +54,6 @@ export class FarBroker {
   readonly #unrouted = new Set<number>();
   #hangs = 0;
   #troubledMs = 0;
-  #takenOverMs = Number.NEGATIVE_INFINITY;
   #frozenSinceMs = Number.POSITIVE_INFINITY;
   #slow: { readonly bytesPerS: number; readonly untilMs: number } = { bytesPerS: Number.POSITIVE_INFINITY, untilMs: 0 };
   readonly #readers = new Map<string, Seats>();
@@ -95,19 +94,9 @@ export class FarBroker {
     this.#readers.set(uplink.name, { isHost, waitsForHost, resident, guest, guestSinceMs });
   }
 
-  /** By whom it is meant for. */
-  isHeard(node: string): boolean {
-    return !this.host.isDead || this.#readers.get(node)?.waitsForHost !== true;
-  }
-
-  /** Nodes that tell nothing without their host. */
-  nodesThatWait(): readonly string[] {
-    return [...this.#readers].filter(([, { waitsForHost }]) => waitsForHost).map(([name]) => name);
-  }
-
-  /** Something may have kept a node from hearing what was said. */
-  wasDisturbedSince(sinceMs: number): boolean {
-    return this.#hangs + this.#hindrances.size > 0 || Math.max(this.#troubledMs, this.#takenOverMs) >= sinceMs;
+  /** Since when whom it is meant for hears it (monotonic); Infinity: nobody does. */
+  heardFromMs(node: string): number {
+    return this.#readers.get(node)?.waitsForHost === true ? this.host.connectedMs : Number.NEGATIVE_INFINITY;
   }
 
   /** The host that this node waits for has gone, and nothing keeps the node from knowing. */
@@ -177,7 +166,6 @@ export class FarBroker {
   async takeOver(uplink: string): Promise<void> {
     const will = { topic: `other/${uplink}`, payload: new Uint8Array(), qos: 1, retain: false } as const;
     const server = "mqtts://other:8883";
-    this.#takenOverMs = this.#clock.monotonicMs();
     try {
       await this.broker.connect({ server, clientId: clientIdOf(uplink), keepAliveMs: 15_000, will });
     } catch {

@@ -5,7 +5,6 @@ import type { VirtualClock } from "../virtual-clock.ts";
 import type { Files } from "./bd-seqs.ts";
 import { DeliveryBook, type Way } from "./delivery-book.ts";
 import { FarBroker } from "./far-broker.ts";
-import { HostAbsences } from "./host-absences.ts";
 import { JsonArrivals } from "./json-arrivals.ts";
 import { NodeArrivals } from "./node-arrivals.ts";
 import { bdSeqIn, nodeTopic } from "./node-listener.ts";
@@ -30,8 +29,6 @@ export interface Below {
   isLiveHeldUp(): boolean;
   /** Devices that have been there for long, and are. */
   present(): readonly string[];
-  /** When the running gateway began, or took another configuration; undefined while it is down. */
-  runsSinceMs(): number | undefined;
 }
 
 /** Of one uplink. */
@@ -50,9 +47,9 @@ export class FarEnd {
   readonly #story: Story;
   readonly #takenIn: TakenInBook;
   readonly #below: Below;
-  readonly #absences: readonly HostAbsences[];
   readonly #books = new Map<string, Books>();
   readonly #awaySinceMs = new Map<string, number>();
+  #seated: ReadonlyMap<string, UplinkPlan> = new Map();
   /** Snapshots that brokers keep and of which the card knows. */
   readonly #remembered = new Set<string>();
 
@@ -71,10 +68,6 @@ export class FarEnd {
           onConnect: (request) => this.#connects(i, request),
         }),
     );
-    this.#absences = this.brokers.map((broker, index) => {
-      const waiting = () => broker.nodesThatWait().map((name) => this.#booksOf(name));
-      return new HostAbsences({ broker, index, clock, waiting, runsSinceMs: () => below.runsSinceMs() });
-    });
   }
 
   at(server: string): SimulatedBroker {
@@ -84,12 +77,12 @@ export class FarEnd {
   }
 
   begin(id: number, trouble: BrokerTrouble): void {
-    if (trouble.kind === "host away") this.#absences[trouble.broker]?.begin(trouble.silentMs);
+    if (trouble.kind === "host away") this.brokers[trouble.broker]?.host.die(trouble.silentMs);
     else this.brokers[trouble.broker]?.begin(id, trouble);
   }
 
   end(id: number, { kind, broker }: BrokerTrouble): void {
-    if (kind === "host away") this.#absences[broker]?.end();
+    if (kind === "host away") this.brokers[broker]?.host.comeBack();
     else this.brokers[broker]?.end(id);
   }
 
@@ -104,11 +97,17 @@ export class FarEnd {
     this.#clock.after(everyMs, () => this.askForBirths(node, times - 1, everyMs));
   }
 
-  /** Each uplink has its readers, at each of its brokers. */
-  seat(uplinks: readonly UplinkPlan[]): void {
+  /**
+   * Each uplink has its readers, at each of its brokers. A gateway that is new knows nothing of what has to come again,
+   * nor does one for which an uplink is new.
+   */
+  seat(uplinks: readonly UplinkPlan[], isNewGateway: boolean): void {
     for (const uplink of uplinks) for (const i of uplink.brokers) this.brokers[i]?.seat(uplink);
-    // What gateways would tell once more is forgotten with the configuration.
-    for (const { book } of this.#books.values()) book.forgiveMissed();
+    for (const [name, { book }] of this.#books) {
+      const uplink = uplinks.find((plan) => plan.name === name);
+      if (isNewGateway || !isSame(uplink, this.#seated.get(name))) book.forgiveUnheard();
+    }
+    this.#seated = new Map(uplinks.map((uplink) => [uplink.name, uplink]));
   }
 
   book(uplink: string): DeliveryBook {
@@ -189,8 +188,8 @@ export class FarEnd {
     if (node !== undefined) {
       if (node.type !== "NDEATH" && this.brokers[broker]?.isKnownToLackHost(node.node) === true)
         this.#story.breach("P3 order of a session", `${topic}, though the primary host is away`);
-      const isHeard = this.brokers[broker]?.isHeard(node.node) !== false;
-      this.#booksOf(node.node).node.arrived({ broker, message, nowMs, way, isHeard });
+      const heardFromMs = this.brokers[broker]?.heardFromMs(node.node) ?? nowMs;
+      this.#booksOf(node.node).node.arrived({ broker, message, nowMs, way, heardFromMs });
     }
     if (!topic.startsWith(JSON_TOPICS)) return;
     const [uplink = ""] = topic.slice(JSON_TOPICS.length).split("/");
@@ -203,6 +202,11 @@ export class FarEnd {
     if (way === undefined) throw new RangeError(`no broker ${broker}`);
     return this.#below.isLiveHeldUp() ? { ...way, ...HELD_UP } : way;
   }
+}
+
+/** Who waits for a host does so for the same one. */
+function isSame(uplink: UplinkPlan | undefined, before: UplinkPlan | undefined): boolean {
+  return uplink?.sparkplug?.hasPrimaryHost === before?.sparkplug?.hasPrimaryHost;
 }
 
 /** What waits for the card to be committed waits for no link. */

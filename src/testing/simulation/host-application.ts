@@ -29,8 +29,8 @@ export class HostApplication {
     this.#tell();
   }
 
-  /** It dies, and its broker notices so much later: then it knows why it hears nothing, too. */
-  die(silentMs: number, onNoticed: () => void): void {
+  /** It dies, and its broker notices so much later. */
+  die(silentMs: number): void {
     if (this.isDead) return;
     const sinceMs = this.#clock.monotonicMs();
     this.#deadSinceMs = sinceMs;
@@ -38,7 +38,6 @@ export class HostApplication {
       if (this.#deadSinceMs !== sinceMs || !this.isOnline) return;
       this.#awaySinceMs = this.#clock.monotonicMs();
       this.#tell();
-      onNoticed();
     };
     if (silentMs === 0) notice();
     else this.#clock.after(silentMs, notice);
@@ -48,6 +47,11 @@ export class HostApplication {
     this.#deadSinceMs = Number.POSITIVE_INFINITY;
     this.#awaySinceMs = Number.POSITIVE_INFINITY;
     this.connect();
+  }
+
+  /** Monotonic; Infinity while it is dead. */
+  get connectedMs(): number {
+    return this.isDead ? Number.POSITIVE_INFINITY : this.#sinceMs - FIRST_SEEN_MS;
   }
 
   get isDead(): boolean {

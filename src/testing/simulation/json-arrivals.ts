@@ -35,7 +35,7 @@ export class JsonArrivals {
     const values: ValuesOnWire = parseWire(message.payload);
     this.#checkSeq(stage, values);
     for (const value of values.values) {
-      if (isLoss(value)) this.#book.lost({ ...value, epoch: value.e ?? values.epoch }, nowMs);
+      if (isLoss(value)) this.#book.lost({ ...value, epoch: value.e ?? values.epoch }, nowMs, true);
       else this.#value(stage, values, value, nowMs, way);
     }
   }

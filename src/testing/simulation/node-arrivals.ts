@@ -27,8 +27,8 @@ interface Arrival {
   readonly message: Message;
   readonly nowMs: number;
   readonly way: Way;
-  /** The host that it is for is there. */
-  readonly isHeard: boolean;
+  /** Since when the host that it is for is there; Infinity: it is not. */
+  readonly heardFromMs: number;
 }
 
 /** At one broker. */
@@ -75,14 +75,10 @@ export class NodeArrivals {
     if (heard.type.endsWith("DATA")) this.#dataBegins(seat, heard, nowMs);
     const isPast = heard.losses.length > 0 || heard.values.some(({ isHistorical }) => isHistorical);
     if (isPast) this.#options.book.history(message.payload.length, nowMs);
-    for (const loss of heard.losses) this.#options.book.lost(loss, nowMs);
-    for (const value of heard.values) this.#value(seat, heard, value, arrival);
-  }
-
-  /** Of the node's session at this broker; empty where it has none. */
-  sessionAt(broker: number): string {
-    const { listener, session } = this.#seat(broker);
-    return listener.isAlive ? session : "";
+    // Who came after the births understands nothing of what follows.
+    const isHeard = arrival.heardFromMs <= seat.bornMs;
+    for (const loss of heard.losses) this.#options.book.lost(loss, nowMs, isHeard);
+    for (const value of heard.values) this.#value(seat, heard, { ...value, isHeard }, arrival);
   }
 
   #nodeBorn(seat: Seat, { bdSeq, isNewSession }: Heard, nowMs: number): void {
@@ -111,9 +107,9 @@ export class NodeArrivals {
     this.#options.book.online(nowMs);
   }
 
-  #value(seat: Seat, heard: Heard, value: HeardValue, { nowMs, way, isHeard }: Arrival): void {
+  #value(seat: Seat, heard: Heard, value: HeardValue & { isHeard: boolean }, { nowMs, way }: Arrival): void {
     const { book } = this.#options;
-    const { id, epoch, t, status, isHistorical, isTransient } = value;
+    const { id, epoch, t, status, isHistorical, isTransient, isHeard } = value;
     const told = { id, epoch, t, status, value: wireFormOf(value.value, value.type) };
     if (!isHistorical) this.#checkShown(seat, value);
     if (heard.type.endsWith("BIRTH")) {

@@ -14,11 +14,6 @@ export class Presence {
     this.#clock = clock;
   }
 
-  /** When the gateway started, or took another configuration. */
-  get sinceMs(): number {
-    return this.#newMs;
-  }
-
   /** The gateway has started, or has other devices. */
   begin(): void {
     this.#newMs = this.#clock.monotonicMs();

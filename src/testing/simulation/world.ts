@@ -95,7 +95,7 @@ export class World {
     this.#lives += 1;
     this.#bootedMs = this.clock.monotonicMs();
     const { site } = this;
-    this.#seat(site);
+    this.#seat(site, true);
     for (const { pin } of site.inputs) this.plant.input(pin)?.countOn();
     this.#owing = this.#configured(site);
     const life: Life = new Life({
@@ -241,10 +241,6 @@ export class World {
     return this.#presence.steady(this.life?.gateway?.values);
   }
 
-  runsSinceMs(): number | undefined {
-    return this.life && this.#presence.sinceMs;
-  }
-
   stateBytes(): number {
     return this.card.disk.bytesOf("state.db");
   }
@@ -346,7 +342,7 @@ export class World {
     const gateway = this.life?.gateway;
     this.site = site;
     if (gateway === undefined) return this.#story.tell("… the gateway is down; it will start with it");
-    this.#seat(site);
+    this.#seat(site, false);
     this.#owing = this.#owing.filter((name) => site.uplinks.some((uplink) => uplink.name === name));
     try {
       await gateway.reload(configOf(site));
@@ -358,9 +354,9 @@ export class World {
   }
 
   /** Devices have their new names, and each uplink its readers. */
-  #seat(site: SitePlan): void {
+  #seat(site: SitePlan, isNewGateway: boolean): void {
     this.plant.name(site);
-    this.farEnd.seat(site.uplinks);
+    this.farEnd.seat(site.uplinks, isNewGateway);
     this.#presence.begin();
   }
 

@@ -176,6 +176,16 @@ describe("a Rebirth", () => {
     );
   });
 
+  test("P4: that finds other births on their way brings what was missing with the next ones", () => {
+    const nowMs = GREETING_MS;
+    const [asked, [effect]] = stepAttendance(present(), { type: "rebirth" }, { ...context, nowMs });
+    assert.equal(effect?.type, "retell");
+    const busy = { type: "busy", missesFromMs: MISSES_ALL } as const;
+    const [state] = stepAttendance(asked, busy, { ...context, nowMs });
+    const [, effects] = stepAttendance(state, { type: "timer" }, { ...context, nowMs: nowMs + 1_000 });
+    assert.deepEqual(effects, [{ type: "retell", missesFromMs: MISSES_ALL }]);
+  });
+
   test("P4: that was not served in its session brings in the next one what was missing", () => {
     const [state] = stepAttendance(present(), { type: "rebirth" }, { ...context, nowMs: 0 });
     const [unserved] = stepAttendance(state, { type: "rebirth" }, { ...context, nowMs: 100 });
