@@ -42,7 +42,7 @@ import { openStore, type Store } from "./store/open-store.ts";
 import type { OutboxLimits } from "./store/outbox-limits.ts";
 import type { Storage } from "./store/storage-client.ts";
 import { createTagTable, type TagTable } from "./tags/tag-table.ts";
-import type { CommandDesk } from "./uplinks/commands/command-desk.ts";
+import type { CommandDesk, CommandDeskOptions } from "./uplinks/commands/command-desk.ts";
 import { createUplink, type Uplink } from "./uplinks/uplink.ts";
 
 /** Everything outside the gateway: the world it reads and sends to, time and chance. */
@@ -324,9 +324,9 @@ class JoinedStages implements Gateway {
     if (commands === undefined) return undefined;
     const { createCommandDesk } = await import("./uplinks/commands/command-desk.ts");
     const clock = this.#clock;
-    const tell = (value: string, text: string | undefined) => {
+    const tell: CommandDeskOptions["tell"] = (value, ended) => {
       this.#tellCommands(value);
-      if (text !== undefined) this.#events.note({ kind: "command", text });
+      if (ended !== undefined) this.#events.note({ kind: "command", ...ended });
     };
     return createCommandDesk({
       config: { commands, gateway, lines },

@@ -1,5 +1,5 @@
 /** What flaps must not drown what matters: so many events of a kind, then few, and a count of those left out. */
-import type { Event, EventKind } from "./event.ts";
+import type { Event } from "./event.ts";
 
 /** Of a kind, at once. */
 const BURST = 20;
@@ -12,14 +12,16 @@ export interface Allowance {
   readonly omitted: number;
 }
 
-export type Allowances = ReadonlyMap<EventKind, Allowance>;
+/** By kind; what anybody may bring about by itself. */
+export type Allowances = ReadonlyMap<string, Allowance>;
 
 /** @returns the event as it goes on record, with how many before it did not; undefined: left out */
 export function allow(allowances: Allowances, event: Event, nowMs: number): readonly [Allowances, Event | undefined] {
-  const { left, atMs, omitted } = allowances.get(event.kind) ?? { left: BURST, atMs: nowMs, omitted: 0 };
+  const counted = event.byAnybody === true ? `${event.kind} by anybody` : event.kind;
+  const { left, atMs, omitted } = allowances.get(counted) ?? { left: BURST, atMs: nowMs, omitted: 0 };
   const full = Math.min(BURST, left + (nowMs - atMs) / REFILL_MS);
   const isTold = full >= 1;
   const next = { left: isTold ? full - 1 : full, atMs: nowMs, omitted: isTold ? 0 : omitted + 1 };
   const text = omitted === 0 ? event.text : `${event.text} (${omitted} of this kind left out before)`;
-  return [new Map([...allowances, [event.kind, next]]), isTold ? { ...event, text } : undefined];
+  return [new Map([...allowances, [counted, next]]), isTold ? { ...event, text } : undefined];
 }

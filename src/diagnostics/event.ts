@@ -19,6 +19,8 @@ export interface Event {
   readonly kind: EventKind;
   /** In one line. */
   readonly text: string;
+  /** Anybody may bring it about, in any number: it counts apart, so that it hides no other of its kind. */
+  readonly byAnybody?: boolean;
 }
 
 /** An event on record. */

@@ -36,9 +36,17 @@ export interface CommandDeskOptions {
   readonly memory: CommandMemory;
   readonly clock: Clock;
   readonly time: Pick<KnownTime, "trust">;
-  /** Every result, as JSON text: it goes the way of all data. `words`: how the command ended, once it has. */
-  readonly tell: (text: string, words: string | undefined) => void;
+  /** Every result, as JSON text: it goes the way of all data. */
+  readonly tell: (text: string, ended: EndedCommand | undefined) => void;
   readonly log: Log;
+}
+
+/** How a command ended, once it has. */
+export interface EndedCommand {
+  /** In words. */
+  readonly text: string;
+  /** Nobody signed it, or it was refused, as what is sent a second time is. */
+  readonly byAnybody: boolean;
 }
 
 /** Of one value, or of a command that has none that can be named. */
@@ -297,6 +305,7 @@ class Desk implements CommandDesk {
     const words = `${what} ${state}${reason === undefined ? "" : `: ${reason}`}; ${who}`;
     log.notice(words);
     answer(text);
-    tell(text, state === "accepted" || state === "written" ? undefined : words);
+    const byAnybody = key === undefined || state === "refused";
+    tell(text, state === "accepted" || state === "written" ? undefined : { text: words, byAnybody });
   }
 }

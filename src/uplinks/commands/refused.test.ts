@@ -287,7 +287,7 @@ describe("P10: what does not move the device", () => {
   );
 
   test(
-    "10,000 a second: what is looked at is bounded, and so is what is told",
+    "10,000 a second: what is looked at is bounded, and so is what is told; what was carried out stays on record",
     atSite(async (site) => {
       const forged = site.envelope({}, testKey());
       const authentic = site.envelope();
@@ -309,6 +309,8 @@ describe("P10: what does not move the device", () => {
       assert.equal(counted, 10_000, "none is left out of the count");
       const own = await site.send(site.envelope());
       assert.equal(own.at(-1)?.state, "confirmed", "and then it goes on");
+      const onRecord = site.toldAmongData("events").filter((text) => text.includes(" confirmed; by key "));
+      assert.equal(onRecord.length, 2, "neither is left out for the storm between them");
     }),
   );
 
