@@ -150,6 +150,15 @@ test("P4: what is owed behind what is on its way stays owed, also when the oldes
   assert.equal(owed(window)[0], 1_001);
 });
 
+test("P3: a session that begins when all that was owed is delivered owes nothing", () => {
+  const window = windowOf([0, 1]);
+  assert.equal(window.samples.owes(0), false);
+  window.owe(MISSES_ALL, 1);
+  assert.equal(window.samples.owes(0), true);
+  repeat(window, 2);
+  assert.equal(window.samples.owes(0), false);
+});
+
 test("P9: what has no time yet is not kept", () => {
   const window = new RollingWindow();
   window.sending([{ ...sample(1), unsynced: true }])(0);

@@ -39,8 +39,8 @@ export class RollingWindow {
   }
 
   /**
-   * What was acknowledged from then on (monotonic) is owed again, and what is on its way. `MISSES_ALL`: whatever is kept,
-   * however often it was told, and however long nothing was acknowledged since. Else what was first acknowledged then, if it was not told again just now.
+   * What is kept and was first acknowledged since then (monotonic) is owed again, save what was told again just now; and
+   * what is on its way, once it is acknowledged. `MISSES_ALL`: all that is kept, however often it was told.
    */
   owe(fromMs: number, nowMs: number): void {
     this.samples.owe(fromMs, nowMs);
@@ -111,24 +111,29 @@ export class Rolling<T> {
    * while others are delivered, or cut because too much is owed.
    */
   owed(from: number, max: number): { readonly from: number; readonly items: readonly T[] } {
-    const first = Math.max(0, from - this.#gone);
+    const first = this.#indexOf(from);
     const items = this.#owed.slice(first, first + max).map(({ item }) => item);
     return { from: this.#gone + first, items };
   }
 
   /** Whether something is owed from this place on. */
   owes(from: number): boolean {
-    return from - this.#gone < this.#owed.length;
+    return this.#indexOf(from) < this.#owed.length;
   }
 
   /** All that is owed before this place goes out, or has gone out. */
   repeating(to: number): Acknowledged {
     const turn = this.#turn;
     return (nowMs) => {
-      const delivered = this.#takeOwed(Math.max(0, to - this.#gone));
+      const delivered = this.#takeOwed(this.#indexOf(to));
       if (turn === this.#turn) this.#keepAgain(delivered, nowMs);
       else this.#oweItems(delivered);
     };
+  }
+
+  /** What was there before a place may be gone: then all that is owed follows it. */
+  #indexOf(place: number): number {
+    return Math.max(0, place - this.#gone);
   }
 
   #keep(told: Pick<Kept<T>, "items" | "firstMs" | "isAgain">, nowMs: number): void {

@@ -178,6 +178,19 @@ test("P4: a reload forgets nothing of what the same host may have missed", async
   }
 });
 
+test("P3: a device that is lost after a host got again what it missed dies, in later sessions, too", async () => {
+  const rig = await connected();
+  await tell(rig, 5);
+  const since = rig.heard.length;
+  rig.host(true, 2_000);
+  await untilAgain(rig, since, 5);
+  await rig.pass(1_000);
+  rig.broker.drop();
+  await rig.until("born in a new session", () => rig.of("NBIRTH").length === 3, 20_000);
+  rig.values.lose("pump");
+  await rig.until("dead", () => rig.of("DDEATH", "pump").length > 0, 20_000);
+});
+
 test("P7: a host that asks for births again and again gets what it missed once a minute, and all else meanwhile", async () => {
   const rig = await connected();
   await tell(rig, 5);
