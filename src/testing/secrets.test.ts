@@ -27,7 +27,7 @@ const SECRETS = {
 const LIMIT_MS = 60_000;
 const USER = "gw";
 const PROXY_USER = "px";
-const UNIT = new URL("../../systemd/sallyport.service", import.meta.url);
+const UNITS = new URL("../../systemd/", import.meta.url);
 
 test("no secret is told: by log, errors, files, messages, reports, arguments, also of children; events are on record and arrive", async (t) => {
   const site = await FieldSite.open({ broker: { users: { [USER]: SECRETS["the broker's password"] } } });
@@ -81,9 +81,13 @@ test("no secret is told: by log, errors, files, messages, reports, arguments, al
 });
 
 test("no core is left behind, and a key or password that everybody may read is refused at the start", async (t) => {
-  const unit = await readFile(UNIT, "utf8");
-  assert.match(unit, /^LimitCORE=0$/m);
-  assert.doesNotMatch(unit, /--report-|--inspect|--heapsnapshot|--abort-on/, "nothing that writes memory to a file");
+  const units = (await readdir(UNITS)).filter((name) => name.endsWith(".service"));
+  assert.ok(units.includes("sallyport.service"));
+  for (const name of units) {
+    const unit = await readFile(new URL(name, UNITS), "utf8");
+    assert.match(unit, /^LimitCORE=0$/m, name);
+    assert.doesNotMatch(unit, /--report-|--inspect|--heapsnapshot|--abort-on/, "nothing that writes memory to a file");
+  }
   const site = await FieldSite.open();
   t.after(() => site.close());
   await site.writeSecret("cloud.password", SECRETS["the broker's password"]);
