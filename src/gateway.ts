@@ -293,7 +293,7 @@ class JoinedStages implements Gateway {
   #uplink(config: UplinkConfig): Uplink {
     const { random, log, transport } = this.#around;
     const { outbox, state } = this.#store;
-    return createUplink({
+    const options = {
       config,
       values: this.values,
       queue: outbox.uplink(config.name, config.startAt),
@@ -302,9 +302,9 @@ class JoinedStages implements Gateway {
       clock: this.#clock,
       random,
       log: log.scope(config.name),
-      former: this.#uplinks,
       ...(this.#commands && { commands: this.#commands }),
-    });
+    };
+    return createUplink(options, this.#uplinks);
   }
 
   #startCommands(): void {

@@ -2,7 +2,7 @@
 import type { UplinkConfig } from "../config/config.ts";
 import { createLog } from "../core/log.ts";
 import { seededRandom } from "../core/random.ts";
-import type { Device, Message, Sample } from "../pipeline.ts";
+import type { ConnectRequest, Device, Message, Sample } from "../pipeline.ts";
 import { decodePayload, encodePayload, type Metric } from "../uplinks/sparkplug/payload.ts";
 import { createUplink, type Uplink } from "../uplinks/uplink.ts";
 import { MemoryQueue } from "./memory-queue.ts";
@@ -121,19 +121,20 @@ export class SparkplugRig {
   }
 
   #uplink(former: readonly Uplink[], config: Partial<UplinkConfig> = {}): Uplink {
-    return createUplink({
+    const options = {
       config: rigConfig({ format: "sparkplug", node: NODE, ...this.#config, ...config }),
       values: this.values,
       queue: this.queue,
       transport: {
-        connect: (request) => (request.server === OTHER_SERVER ? this.other : this.broker).connect(request),
+        connect: (request: ConnectRequest) =>
+          (request.server === OTHER_SERVER ? this.other : this.broker).connect(request),
       },
       state: this.state,
       clock: this.clock,
       random: seededRandom(1),
-      log: createLog({ write: (line) => this.log.push(line.trimEnd()), level: "info", format: "text" }),
-      former,
-    });
+      log: createLog({ write: (line: string) => this.log.push(line.trimEnd()), level: "info", format: "text" }),
+    };
+    return createUplink(options, former);
   }
 
   #hear({ topic, payload }: Message): void {

@@ -44,15 +44,17 @@ export interface UplinkOptions {
   readonly log: Log;
   /** Absent: nothing remote can write. */
   readonly commands?: CommandInlet;
-  /** Those that were there before a reload: this one may be one of them, and goes on with what that remembers. */
-  readonly former?: readonly Uplink[];
 }
 
-export function createUplink(options: UplinkOptions): Uplink {
-  return new UplinkLoop(options, formatFor(options));
+/**
+ * @param former those that were there before a reload: this one may be one of them, and goes on with what that remembers.
+ * Not an option, which would be kept: each would keep all before it.
+ */
+export function createUplink(options: UplinkOptions, former: readonly Uplink[] = []): Uplink {
+  return new UplinkLoop(options, formatFor(options, former));
 }
 
-function formatFor({ config, values, state, clock, log, commands, former = [] }: UplinkOptions): Format {
+function formatFor({ config, values, state, clock, log, commands }: UplinkOptions, former: readonly Uplink[]): Format {
   const memory = former.find((one) => one.hostMemory?.isOf(config) === true)?.hostMemory;
   const options = { ...(memory && { memory }), ...(commands && { commands }) };
   return config.format === "sparkplug"
