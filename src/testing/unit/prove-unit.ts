@@ -58,14 +58,8 @@ async function install(root: string, certificates: Certificates, port: number, l
   await copyFile(join(PROJECT, "systemd/sallyport.tmpfiles"), join(root, "usr/lib/tmpfiles.d/sallyport.conf"));
   await run("systemd-sysusers", [`--root=${root}`]);
   await run("useradd", ["--root", root, "other"]);
-  for (const folder of [
-    join(etc, "passwords"),
-    join(state, "tls"),
-
-    join(root, "home/other"),
-  ]) {
+  for (const folder of [join(etc, "passwords"), join(state, "tls"), join(root, "home/other")])
     await mkdir(folder, { recursive: true });
-  }
   const { uid, gid } = await userOf(root, "sallyport");
   await writeFile(join(etc, "gateway.yaml"), gatewayText(port, lines));
   await writeFile(join(etc, "passwords/cloud"), `${LOGIN.password}\n`, { mode: 0o600 });

@@ -70,7 +70,7 @@ export function judgeWalls(user: string, { held, free, lone }: WallProbes): read
       return { verdict: "-", text: `${user} ${what}: this system does not hold to the setting alone either` };
     }
     if (answer !== "done" && free[what] !== "done")
-      return { verdict: "ok", text: `${text}; nor could it without the unit` };
+      return { verdict: "-", text: `${text}; nor could it without the unit, so this shows nothing` };
     return { verdict: answer === "done" ? "WRONG" : "ok", text };
   };
   return Object.entries(held).map(judge);
