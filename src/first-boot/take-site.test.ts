@@ -11,7 +11,7 @@ import type { Places } from "./places.ts";
 import { takeSite } from "./take-site.ts";
 
 const SITE = `version: 1
-board: virtual
+board: raspberry-pi-4
 hostname: pump-house-3
 network: dhcp
 wifi: { ssid: plant, passwordFile: wifi.password, country: DE }
@@ -22,7 +22,7 @@ gateway: { group: plant-7, name: pump-house-3 }
 uplinks:
   cloud: { servers: [ "mqtts://a.example.com:8883" ], login: { username: u, passwordFile: passwords/cloud } }
 lines:
-  RS485-1: { serial: 9600 8N1, devices: { meter-1: { unitId: 1, model: eastron-sdm630 } } }
+  UART0: { serial: 9600 8N1, devices: { meter-1: { unitId: 1, model: eastron-sdm630 } } }
 `;
 const KEY = "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n";
 const CONTENT: Readonly<Record<string, string>> = {
