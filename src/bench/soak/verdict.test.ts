@@ -98,6 +98,14 @@ test("delays count at quiet moments, and where the prover was not late itself", 
   assert.deepEqual(failed(record(2, (s) => (s % 30 === 0 ? {} : { ...slow, proverLoopDelayP99Ms: 400 }))), []);
 });
 
+test("delays that no quiet look saw are not judged, and it is said so", () => {
+  const findings = judge(
+    record(2, () => ({ proverLoopDelayP99Ms: 400 })),
+    NOTHING_AMISS,
+  );
+  assert.match(findingsText(findings), /^json: reply to subscriber, not judged +- +ms +0 quiet looks of 720$/m);
+});
+
 test("what no look saw is told as such", () => {
   const { rssBytes, ...blind } = look(0);
   assert.equal(rssBytes, 80 * MB);

@@ -123,7 +123,7 @@ function delayRows(looks: readonly Look[]): readonly Finding[] {
       worstMs = Math.max(worstMs, one.maxMs);
     }
     const note = `${p99.count} quiet looks of ${looks.length}`;
-    if (p99.count === 0) return [];
+    if (p99.count === 0) return [plain(`${uplink}: reply to subscriber, not judged`, undefined, "ms", note)];
     return [
       plain(`${uplink}: reply to subscriber, p50, median of looks`, p50.quantileMs(0.5), "ms", note),
       { ...atMost(`${uplink}: the same, p99, median of looks`, p99.quantileMs(0.5), "ms", DELAY_P99_MAX_MS), note },
