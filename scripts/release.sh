@@ -95,6 +95,8 @@ make_bundle() {
 # With the machine code that image.sh compiled for boards.
 make_board_bundle() {
   name_bundle arm64 "${NODE_VERSION%%.*}"
+  # On such a machine it was made above.
+  [ ! -e "$work/$name" ] || return 0
   cp -R "$program" "$work/$name"
   name_addons
   # shellcheck disable=SC2154 # set by name_addons
