@@ -22,6 +22,8 @@ import {
 export const MESSAGES_IN_FLIGHT_MAX = 20;
 /** What is acknowledged together counts as so many at most: events go a second time, on a topic of their own. */
 export const FLIGHT_MESSAGES_MAX = 2;
+/** What goes out message by message leaves room for what goes out together: live values would wait for the last of it. */
+export const SINGLES_IN_FLIGHT_MAX = MESSAGES_IN_FLIGHT_MAX - FLIGHT_MESSAGES_MAX;
 /** Live messages among them; the rest is left to history and upkeep. */
 export const LIVE_WINDOW_MAX = 16;
 /** A live message that is on its way for longer than its round trip and this shows that more would only queue… */

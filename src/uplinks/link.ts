@@ -309,16 +309,17 @@ export class Link {
   #pumpHistory(): void {
     const { queue, format, history } = this.#options;
     const nowMs = this.#options.clock.monotonicMs();
+    const upkeepDue = !this.#upkeepOnItsWay && nowMs >= format.upkeepDueMs();
     const view = {
       ...this.#liveView(queue.newest()),
       // Once for all that goes out now: a socket takes nothing before this turn ends.
       socketBytes: this.#connection.bufferedBytes(),
-      upkeepDue: !this.#upkeepOnItsWay && nowMs >= format.upkeepDueMs(),
+      upkeepDue: upkeepDue || this.#sender.isWaitedFor(),
       historyRateBytesPerS: history.rateBytesPerS,
     };
     this.#flow = accrue(this.#flow, history.rateBytesPerS, nowMs);
     // What is due already waits for history to arrive, not for a time.
-    let wakeAtMs = this.#upkeepOnItsWay || view.upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
+    let wakeAtMs = this.#upkeepOnItsWay || upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
     if (!this.#flow.cutting) wakeAtMs = Math.min(wakeAtMs, this.#pictureDueMs());
     while (!this.#leaving && !this.#mustNotInterrupt() && this.#historyWaits()) {
       const gate = historyGate(this.#flow, { ...view, inFlight: this.#sender.inFlight() });

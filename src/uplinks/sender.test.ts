@@ -6,8 +6,10 @@ import { SimulatedBroker } from "../testing/simulated-broker.ts";
 import { SimulatedConnection } from "../testing/simulated-connection.ts";
 import { UplinkRig } from "../testing/uplink-rig.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
-import { MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
+import { passUntil } from "../testing/virtual-wait.ts";
+import { MESSAGES_IN_FLIGHT_MAX, SINGLES_IN_FLIGHT_MAX } from "./flow.ts";
 import { STATUS_PERIOD_MS } from "./json/json-format.ts";
+import { SNAPSHOT_PERIOD_MS } from "./json/renewals.ts";
 import { Sender } from "./sender.ts";
 
 const WILL: Message = { topic: "x/status", payload: Buffer.from("gone"), qos: 1, retain: true };
@@ -71,13 +73,13 @@ describe("messages in flight", () => {
     const send = () => sender.send([message(1)], "live", () => undefined);
     send();
     await clock.advance(500);
-    for (let i = 1; i < MESSAGES_IN_FLIGHT_MAX; i++) send();
+    for (let i = 1; i < SINGLES_IN_FLIGHT_MAX; i++) send();
     const results = [sender.sendBeside(message(1, "x/result")), sender.sendBeside(message(1, "x/result"))];
     await clock.advance(499);
-    assert.equal(broker.received.length, MESSAGES_IN_FLIGHT_MAX);
+    assert.equal(broker.received.length, SINGLES_IN_FLIGHT_MAX);
     await clock.advance(2);
-    assert.equal(broker.received.length, MESSAGES_IN_FLIGHT_MAX + 1);
-    assert.equal(sender.inFlight(), MESSAGES_IN_FLIGHT_MAX);
+    assert.equal(broker.received.length, SINGLES_IN_FLIGHT_MAX + 1);
+    assert.equal(sender.inFlight(), SINGLES_IN_FLIGHT_MAX);
     await clock.advance(1_999);
     await Promise.all(results);
     assert.equal(sender.inFlight(), 0);
@@ -124,6 +126,22 @@ describe("messages in flight", () => {
     await rig.clock.advance(4_000);
     assert.equal(rig.payloads("status").length, 2);
     assert.equal(rig.payloads("snapshot/meter-59").length, 2);
-    assert.equal(most(), MESSAGES_IN_FLIGHT_MAX);
+    assert.equal(most(), SINGLES_IN_FLIGHT_MAX);
+  });
+
+  test("P6: live values do not wait for snapshots that wait for room", async () => {
+    const devices = Array.from({ length: 300 }, (_, i) => deviceOf(`meter-${i}`, ["a"]));
+    const rig = new UplinkRig({ devices });
+    await rig.start();
+    for (const { name } of devices) rig.values.set(`${name}/a`, 1);
+    await rig.clock.advance(SNAPSHOT_PERIOD_MS - 1_000);
+    rig.broker.ackDelayMs = 1_000;
+    const renewed = () => rig.topics().filter((topic) => topic.startsWith("snapshot/")).length - devices.length;
+    await passUntil(rig.clock, "snapshots are on their way", () => renewed() > 0);
+    const data = rig.payloads("data").length;
+    rig.values.set("meter-0/a", 2);
+    await rig.clock.advance(500);
+    assert.equal(renewed(), SINGLES_IN_FLIGHT_MAX, "the others wait");
+    assert.equal(rig.payloads("data").length, data + 1);
   });
 });

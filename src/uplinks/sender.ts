@@ -2,7 +2,7 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Connection, Message } from "../pipeline.ts";
-import { type Kind, type Load, MESSAGES_IN_FLIGHT_MAX } from "./flow.ts";
+import { type Kind, type Load, SINGLES_IN_FLIGHT_MAX } from "./flow.ts";
 import type { Ack } from "./pace.ts";
 
 /** What is next to be acknowledged and is not by then: the link is frozen. */
@@ -97,8 +97,14 @@ export class Sender {
     return this.#messages;
   }
 
+  /** For a message by itself. */
   hasRoom(): boolean {
-    return !this.#ended && this.#messages < MESSAGES_IN_FLIGHT_MAX;
+    return !this.#ended && this.#messages < SINGLES_IN_FLIGHT_MAX;
+  }
+
+  /** Somebody waits, for room as a rule. */
+  isWaitedFor(): boolean {
+    return this.#waiting.length > 0;
   }
 
   /**
