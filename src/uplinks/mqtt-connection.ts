@@ -52,13 +52,13 @@ const TAKES_NOTHING = "the broker does not keep to the protocol: it offers to ta
 const PACKET_MAX_BYTES = 268_435_455 + 5;
 const RECEIVE_MAXIMUM = 65_535;
 
-// It keeps a buffer for each number of two bytes, 7 MB of them, for numbers that are written in a moment.
+// mqtt-packet would keep a buffer for each number of two bytes, 7 MB of them, for numbers that are written in a moment.
 mqttPacket.writeToStream.cacheNumbers = false;
 
-/** Slices of Node's pool keep all of it. */
+/** Of Node's pool for small buffers, all of which is kept for as long as any slice of it: for the whole process. */
 const BUFFER_POOL_BYTES = 64;
 
-// It keeps the bytes of each length that a message had, for good: 16,384 slices of 8 kB each in the end.
+// mqtt-packet keeps the bytes of each length that a message had, for good: 16,384 slices of 8 kB each in the end.
 Buffer.poolSize = BUFFER_POOL_BYTES;
 
 /** Sends CONNECT. Rejects with a ConnectFailure, which is a VersionRefusal where the version may be at fault. */
