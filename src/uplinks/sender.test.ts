@@ -96,6 +96,15 @@ describe("messages in flight", () => {
     await assert.rejects(sender.sendBeside(message(1)), /not connected/);
   });
 
+  test("P7: what stands for itself ends with the sender, whether the connection tells its end or not", async () => {
+    const { sender, broker } = await connected();
+    broker.ackDelayMs = Number.MAX_SAFE_INTEGER;
+    const unanswered = assert.rejects(sender.sendBeside(message(1)), /not connected/);
+    sender.end();
+    await unanswered;
+    assert.equal(sender.inFlight(), 0);
+  });
+
   test("P7: events, which go a second time on a topic of their own, keep to 20 of them", async () => {
     const devices = [deviceOf("gateway", ["events"]), deviceOf("pump", ["speed"])];
     const { rig, most } = watched({ devices });

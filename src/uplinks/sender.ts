@@ -10,6 +10,8 @@ export const FROZEN_AFTER_MS = 5_000;
 /** The slowest link worth using; what was not paced to the link gets the time its bytes take there. */
 export const SLOWEST_LINK_BYTES_PER_S = 2_000;
 
+const NOT_CONNECTED = "not connected any more";
+
 /** What goes out together and is acknowledged together. */
 interface InFlight extends Load {
   readonly kind: Kind;
@@ -34,6 +36,8 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #inFlight = new Set<InFlight>();
   readonly #waiting: (() => void)[] = [];
+  /** Of messages that stand for themselves. */
+  readonly #beside = new Set<() => void>();
   #messages = 0;
   #bytes = 0;
   #historyBytes = 0;
@@ -81,11 +85,17 @@ export class Sender {
 
   /** A message that stands for itself: it counts among the others, and a refusal of it costs no more than it. */
   async sendBeside(message: Message): Promise<void> {
-    while (!this.hasRoom()) if (!(await this.room())) throw new Error("not connected any more");
+    while (!this.hasRoom()) if (!(await this.room())) throw new Error(NOT_CONNECTED);
     this.#messages += 1;
+    let onEnd = () => {};
     try {
-      await this.#options.connection.publish(message);
+      await new Promise<void>((resolve, reject) => {
+        onEnd = () => reject(new Error(NOT_CONNECTED));
+        this.#beside.add(onEnd);
+        this.#options.connection.publish(message).then(resolve, reject);
+      });
     } finally {
+      this.#beside.delete(onEnd);
       this.#messages -= 1;
       this.#options.onRoom();
       this.#letWaitingLook();
@@ -128,6 +138,7 @@ export class Sender {
     this.#watch?.cancel();
     for (const { settle } of this.#inFlight) settle(false);
     this.#inFlight.clear();
+    for (const onEnd of this.#beside) onEnd();
     this.#letWaitingLook();
   }
 
