@@ -2,10 +2,11 @@
  * Whether a command is for this gateway, in time, and here for the first time. Pure.
  *
  * Held, whatever the clock and the files do: no signed command is carried out twice, none after one that was issued
- * later. A command is used up by its first arrival, whatever comes of it. Its nonce is kept until it is too old by any
- * clock; from then on the horizon, which only rises, refuses all that was issued as early. Each start begins a horizon
- * above the time: whatever was carried out before was issued before, also where the files that say so are lost, are old
- * ones put back, or those of a gateway that had another name.
+ * later. A command is used up by its first arrival, whatever comes of it, save where so many are remembered that it
+ * finds no room: then it may come again. Its nonce is kept until it is too old by any clock; from then on the horizon,
+ * which only rises, refuses all that was issued as early. Each start begins a horizon above the time: whatever was
+ * carried out before was issued before, also where the files that say so are lost, are old ones put back, or those of a
+ * gateway that had another name.
  */
 import type { CommandMemoryState } from "../../core/remote-write.ts";
 import type { CommandContent } from "./signed-command.ts";
