@@ -22,7 +22,7 @@ export const watchdogBites: Step = {
   name: "watchdog",
   title: "a board whose kernel hangs is reset by its watchdog",
   wiring:
-    "With --watchdog the board crashes now and must come back by itself. Leave its\npower alone, wait for three minutes, and run hw-test again.\n",
+    "With --watchdog the board crashes now and must come back by itself. Leave its\npower alone, wait for three minutes, and run hw-test again. Where it stays dead,\nthe watchdog does not bite: switch it off and on, and look at RuntimeWatchdogSec=.\n",
   async run(bench) {
     const told = pendingOutcome(bench);
     if (told !== undefined) return told;
@@ -33,9 +33,11 @@ export const watchdogBites: Step = {
     const content = { boot: bench.machine.text("/proc/sys/kernel/random/boot_id"), atMs: bench.clock.wallMs() };
     writeFileSync(join(bench.folder, PENDING), JSON.stringify(content), { flush: true });
     // A kernel that starts the board again by itself would pass for a watchdog.
+    const panicBefore = bench.machine.text(PANIC);
     writeFileSync(PANIC, "0");
     writeFileSync(SYSRQ, "c");
     await sleep(bench.clock, STILL_HERE_MS);
+    writeFileSync(PANIC, panicBefore);
     return failed(`the kernel did not crash when told so through ${SYSRQ}`);
   },
 };

@@ -71,7 +71,10 @@ make_common() {
   version=$(node -p 'require(process.argv[1]).version' "$root/package.json")
   program=$work/program
   mkdir "$program"
-  node "$root/scripts/build.mjs" "$program/dist" "$work/metafile" >/dev/null 2>&1
+  node "$root/scripts/build.mjs" "$program/dist" "$work/metafile" >"$work/build.log" 2>&1 || {
+    tail -n 20 "$work/build.log" >&2
+    fail "$EXIT_DATA" "the program cannot be bundled, see above"
+  }
   node "$root/scripts/image-packages.mjs" "$program/node_modules"
   cp "$root"/{package.json,package-lock.json,LICENSE,README.md} "$program/"
 }

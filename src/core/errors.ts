@@ -33,8 +33,8 @@ export interface Problem {
   readonly remedy: string;
 }
 
-/** Characters that steer a terminal, or make a line of their own. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+/** Characters that steer a terminal, turn what follows around, or make a line of their own. */
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 export function problemText(p: Problem): string {
   const key = p.key === "" ? "" : ` ${p.key}:`;
@@ -43,14 +43,17 @@ export function problemText(p: Problem): string {
 
 /** What a file holds is told as it stands there, and does nothing where it is shown. */
 function plain(text: string): string {
-  return text.replaceAll(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replaceAll(CONTROL, (char) => `\\u${char.codePointAt(0)?.toString(16).padStart(4, "0")}`);
 }
 
 /** All that is wrong with a configuration, at once. */
 export class ConfigurationError extends UserError {
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[]) {
-    const told = problems.map((problem) => ({ ...problem, key: plain(problem.key), wrong: plain(problem.wrong) }));
+    const told = problems.map((problem) => {
+      const { key, wrong, remedy } = problem;
+      return { ...problem, key: plain(key), wrong: plain(wrong), remedy: plain(remedy) };
+    });
     super(told.map(problemText).join("\n"), EXIT.configuration);
     this.name = "ConfigurationError";
     this.problems = told;

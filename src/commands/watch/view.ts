@@ -286,7 +286,7 @@ export function ageText(ms: number): string {
 }
 
 /** What a device calls itself must not steer the terminal. */
-const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 /** Cut, with a mark where something was cut. */
 function fit(text: string, width: number): string {

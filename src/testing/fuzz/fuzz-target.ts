@@ -22,7 +22,7 @@ export interface FuzzTarget {
 }
 
 /** What steers a terminal, or makes a line of its own. */
-export const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
+export const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** The words of an error without what differs in each: numbers, and what is quoted of the input. */
 export function kindOf(message: string): string {
