@@ -160,28 +160,34 @@ function stablePath(path: string, folder = "/dev/serial/by-id"): string {
 function refuseToOverwrite(file: string): void {
   try {
     accessSync(existsSync(file) ? file : dirname(file), constants.W_OK);
-    if (existsSync(file)) readFileSync(file);
+    fileWith(file, "lines: {}\n");
   } catch (error) {
-    throw new UserError(`${file} cannot be written: ${messageOf(error)}`, EXIT.io);
-  }
-  if (existsSync(file)) grownFile(file, "lines: {}\n");
-}
-
-function grownFile(file: string, section: string): string {
-  try {
-    return withSection(readFileSync(file, "utf8"), section);
-  } catch (error) {
-    throw new UserError(`${file} ${messageOf(error)}; scan without --write and put in what is new`, EXIT.usage);
+    throw notWritten(file, error);
   }
 }
 
 function writeSection(file: string, section: string, io: CommandIo): void {
-  const isNew = !existsSync(file);
-  const text = isNew ? gatewayFile(section) : grownFile(file, section);
   try {
-    writeFileSync(file, text, { flag: isNew ? "wx" : "w" });
+    const isNew = !existsSync(file);
+    writeFileSync(file, fileWith(file, section), { flag: isNew ? "wx" : "w" });
   } catch (error) {
-    throw new UserError(`${file} cannot be written: ${messageOf(error)}`, EXIT.io);
+    throw notWritten(file, error);
   }
   io.err(`\nwritten to ${file}; sallyport check ${file} explains it\n`);
+}
+
+/** A new file, or what is there and the section behind it. */
+function fileWith(file: string, section: string): string {
+  if (!existsSync(file)) return gatewayFile(section);
+  const text = readFileSync(file, "utf8");
+  try {
+    return withSection(text, section);
+  } catch (error) {
+    const remedy = "scan without --write and put in what is new";
+    throw new UserError(`${file} ${messageOf(error)}; ${remedy}`, EXIT.usage);
+  }
+}
+
+function notWritten(file: string, error: unknown): UserError {
+  return error instanceof UserError ? error : new UserError(`${file} cannot be written: ${messageOf(error)}`, EXIT.io);
 }
