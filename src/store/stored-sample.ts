@@ -29,8 +29,9 @@ export function numbered(sample: Sample, number: number, takenInMs: number): Num
 
 /** By its boot's offset, or where nobody knows that by the best-known time. */
 export function dated(sample: StoredUndated, fixed: BootOffset | undefined): NumberedSample {
-  const { bootMs, takenInMs: _, boot: __, knownOffsetMs, ...rest } = sample;
+  const { tag, value, bootMs, epoch, number, knownOffsetMs, readBefore } = sample;
   const { offsetMs, isCertain } = fixed ?? { offsetMs: knownOffsetMs, isCertain: false };
-  const status = rest.status === "Good" && !isCertain ? "UncertainLastUsableValue" : rest.status;
-  return { ...rest, status, sourceTimestampMs: bootMs + offsetMs };
+  const status = sample.status === "Good" && !isCertain ? "UncertainLastUsableValue" : sample.status;
+  const held = { tag, value, status, sourceTimestampMs: bootMs + offsetMs, epoch, number };
+  return readBefore === undefined ? held : { ...held, readBefore };
 }
