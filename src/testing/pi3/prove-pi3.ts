@@ -12,8 +12,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { hostClock, sleep } from "../../core/clock.ts";
 import { CountBook } from "../count-book.ts";
-import type { WireMessage } from "../ledger.ts";
-import { type Outside, openOutside, TAGS_PER_DEVICE, TOPIC } from "../virtual-board/outside.ts";
+import { valuesIn } from "../virtual-board/books.ts";
+import { type Outside, openOutside, TAGS_PER_DEVICE } from "../virtual-board/outside.ts";
 import { EmulatedPi3 } from "./emulated-pi3.ts";
 
 const BOARD = "raspberry-pi-3";
@@ -82,15 +82,12 @@ class Arrivals {
 
   take(): void {
     const { messages } = this.#outside.subscriber;
-    for (; this.#read < messages.length; this.#read++) {
-      const message = messages[this.#read];
-      const kind = message?.topic.slice(TOPIC.length + 1);
-      if (message === undefined || (kind !== "data" && kind !== "history")) continue;
-      const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
+    for (const { kind, wire } of valuesIn(messages.slice(this.#read))) {
       if (kind === "data") this.live += wire.values.length;
       else this.history += wire.values.length;
       this.counts.arrived(wire);
     }
+    this.#read = messages.length;
   }
 }
 

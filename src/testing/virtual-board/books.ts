@@ -24,6 +24,20 @@ interface Seen {
   readonly subscriber: Pick<Outside["subscriber"], "messages">;
 }
 
+/** Those messages of the board that carry values, in their order. */
+export function* valuesIn(messages: Seen["subscriber"]["messages"]): Generator<ValuesArrived> {
+  for (const { topic, payload } of messages) {
+    const kind = topic.slice(TOPIC.length + 1);
+    if (kind !== "data" && kind !== "history") continue;
+    yield { kind, wire: JSON.parse(Buffer.from(payload).toString()) as WireMessage };
+  }
+}
+
+interface ValuesArrived {
+  readonly kind: "data" | "history";
+  readonly wire: WireMessage;
+}
+
 interface CutMoment {
   readonly wallMs: number;
   /** What was served before that must be there. */
@@ -48,11 +62,7 @@ export class Books {
   /** Takes in what has arrived since. */
   read(): void {
     const { messages } = this.#outside.subscriber;
-    for (; this.#read < messages.length; this.#read++) {
-      const message = messages[this.#read];
-      const kind = message?.topic.slice(TOPIC.length + 1);
-      if (message === undefined || (kind !== "data" && kind !== "history")) continue;
-      const wire = JSON.parse(Buffer.from(message.payload).toString()) as WireMessage;
+    for (const { kind, wire } of valuesIn(messages.slice(this.#read))) {
       if (kind === "data") {
         this.#live += wire.values.length;
         this.#session = Math.max(this.#session, wire.session);
@@ -61,6 +71,7 @@ export class Books {
       if (kind === "history") this.#history += wire.values.length;
       this.#counts.arrived(wire);
     }
+    this.#read = messages.length;
   }
 
   /** Of the connection that the last live value came by. */
