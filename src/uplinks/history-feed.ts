@@ -76,7 +76,7 @@ export class HistoryFeed {
     return this.#nextOfLosses() ?? this.#nextInTurn(maxBytes);
   }
 
-  /** A host that comes and goes all the time holds up no history with what it missed. */
+  /** Samples that a host missed who comes and goes all the time hold up no history; losses, which are few, go first. */
   #nextInTurn(maxBytes: number): Parcel | undefined {
     this.#repeatedLast = !this.#repeatedLast;
     return this.#repeatedLast

@@ -204,7 +204,10 @@ export class Sender {
   }
 }
 
-/** Payload and topic: what a packet weighs, but for its few bytes of header. */
+/**
+ * Payload and topic: what packets weigh, but for their few bytes of header. Brokers count those of QoS 1; what goes
+ * together at QoS 0 counts as one.
+ */
 function loadOf(messages: readonly Message[]): Load {
   let counted = 0;
   let bytes = 0;
