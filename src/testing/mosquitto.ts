@@ -2,7 +2,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -60,7 +60,8 @@ const LOG_MAX_CHARACTERS = 64 * 1024;
 export async function startMosquitto(options: MosquittoOptions): Promise<Mosquitto> {
   const dir = await mkdtemp(join(tmpdir(), "sallyport-mosquitto-"));
   for (let attempt = 1; ; attempt++) {
-    const ports = { port: await freePort(), ...(options.webSocket === true && { webSocketPort: await freePort() }) };
+    const [port, webSocketPort] = await freePorts();
+    const ports = { port, ...(options.webSocket === true && { webSocketPort }) };
     const broker = new MosquittoProcess(dir, ports, options);
     try {
       await broker.start();
@@ -77,12 +78,23 @@ export async function startMosquitto(options: MosquittoOptions): Promise<Mosquit
 
 /** A loopback port that nobody listens on, as far as one can know. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const [port] = await freePorts();
+  return port;
+}
+
+/** Two that differ: both are held before either is let go. */
+async function freePorts(): Promise<readonly [number, number]> {
+  const servers = [createServer(), createServer()] as const;
+  const [first, second] = servers;
+  await Promise.all(servers.map((server) => once(server.listen(0, "127.0.0.1"), "listening")));
+  const ports = [portOf(first), portOf(second)] as const;
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
+}
+
+function portOf(server: Server): number {
   const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("the system gave no port");
+  if (typeof address !== "object" || address === null) throw new Error("the system gave no port");
   return address.port;
 }
 

@@ -9,8 +9,8 @@ export const LIMIT_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: "store/stored-sample.ts",
-        find: `rest.status === "Good" && !isCertain ? "UncertainLastUsableValue" : rest.status`,
-        replace: `rest.status === "Good" && isCertain ? "Good" : rest.status`,
+        find: `sample.status === "Good" && !isCertain ? "UncertainLastUsableValue" : sample.status`,
+        replace: `sample.status === "Good" && isCertain ? "Good" : sample.status`,
       },
     ],
   },
