@@ -3,7 +3,7 @@
  *
  *     -- --image FILE    this image; else one is made
  *     -- --short         flashed, booted to the first sample, looked at, cut off in an outage, booted again
- *     -- --only cuts     some of: sample, ports, control, cuts
+ *     -- --only cuts     some of: sample, ports, hw-test, control, cuts
  *     -- --cuts 100      power cuts at random moments
  *     -- --seed 4        the same chance again; each card has the next number
  *     -- --log FILE      adds a line of JSON for each cut, so that runs add up
@@ -22,6 +22,7 @@ import { hostClock } from "../core/clock.ts";
 import { hostRandom, seededRandom } from "../core/random.ts";
 import { type CutRecord, proveControl, proveCuts } from "./virtual-board/cuts.ts";
 import { proveFirstSample, seconds } from "./virtual-board/first-sample.ts";
+import { proveHwTest } from "./virtual-board/hw-test.ts";
 import { proveSilence } from "./virtual-board/silence.ts";
 
 const SELF = fileURLToPath(import.meta.url);
@@ -82,6 +83,7 @@ async function prove(image: string): Promise<number> {
   const proofs: Readonly<Record<string, () => Promise<readonly string[]>>> = {
     sample: () => proveFirstSample(options, tell),
     ports: () => proveSilence(options, tell),
+    "hw-test": () => proveHwTest(options, tell),
     control: () => proveSight(image, seed),
     cuts: () => proveCuts(Number(values.cuts), { image, seed, tell }, recordCut),
   };

@@ -83,16 +83,16 @@ export class Life {
     return this.#disk;
   }
 
-  async powerOn(): Promise<void> {
+  /** @param how `bites`: its watchdog resets it; else it ends with what would reset it */
+  async powerOn(how: { readonly bites?: boolean } = {}): Promise<void> {
     const { folder, line } = this.outside;
-    this.books.read();
-    this.#sessionBefore = this.books.session;
+    this.startsAgain();
     this.#poweredAtMs = hostClock.monotonicMs();
     const socket = join(folder, "disk");
     await rm(socket, { force: true });
     this.#disk = await VolatileDisk.open({ file: this.#card, socket, random: this.#options.random });
     this.#machine = await Machine.start({
-      ...{ folder, card: this.#card, disk: socket, line },
+      ...{ folder, card: this.#card, disk: socket, line, ...how },
       ...(this.#cable !== undefined && { cable: this.#cable }),
     });
   }
@@ -112,6 +112,12 @@ export class Life {
     this.#machine = undefined;
     this.#disk = undefined;
     return cut;
+  }
+
+  /** What arrived up to now is not what `sampleArrives` waits for. */
+  startsAgain(): void {
+    this.books.read();
+    this.#sessionBefore = this.books.session;
   }
 
   /** Until a live value of the board that was switched on last is at the broker. Returns the time from its power on. */
