@@ -109,3 +109,17 @@ test("the table shows what it is held against", () => {
   const comparisons = compare(runsOf(rate, 60_000), baselineOf(runsOf(rate, 80_000), AROUND), HERE);
   assert.match(comparisonText(comparisons), /rate +60000 +samples\/s +>= 40000 +150 % +pass +80000 +-25.0 % +WORSE/);
 });
+
+test("a figure that is no longer measured is told, and fails: nobody would see it get worse", () => {
+  const both = measuredOver([[cpu(5), rate(60_000)]]);
+  const comparisons = compare(runsOf(cpu, 5), baselineOf(both, AROUND), HERE);
+  assert.deepEqual(
+    comparisons.map(({ figure, outcome }) => [figure.name, outcome]),
+    [
+      ["cpu", "same"],
+      ["rate", "GONE"],
+    ],
+  );
+  assert.equal(isWorse(comparisons), true);
+  assert.match(comparisonText(comparisons), /rate +samples\/s +60000 +GONE/);
+});

@@ -24,8 +24,11 @@ export type Baseline = Readonly<Record<"long" | "short", Readonly<Record<string,
 export interface Comparison {
   readonly figure: Measured;
   readonly before: BaselineFigure | undefined;
-  /** `other machine`: figures of time and memory say nothing about the program there. */
-  readonly outcome: "same" | "better" | "WORSE" | "new" | "other machine" | "";
+  /**
+   * `other machine`: figures of time and memory say nothing about the program there.
+   * `GONE`: no longer measured, so that nobody would see it get worse.
+   */
+  readonly outcome: "same" | "better" | "WORSE" | "GONE" | "new" | "other machine" | "";
 }
 
 export interface Here {
@@ -51,10 +54,18 @@ export function compare(
   baseline: BenchBaseline | undefined,
   here: Here,
 ): readonly Comparison[] {
-  return measured.map((figure) => {
+  const compared = measured.map((figure) => {
     const before = baseline?.figures[figure.name];
     return { figure, before, outcome: outcomeOf(figure, before, baseline, here) };
   });
+  const names = new Set(measured.map(({ name }) => name));
+  const gone = Object.entries(baseline?.figures ?? {}).filter(([name]) => !names.has(name));
+  return [...compared, ...gone.map(([name, before]) => notMeasured(name, before))];
+}
+
+function notMeasured(name: string, before: BaselineFigure): Comparison {
+  const figure = { name, value: Number.NaN, unit: before.unit, limit: "", verdict: "" as const, mad: 0, runs: 0 };
+  return { figure, before, outcome: "GONE" };
 }
 
 function outcomeOf(
@@ -100,7 +111,7 @@ function majorOf(version: string): string {
 }
 
 export function isWorse(comparisons: readonly Comparison[]): boolean {
-  return comparisons.some(({ outcome }) => outcome === "WORSE");
+  return comparisons.some(({ outcome }) => outcome === "WORSE" || outcome === "GONE");
 }
 
 export function baselineOf(
@@ -118,14 +129,14 @@ export function comparisonText(comparisons: readonly Comparison[]): string {
   const head = ["figure", "now", "±", "unit", "limit", "of it", "", "before", "change", ""];
   const rows = comparisons.map(({ figure, before, outcome }) => [
     figure.name,
-    valueText(figure.value, figure.unit),
+    figure.runs === 0 ? "" : valueText(figure.value, figure.unit),
     figure.runs < 2 ? "" : valueText(figure.mad, figure.unit),
     figure.unit,
     figure.limit,
     shareOfLimit(figure),
     figure.verdict,
     before === undefined ? "" : valueText(before.value, figure.unit),
-    before === undefined || before.value === 0 ? "" : percent(figure.value / before.value - 1),
+    before === undefined || before.value === 0 || figure.runs === 0 ? "" : percent(figure.value / before.value - 1),
     outcome,
   ]);
   return alignedTable([head, ...rows]);

@@ -51,6 +51,23 @@ const BASELINE_RUNS = 5;
 /** Before something is called worse. */
 const RUNS_AGAIN = 2;
 const BASELINE_FILE = fileURLToPath(new URL("baseline.json", import.meta.url));
+const HELP = `usage: npm run bench [-- --only A,B] [--short] [--runs N] [--json]
+                     [--write-baseline]
+
+Runs the benchmarks one after the other. Each figure stands beside its limit
+and beside what src/bench/baseline.json holds of it. What got worse by more
+than the noise of both is measured again; if it stays, this fails. So does a
+figure that is no longer measured.
+
+  --only A,B        only these of
+    ${BENCHES.map(({ name }) => name).join(" ")}
+  --short           seconds instead of minutes each; other figures, less sure
+  --runs N          of each; default: ${RUNS}, of --short ${RUNS_SHORT}
+  --write-baseline  keep what is measured, on a machine with no other work
+  --json            for machines
+
+exit code   0 nothing is worse, 1 something is
+`;
 const NOTHING: Baseline = { long: {}, short: {} };
 
 const { values: options } = parseArgs({
@@ -60,8 +77,13 @@ const { values: options } = parseArgs({
     runs: { type: "string" },
     "write-baseline": { type: "boolean" },
     json: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
   },
 });
+if (options.help) {
+  process.stdout.write(HELP);
+  process.exit();
+}
 const form = options.short ? "short" : "long";
 const isWriting = options["write-baseline"] === true;
 const runs = Number(options.runs ?? (isWriting ? BASELINE_RUNS : options.short ? RUNS_SHORT : RUNS));
@@ -134,13 +156,18 @@ function summary(): string {
   const all = Object.values(compared).flat();
   const count = (outcome: Comparison["outcome"]) => all.filter((one) => one.outcome === outcome).length;
   const missed = all.filter(({ figure }) => figure.verdict === "FAIL").map(({ figure }) => figure.name);
-  const worse = all.filter(({ outcome }) => outcome === "WORSE").map(({ figure }) => figure.name);
+  const named = (outcome: Comparison["outcome"]) => {
+    const names = all.filter((one) => one.outcome === outcome).map(({ figure }) => figure.name);
+    return names.join(", ") || "none";
+  };
   const counts = `${count("same")} the same, ${count("better")} better, ${count("new")} new`;
   const others = `${count("other machine")} not compared: another machine or Node`;
   return [
     `${all.length} figures: ${counts}, ${others}`,
     `limits missed: ${missed.join(", ") || "none"}`,
-    isWriting ? `written into ${BASELINE_FILE}` : `worse than before: ${worse.join(", ") || "none"}`,
+    ...(isWriting
+      ? [`written into ${BASELINE_FILE}`]
+      : [`worse than before: ${named("WORSE")}`, `no longer measured: ${named("GONE")}`]),
   ].join("\n");
 }
 
