@@ -6,7 +6,7 @@
 set -euo pipefail
 
 readonly TEST_PARTS=(mosquitto cc pkg-config libmodbus protoc socat script setpriv systemd-analyze sfdisk mkfs.fat mcopy debugfs openssl)
-readonly BROKERS=(mosquitto rabbitmq-server)
+readonly SERVICES=(mosquitto rabbitmq-server collectd)
 readonly APT_LOCK_WAIT_S=120
 readonly EXIT_UNAVAILABLE=69
 readonly POLICY=/usr/sbin/policy-rc.d
@@ -18,6 +18,8 @@ packages_of() {
   case $1 in
     cc) echo gcc libc6-dev ;;
     libmodbus) echo libmodbus-dev ;;
+    # Its plugins' libraries are suggestions of the package only.
+    collectd) echo collectd-core libmodbus5 libmosquitto1 ;;
     protoc) echo protobuf-compiler ;;
     script) echo bsdutils ;;
     sfdisk) echo fdisk ;;
@@ -60,7 +62,7 @@ may_install() {
   command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null; }
 }
 
-# These packages start a broker, now and at every boot. The tests start their own; those must not run.
+# These packages start a service, now and at every boot. The tests start their own; those must not run.
 forbid_services() {
   [ -e "$POLICY" ] && return
   trap 'as_root rm -f "$POLICY"' EXIT
@@ -68,9 +70,9 @@ forbid_services() {
   as_root chmod 755 "$POLICY"
 }
 
-switch_off_broker() {
+switch_off_service() {
   local service=$1
-  echo "parts: the $service package's own service is switched off; the tests start their brokers themselves"
+  echo "parts: the $service package's own service is switched off; the tests start it themselves"
   if command -v systemctl >/dev/null; then as_root systemctl --quiet disable "$service.service" 2>/dev/null || true; fi
   if [ -d /run/systemd/system ]; then as_root systemctl --quiet stop "$service.service"; fi
   if command -v update-rc.d >/dev/null; then as_root update-rc.d "$service" disable >/dev/null 2>&1 || true; fi
@@ -81,15 +83,15 @@ apt() {
 }
 
 install_parts() {
-  local packages=$1 broker missing_brokers
-  missing_brokers=$(missing_of "${BROKERS[@]}")
+  local packages=$1 service missing_services
+  missing_services=$(missing_of "${SERVICES[@]}")
   echo "parts: installing from Debian: ${packages% }"
   forbid_services
   # shellcheck disable=SC2086 # a list of names
   apt update && apt install --yes --no-install-recommends -o Dpkg::Use-Pty=0 $packages >/dev/null || return
   hash -r
-  for broker in $missing_brokers; do
-    if command -v "$broker" >/dev/null; then switch_off_broker "$broker"; fi
+  for service in $missing_services; do
+    if command -v "$service" >/dev/null; then switch_off_service "$service"; fi
   done
 }
 

@@ -12,6 +12,14 @@
  *     begin      counts from the next request on
  *     end        prints one line of JSON: what was counted
  *     silence U  unit U does not answer any more
+ *     count FILE registers tell where and when they were read, and each reply becomes a line of FILE:
+ *                "TIME_NS UNIT ADDRESS QUANTITY", by the monotonic clock, when its values were taken
+ *     late U EVERY MS
+ *                unit U takes so much time for every EVERY-th request, and what it is asked meanwhile waits its turn
+ *     flush      what nobody has read is gone, as where the last one closes a port
+ *
+ * A counting register r of unit u, read for the nth time, holds the block it is in, 2 (u - 1) + (r >= 100), in its upper
+ * five bits and n in its lower eleven.
  *
  * A cycle is the time from the beginning of one request to that of the next. Its ideal is the wire time of the WANTED
  * registers: all characters, the turnaround and two times t3.5; it is 0 where the wanted registers were not delivered.
@@ -36,6 +44,10 @@ enum {
   FRAME_MAX_BYTES = 256,
   REPLY_OVERHEAD_BYTES = 5,
   UNITS = 248,
+  REGISTERS_MAX = 1024,
+  COUNT_BITS = 11,
+  SECOND_BLOCK = 100,
+  WAITING_MAX = 8,
   SILENCE_FIXED_ABOVE_BAUD = 19200,
   REALTIME_PRIORITY = 10
 };
@@ -59,7 +71,24 @@ static struct {
   int64_t shortest_gap_ns, late_ns;
 } seen;
 
-static int master;
+static struct {
+  FILE *log;
+  uint16_t reads[UNITS][REGISTERS_MAX];
+} counting;
+
+/* What the slow unit still has to say. A wire has no room for two: it speaks when nobody else does. */
+static struct {
+  int unit, every, count;
+  long asked;
+  int64_t late_ns;
+  struct {
+    uint8_t reply[FRAME_MAX_BYTES];
+    int length;
+    int64_t due_ns;
+  } waiting[WAITING_MAX];
+} slow;
+
+static int master, terminal;
 /* When the last character on the wire ends. */
 static int64_t wire_ends_ns;
 /* The next request was written while the wire was taken by a reply. */
@@ -96,7 +125,7 @@ static uint16_t crc16(const uint8_t *bytes, int count) {
 static void open_terminal(void) {
   master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
   if (master == -1 || grantpt(master) == -1 || unlockpt(master) == -1) die("posix_openpt");
-  int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+  terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
   struct termios settings;
   if (terminal == -1 || tcgetattr(terminal, &settings) == -1) die("terminal");
   cfmakeraw(&settings);
@@ -122,7 +151,8 @@ static void tell(void) {
 }
 
 static void obey(void) {
-  static char line[64];
+  static char line[512];
+  char path[sizeof line];
   static size_t length;
   ssize_t got = read(STDIN_FILENO, line + length, sizeof line - 1 - length);
   if (got <= 0) exit(EXIT_SUCCESS);
@@ -133,6 +163,7 @@ static void obey(void) {
     if (end == NULL) return;
     *end = 0;
     int unit;
+    long milliseconds;
     if (strcmp(line, "begin") == 0) {
       memset(&seen, 0, sizeof seen);
       seen.counts = true;
@@ -142,6 +173,15 @@ static void obey(void) {
       tell();
     } else if (sscanf(line, "silence %d", &unit) == 1 && unit > 0 && unit < UNITS) {
       plant.silent[unit] = true;
+    } else if (sscanf(line, "count %511s", path) == 1) {
+      counting.log = fopen(path, "w");
+      if (counting.log == NULL) die(path);
+      setvbuf(counting.log, NULL, _IOLBF, BUFSIZ);
+    } else if (strcmp(line, "flush") == 0) {
+      if (tcflush(terminal, TCIFLUSH) == -1) die("tcflush");
+    } else if (sscanf(line, "late %d %d %ld", &unit, &slow.every, &milliseconds) == 3) {
+      slow.unit = unit;
+      slow.late_ns = milliseconds * NS_PER_MS;
     }
     length -= end + 1 - line;
     memmove(line, end + 1, length);
@@ -179,6 +219,12 @@ static int take_request(uint8_t *request) {
   return length;
 }
 
+static uint16_t count_read(int unit, int address) {
+  int block = 2 * (unit - 1) + (address >= SECOND_BLOCK);
+  uint16_t read = ++counting.reads[unit][address];
+  return block << COUNT_BITS | (read & ((1 << COUNT_BITS) - 1));
+}
+
 static int make_reply(const uint8_t *request, uint8_t *reply) {
   int unit = request[0], function = request[1];
   int address = request[2] << 8 | request[3], quantity = request[4] << 8 | request[5];
@@ -192,9 +238,12 @@ static int make_reply(const uint8_t *request, uint8_t *reply) {
     reply[length++] = function;
     reply[length++] = 2 * quantity;
     for (int i = 0; i < quantity; i++) {
-      reply[length++] = unit;
-      reply[length++] = address + i;
+      uint16_t value = counting.log == NULL ? unit << 8 | (uint8_t)(address + i) : count_read(unit, address + i);
+      reply[length++] = value >> 8;
+      reply[length++] = value;
     }
+    if (counting.log != NULL)
+      fprintf(counting.log, "%lld %d %d %d\n", (long long)now_ns(), unit, address, quantity);
   }
   uint16_t crc = crc16(reply, length);
   reply[length++] = crc;
@@ -219,13 +268,40 @@ static void send_reply(const uint8_t *reply, int length) {
   seen.late_ns += now_ns() - wire_ends_ns;
 }
 
+/* Takes over the replies of a slow unit; the first it waits for holds up those behind it. */
+static bool takes_its_time(int unit, const uint8_t *reply, int length) {
+  if (unit != slow.unit) return false;
+  if (slow.count == 0 && ++slow.asked % slow.every != 0) return false;
+  if (slow.count == WAITING_MAX) return true;
+  int64_t due_ns = slow.count > 0 ? slow.waiting[slow.count - 1].due_ns : now_ns() + slow.late_ns;
+  memcpy(slow.waiting[slow.count].reply, reply, length);
+  slow.waiting[slow.count].length = length;
+  slow.waiting[slow.count].due_ns = due_ns;
+  slow.count++;
+  return true;
+}
+
+static void send_waiting(void) {
+  if (wire_ends_ns < now_ns()) wire_ends_ns = now_ns();
+  send_reply(slow.waiting[0].reply, slow.waiting[0].length);
+  slow.count--;
+  memmove(&slow.waiting[0], &slow.waiting[1], slow.count * sizeof slow.waiting[0]);
+}
+
+/* Until the slow unit has something to say, for poll. */
+static int patience_ms(void) {
+  if (slow.count == 0) return -1;
+  int64_t left_ns = slow.waiting[0].due_ns - now_ns();
+  return left_ns <= 0 ? 0 : left_ns / NS_PER_MS + 1;
+}
+
 static void serve(void) {
   uint8_t request[REQUEST_BYTES], reply[FRAME_MAX_BYTES];
   int asked = take_request(request);
   seen.cycle_ideal_ns = 0;
   if (asked == 0) return;
   int length = make_reply(request, reply);
-  if (length == 0) return;
+  if (length == 0 || takes_its_time(request[0], reply, length)) return;
   send_reply(reply, length);
   int wanted = REPLY_OVERHEAD_BYTES + 2 * plant.wanted;
   if (length < wanted) {
@@ -250,12 +326,14 @@ int main(int argc, char **argv) {
   plant.devices = atoi(argv[4]);
   plant.wanted = atoi(argv[5]);
   plant.held = atoi(argv[6]);
+  if (plant.held > REGISTERS_MAX) return 64;
   be_punctual();
   open_terminal();
   struct pollfd watched[] = {{master, POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
   for (;;) {
-    if (poll(watched, 2, -1) == -1) continue;
+    if (poll(watched, 2, patience_ms()) == -1) continue;
     if (watched[0].revents & POLLIN) serve();
+    else if (patience_ms() == 0) send_waiting();
     if (watched[1].revents) obey();
   }
 }

@@ -15,6 +15,8 @@ export interface Traffic {
   readonly registers: number;
   /** What each device has; more than is read lets a gateway read more than is wanted. */
   readonly held: number;
+  /** 11 by default, as 8E1 has them; 10 for 8N1. */
+  readonly bitsPerCharacter?: number;
 }
 
 /** What the wire has seen, between two requests' beginnings. */
@@ -40,6 +42,12 @@ export interface PacedLine {
   begin(): void;
   end(): Promise<WireCount>;
   silence(unitId: number): void;
+  /** From now on registers count, and the file tells of each reply: see paced-line.c. */
+  count(file: string): void;
+  /** The unit takes so long for every `every`-th request. */
+  late(unitId: number, every: number, byMs: number): void;
+  /** Bytes that nobody has read are gone: this end keeps the port open, so a kill of its user does not do that. */
+  flush(): void;
   close(): Promise<void>;
 }
 
@@ -51,7 +59,7 @@ export interface Programs {
 
 /** 8E1, as the standard's default. */
 const BITS_PER_CHARACTER = 11;
-const TURNAROUND_US = 1_000;
+export const TURNAROUND_US = 1_000;
 
 const run = promisify(execFile);
 
@@ -77,7 +85,8 @@ export async function compilePrograms(): Promise<Programs> {
 
 export async function openPacedLine(program: string, traffic: Traffic): Promise<PacedLine> {
   const { baudRate, devices, registers, held } = traffic;
-  const numbers = [baudRate, BITS_PER_CHARACTER, TURNAROUND_US, devices, registers, held];
+  const bits = traffic.bitsPerCharacter ?? BITS_PER_CHARACTER;
+  const numbers = [baudRate, bits, TURNAROUND_US, devices, registers, held];
   const child = spawn(program, numbers.map(String), { stdio: ["pipe", "pipe", "inherit"] });
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   const line = async (): Promise<string> => {
@@ -94,6 +103,9 @@ export async function openPacedLine(program: string, traffic: Traffic): Promise<
       return JSON.parse(await line()) as WireCount;
     },
     silence: (unitId) => void child.stdin.write(`silence ${unitId}\n`),
+    count: (file) => void child.stdin.write(`count ${file}\n`),
+    late: (unitId, every, byMs) => void child.stdin.write(`late ${unitId} ${every} ${byMs}\n`),
+    flush: () => void child.stdin.write("flush\n"),
     close: () => endChild(child),
   };
 }

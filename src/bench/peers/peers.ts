@@ -1,0 +1,152 @@
+/**
+ * Side by side with what people would use instead:
+ * `npm run bench:peers [-- --short] [--only node-red,frozen] [--json] [--out FILE] [--report FILE]`.
+ *
+ * Node-RED with its Modbus and MQTT nodes, collectd with its plugins, a plain script on modbus-serial and mqtt.js, and
+ * the gateway as its bundle. Each gets the same two lines of ten devices behind pseudo-terminals that take the time of a
+ * wire (paced-line.c), the same Mosquitto with TLS, the same intervals and the settings that its manual recommends.
+ * Every register counts its reads, so a subscriber knows of each value from where and when it is.
+ *
+ * `--only` takes peers and stages: sallyport, node-red, collectd, script; steady, full, dead, late, broker-stop, frozen, kill.
+ * `--out` keeps what was measured, `--report` makes the README's table of it without measuring.
+ */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { arch, cpus, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { hostClock } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
+import { writeCertificates } from "../../testing/certificates.ts";
+import { compilePrograms } from "../paced-line.ts";
+import { collectdPeer } from "./collectd-peer.ts";
+import { nodeRedPeer } from "./node-red-peer.ts";
+import type { Peer } from "./peer.ts";
+import type { Workshop } from "./peer-site.ts";
+import { type Form, LONG, PEERS, type PeerKey, SHORT, STAGES, type StageKey } from "./plan.ts";
+import { markdownOf, type PeerHead, type PeerReport, textOf } from "./report.ts";
+import { sallyportPeer } from "./sallyport-peer.ts";
+import { scriptPeer } from "./script-peer.ts";
+import { runStage, type StageResult } from "./stages.ts";
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const EXIT_USAGE = 64;
+
+const PREPARE: Readonly<Record<PeerKey, (folder: string) => Promise<Peer>>> = {
+  sallyport: sallyportPeer,
+  "node-red": () => nodeRedPeer(tell),
+  collectd: collectdPeer,
+  script: scriptPeer,
+};
+
+interface Choice {
+  readonly peers: readonly PeerKey[];
+  readonly stages: readonly StageKey[];
+}
+
+const { values: options } = parseArgs({
+  options: {
+    short: { type: "boolean" },
+    only: { type: "string" },
+    json: { type: "boolean" },
+    out: { type: "string" },
+    report: { type: "string" },
+  },
+});
+
+if (options.report !== undefined) {
+  process.stdout.write(markdownOf(JSON.parse(await readFile(options.report, "utf8")) as PeerReport));
+} else {
+  const choice = choiceOf(options.only);
+  if (choice === undefined) {
+    tell(`--only takes ${[...PEERS, ...STAGES].join(", ")}`);
+    process.exitCode = EXIT_USAGE;
+  } else {
+    const report = await compare(choice, options.short === true);
+    if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(report, undefined, 2)}\n`);
+    process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(report));
+    process.exitCode = report.results.some(({ failed }) => failed !== undefined) ? 1 : 0;
+  }
+}
+
+/** Undefined where a word is neither a peer nor a stage. */
+function choiceOf(only: string | undefined): Choice | undefined {
+  const words = only?.split(",") ?? [];
+  const peers = PEERS.filter((key) => words.includes(key));
+  const stages = STAGES.filter((key) => words.includes(key));
+  if (peers.length + stages.length < words.length) return undefined;
+  return { peers: peers.length > 0 ? peers : PEERS, stages: stages.length > 0 ? stages : STAGES };
+}
+
+async function compare({ peers, stages }: Choice, isShort: boolean): Promise<PeerReport> {
+  // Beside node_modules, where addons are found.
+  const programFolder = await mkdtemp(join(ROOT, "node_modules", ".peers-"));
+  const folder = await mkdtemp(join(tmpdir(), "sallyport-peers-"));
+  const programs = await compilePrograms();
+  try {
+    const certificates = await writeCertificates(join(folder, "tls"), hostClock);
+    const results: StageResult[] = [];
+    const heads: PeerHead[] = [];
+    for (const key of peers) {
+      const peer = await prepared(key, programFolder);
+      heads.push(headOf(peer));
+      if ("absent" in peer) continue;
+      results.push(...(await runAll(peer, stages, isShort ? SHORT : LONG, { programs, certificates, folder })));
+    }
+    return {
+      date: new Date(hostClock.wallMs()).toISOString(),
+      form: isShort ? "short" : "long",
+      loadAverage: loadavg()[0] ?? Number.NaN,
+      machine: `${cpus().length} cores (${arch()}), Node ${process.versions.node}`,
+      peers: heads,
+      results,
+    };
+  } finally {
+    await programs.remove();
+    await rm(folder, { recursive: true, force: true });
+    await rm(programFolder, { recursive: true, force: true });
+  }
+}
+
+async function runAll(peer: Peer, stages: readonly StageKey[], form: Form, workshop: Workshop): Promise<StageResult[]> {
+  const results: StageResult[] = [];
+  for (const stage of stages) {
+    const begunMs = hostClock.monotonicMs();
+    const result = await runStage(peer, stage, form, workshop);
+    const tookS = ((hostClock.monotonicMs() - begunMs) / 1_000).toFixed(0);
+    tell(`${peer.key} ${stage}, ${tookS} s: ${result.failed ?? JSON.stringify(result.figures, rounded)}`);
+    results.push(result);
+  }
+  return results;
+}
+
+function rounded(_: string, value: unknown): unknown {
+  return typeof value === "number" ? Number(value.toPrecision(4)) : value;
+}
+
+interface Absent {
+  readonly key: PeerKey;
+  readonly absent: string;
+}
+
+/** One that cannot be installed here takes no part, and the others do. */
+async function prepared(key: PeerKey, folder: string): Promise<Peer | Absent> {
+  try {
+    const peer = await PREPARE[key](folder);
+    tell(`${peer.title}: ${peer.versions.join(", ")}`);
+    return peer;
+  } catch (thrown) {
+    tell(`${key} takes no part: ${messageOf(thrown)}`);
+    return { key, absent: messageOf(thrown) };
+  }
+}
+
+function headOf(peer: Peer | Absent): PeerHead {
+  if ("absent" in peer) return { key: peer.key, title: peer.key, versions: [], absent: peer.absent };
+  return { key: peer.key, title: peer.title, versions: peer.versions };
+}
+
+function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { markdownOf, type PeerReport, textOf } from "./report.ts";
+
+const REPORT: PeerReport = {
+  date: "2026-11-22T15:00:00.000Z",
+  form: "long",
+  loadAverage: 0.2,
+  machine: "2 cores",
+  peers: [
+    { key: "script", title: "plain script", versions: ["mqtt 5"] },
+    { key: "sallyport", title: "Sallyport", versions: ["Sallyport 0.1.0"] },
+    { key: "collectd", title: "collectd", versions: [], absent: "no such package" },
+  ],
+  results: [
+    { peer: "sallyport", stage: "kill", figures: { served: 4_500, lost: 260, told: 260, outOfOrder: 5, asHistory: 5 } },
+    { peer: "script", stage: "kill", figures: {}, failed: "it ended" },
+  ],
+};
+
+test("the README's table has a column for each peer that took part, and rows of what was measured only", () => {
+  const lines = markdownOf(REPORT).split("\n");
+  assert.deepEqual(lines.slice(0, 3), [
+    "|  | Sallyport | plain script |",
+    "| --- | --: | --: |",
+    "| killed while the broker is stopped: lost, of | 260, all told of 4,500 | failed |",
+  ]);
+  assert.ok(lines.includes("| … out of order | 5, all marked as history | failed |"));
+  assert.ok(!lines.some((line) => line.includes("RSS")));
+});
+
+test("a report tells who took no part, what failed, and the versions of the others", () => {
+  const text = textOf(REPORT);
+  for (const said of ["collectd takes no part: no such package", "script, kill: it ended", "Sallyport 0.1.0"])
+    assert.ok(text.includes(said), said);
+});
+
+test("figures of the short form are said to be none", () => {
+  assert.match(markdownOf({ ...REPORT, form: "short" }), /no figures to go by/);
+});
