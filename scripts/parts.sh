@@ -32,7 +32,7 @@ packages_of() {
     depmod) echo kmod ;;
     qemu-system-aarch64) echo qemu-system-arm ;;
     setpriv | unshare) echo util-linux ;;
-    ip) echo iproute2 ;;
+    ip | ss) echo iproute2 ;;
     systemd-nspawn) echo systemd-container ;;
     systemd-analyze | systemctl) echo systemd ;;
     *) echo "$1" ;;

@@ -376,7 +376,7 @@ function runtimeParts(
 }
 
 /** All that has tags: the site's devices, and the gateway itself. */
-function devicesOf(config: Config): readonly Device[] {
+export function devicesOf(config: Config): readonly Device[] {
   return [...fieldDevices(config), selfDevice(config)];
 }
 

@@ -17,7 +17,15 @@ export interface FigureReport {
   readonly figures: readonly Figure[];
 }
 
-const DIGITS: Record<string, number> = { ms: 1, MB: 1, "%": 1, ratio: 3, "µs/sample": 2, "B/sample": 2 };
+const DIGITS: Record<string, number> = {
+  ms: 1,
+  MB: 1,
+  "%": 1,
+  ratio: 3,
+  "µs/sample": 2,
+  "B/sample": 2,
+  "messages/s": 3,
+};
 /** A limit from here on is printed whole. */
 const WHOLE_FROM = 100;
 

@@ -204,6 +204,35 @@ describe("check", () => {
     });
   });
 
+  test("--capacity tells what it carries, in text and for machines, and what is too much", async () => {
+    const { code, out, err } = await run(file("good.yaml"), "--capacity", "--change", "2.5%");
+    assert.deepEqual([code, err], [0, ""]);
+    for (const line of out.split("\n")) assert.ok(line.length <= 80, line);
+    assert.match(out, /^good.yaml: what it carries\n\nwhat is read\n/);
+    assert.match(
+      out,
+      /^what goes out: cloud, sparkplug\n {2}what changes +values\/s .*\n {2}all .*\n {2}2.5 % .*\n {2}nothing /m,
+    );
+    const told = JSON.parse((await run(file("good.yaml"), "--capacity", "--json")).out);
+    assert.deepEqual(
+      told.capacity.uplinks[0].loads.map((load: { share: number }) => load.share),
+      [1, 0.1, 0],
+    );
+    assert.deepEqual(told.capacity.shortages, []);
+    assert.equal((await run(file("good.yaml"), "--json")).out.includes('"capacity"'), false);
+  });
+
+  test("--capacity of a line that is asked for too much is told beside the mistake; --force accepts it", async () => {
+    writeFileSync(file("slow.yaml"), GOOD.replace("9600 8N1", "300 8N1"));
+    const refused = await run(file("slow.yaml"), "--capacity");
+    assert.equal(refused.code, 78);
+    assert.match(refused.out, /^what is read\n/m);
+    assert.match(refused.err, /adapter at 300 baud needs /);
+    const forced = await run(file("slow.yaml"), "--capacity", "--force");
+    assert.deepEqual([forced.code, forced.err], [0, ""]);
+    assert.match(forced.out, /^TOO MUCH\n {2}lines.adapter\n {4}adapter at 300 baud needs /m);
+  });
+
   test("--help teaches with a file that is right", async () => {
     const { code, out } = await run("--help");
     assert.equal(code, 0);
@@ -214,13 +243,20 @@ describe("check", () => {
   });
 
   test("wrong usage exits 64 and says how it is used", async () => {
-    for (const args of [[], ["a.yaml", "b.yaml"], ["--jsn", "a.yaml"]]) {
+    for (const args of [
+      [],
+      ["a.yaml", "b.yaml"],
+      ["--jsn", "a.yaml"],
+      ["a.yaml", "--change", "10%"],
+      ["a.yaml", "--capacity", "--change", "101%"],
+      ["a.yaml", "--capacity", "--change", "10"],
+    ]) {
       const { code, out, err } = await run(...args);
       assert.equal(code, 64);
       assert.equal(out, "");
       assert.match(
         err,
-        /^sallyport check: .*\n\nusage: sallyport check FILE\|FOLDER \[--board NAME\] \[--force\] \[--json\]\n$/,
+        /^sallyport check: .*\n\nusage: sallyport check FILE\|FOLDER \[--capacity\] \[--force\] \[--json\] \[options\]\n$/,
       );
     }
   });

@@ -19,7 +19,7 @@ import { machineText } from "./machine-text.ts";
 import { siteText } from "./site-report.ts";
 import { tagListing } from "./tag-listing.ts";
 
-const USAGE = "usage: sallyport check FILE|FOLDER [--board NAME] [--force] [--json]";
+const USAGE = "usage: sallyport check FILE|FOLDER [--capacity] [--force] [--json] [options]";
 
 const HELP = `${USAGE}
 
@@ -42,9 +42,16 @@ any it shows what the board may say on its network, and to whom.
   --force       accept a line that cannot carry what is asked of it: run does,
                 and reads everything less often, in proportion
   --without-key  of FOLDER: its key and certificate come later
+  --capacity    in place of the above: how many values and messages a second,
+                how busy each line, how many bytes a day on the network, how
+                long an outage is kept, how much of a board; and what is too
+                much. Where all values change at each look, and where none does
+  --change P    of --capacity: also where so many of the looks find another
+                value; default 10%
   --json        the same for machines:
                 {"problems":[…],"warnings":[…],"notices":[…],"config":…,
-                 "budget":[…]}, of a site also "site" and "plan"
+                 "budget":[…]}, of a site also "site" and "plan",
+                with --capacity also "capacity", with its "shortages"
 
 exit code   0 no mistakes, 78 mistakes, 64 wrong usage
 
@@ -62,12 +69,17 @@ The shortest useful configuration:
         meter-1: { unitId: 1, model: eastron-sdm630 }
 `;
 
+const CHANGE_DEFAULT = "10%";
+const PERCENT = /^(\d+(?:\.\d+)?)\s?%$/;
+
 interface Arguments {
   readonly file: string;
   readonly board: string | undefined;
   readonly force: boolean;
   readonly withoutKey: boolean;
   readonly json: boolean;
+  /** Of what is looked at: so much is another value. Absent: capacity is not asked for. */
+  readonly change: number | undefined;
 }
 
 export async function check(args: string[], io: CommandIo): Promise<number> {
@@ -77,9 +89,9 @@ export async function check(args: string[], io: CommandIo): Promise<number> {
     return EXIT.ok;
   }
   try {
-    if (isFolder(given.file)) return tellSite(given, io);
+    if (isFolder(given.file)) return await tellSite(given, io);
     const checked = checkConfig(given.file, { board: loadBoard(given.board ?? io.env.SALLYPORT_BOARD) });
-    return tell(checked, given, io);
+    return await tell(checked, given, io);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     if (given.json)
@@ -93,31 +105,50 @@ function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-function tellSite(given: Arguments, io: CommandIo): number {
+function tellSite(given: Arguments, io: CommandIo): Promise<number> {
   if (given.board !== undefined) throw new UserError("the board of a site stands in its site.yaml", EXIT.usage);
   const checked = checkSite(given.file, given.withoutKey);
-  if (!given.json) io.out(siteText(given.file, checked, pageColumns(io.columns)));
+  if (!given.json && given.change === undefined) io.out(siteText(given.file, checked, pageColumns(io.columns)));
   return tell(checked.gateway, given, io, { site: checked.site, plan: checked.plan });
 }
 
-function tell(checked: CheckedConfig, { force, json }: Arguments, io: CommandIo, more: object = {}): number {
+async function tell(checked: CheckedConfig, given: Arguments, io: CommandIo, more: object = {}): Promise<number> {
   const { config, notices } = checked;
+  const { force, json, change } = given;
   const columns = pageColumns(io.columns);
   const budget = config.lines.map((line) => predictLine(line));
   const overloads = overloadsOf(checked);
   const open = openTags(checked.config, checked.place);
   const refusal = force || overloads.length === 0 ? undefined : new ConfigurationError(overloads);
+  const capacity = change === undefined ? undefined : await measuredUp(config, change);
   if (json) {
     const accepted = { problems: [], warnings: [...overloads, ...open] };
     const told = refusal === undefined ? accepted : { problems: overloads, warnings: open };
-    io.out(machineText({ ...told, notices, config: refusal === undefined ? config : null, budget, ...more }));
-  } else if (refusal === undefined) {
-    io.out(report(checked, budget, { overloads, open }, columns));
+    const found = { notices, config: refusal === undefined ? config : null, budget };
+    io.out(machineText({ ...told, ...found, ...more, ...(capacity && { capacity: capacity.found }) }));
+  } else if (capacity !== undefined) {
+    io.out(capacity.text(refusal === undefined ? overloads : [], columns));
   } else {
-    io.out(busBudgetText(budget, columns));
-    io.err(mistakesText(refusal));
+    io.out(
+      refusal === undefined ? report(checked, budget, { overloads, open }, columns) : busBudgetText(budget, columns),
+    );
   }
+  if (refusal !== undefined && !json) io.err(mistakesText(refusal));
   return refusal?.exitCode ?? EXIT.ok;
+}
+
+/** Loaded by those who ask: formats and the outbox are much code. */
+async function measuredUp(config: Config, change: number) {
+  const { capacityOf } = await import("./capacity/capacity.ts");
+  const { capacityText } = await import("./capacity/capacity-text.ts");
+  const { shortagesOf } = await import("./capacity/shortages.ts");
+  const capacity = capacityOf(config, change);
+  const shortages = shortagesOf(config, capacity);
+  return {
+    found: { ...capacity, shortages },
+    text: (overloads: readonly Problem[], columns: number) =>
+      capacityText(config, capacity, [...overloads, ...shortages], columns),
+  };
 }
 
 /** Lines that cannot carry what is asked of them. */
@@ -144,6 +175,8 @@ function parse(args: string[]): Arguments | "help" {
         board: { type: "string" },
         force: { type: "boolean", default: false },
         "without-key": { type: "boolean", default: false },
+        capacity: { type: "boolean", default: false },
+        change: { type: "string" },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -152,8 +185,17 @@ function parse(args: string[]): Arguments | "help" {
     const [file, ...more] = positionals;
     if (file === undefined) throw new Error("name the file to check");
     if (more.length > 0) throw new Error("name one file only");
-    return { file, board: values.board, force: values.force, withoutKey: values["without-key"], json: values.json };
+    const { board, force, "without-key": withoutKey, json, capacity } = values;
+    if (values.change !== undefined && !capacity) throw new Error("--change is for --capacity");
+    const change = capacity ? shareOf(values.change ?? CHANGE_DEFAULT) : undefined;
+    return { file, board, force, withoutKey, json, change };
   });
+}
+
+function shareOf(text: string): number {
+  const percent = Number(PERCENT.exec(text)?.[1]);
+  if (percent >= 0 && percent <= 100) return percent / 100;
+  throw new Error(`--change is a share of all looks, as 10%, not ${text}`);
 }
 
 function report(

@@ -25,6 +25,7 @@ import {
   firstPageOf,
   OUTBOX_FILE_ID,
   openDatabase,
+  openInMemory,
   partitionOf,
   type SqliteWatch,
   setAsideFile,
@@ -287,6 +288,18 @@ function sizeOf({ firstReaching, lastReached }: BlockStatements, ranges: readonl
 }
 
 /** @returns whether released blocks are left */
+/** What a file of these blocks and tags would take, without its write-ahead log. */
+export function fileBytesOf({ blocks, tags }: Pick<Change, "blocks" | "tags">): number {
+  const database = openInMemory({ fileId: OUTBOX_FILE_ID, migrations: MIGRATIONS });
+  try {
+    const statements = prepareBlocks(database);
+    database.transaction(apply).immediate(statements, { ...NO_CHANGE, blocks, tags });
+    return fileSize(database).pagesBytes;
+  } finally {
+    database.close();
+  }
+}
+
 function apply(statements: BlockStatements, change: Change): boolean {
   for (const tag of change.tags) statements.putTag.run({ ...tag, sum: tagSum(tag) });
   for (const first of change.dropped) statements.drop.run(first);

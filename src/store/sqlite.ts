@@ -105,11 +105,17 @@ function openOnce<T>(options: DatabaseOptions, load: (database: Database) => T):
   }
 }
 
-/** With what every file of a kind begins: SQLite's head and the schema, which one page holds. */
-export function firstPageOf({ fileId, migrations }: Pick<DatabaseOptions, "fileId" | "migrations">): Uint8Array {
+/** A new file of that kind, in memory only. */
+export function openInMemory({ fileId, migrations }: Pick<DatabaseOptions, "fileId" | "migrations">): Database {
   const database = immortal(new Sqlite(":memory:"));
   shapeNew(database);
   migrate(database, { fileId, migrations });
+  return database;
+}
+
+/** With what every file of a kind begins: SQLite's head and the schema, which one page holds. */
+export function firstPageOf(kind: Pick<DatabaseOptions, "fileId" | "migrations">): Uint8Array {
+  const database = openInMemory(kind);
   const page = Uint8Array.from(database.serialize().subarray(0, PAGE_BYTES));
   database.close();
   page.fill(WITH_WAL, ...WAL_MARKS_AT);

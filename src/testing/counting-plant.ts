@@ -12,6 +12,10 @@ export interface CountingPlantOptions {
   readonly devicesPerLine: number;
   readonly tagsPerDevice: number;
   readonly scanRateMs: number;
+  /** Every reply carries the same number: nothing ever changes. */
+  readonly still?: true;
+  /** The first number, less one; default 0. */
+  readonly countedBefore?: number;
 }
 
 /** One reply of a device: its number stands in all its tags. */
@@ -33,6 +37,7 @@ export interface CountingPlant {
 
 /** A uint16 must not wrap: a count stands for one reply. */
 const COUNT_MAX = 65_535;
+const STILL = 4_711;
 
 export async function openCountingPlant(options: CountingPlantOptions): Promise<CountingPlant> {
   const served = new Map<string, ServedReply[]>();
@@ -44,7 +49,9 @@ export async function openCountingPlant(options: CountingPlantOptions): Promise<
     const pair = await openPtyPair();
     pairs.push(pair);
     const onLine = Array.from({ length: options.devicesPerLine }, (_, i) =>
-      countingDevice(i + 1, options.tagsPerDevice, replies(served, deviceName(line, i + 1))),
+      options.still
+        ? stillDevice(i + 1, options.tagsPerDevice)
+        : countingDevice(i + 1, options.tagsPerDevice, replies(served, deviceName(line, i + 1)), options.countedBefore),
     );
     devices.push(...onLine);
     stops.push(serveDevices(pair.master, onLine, hostClock));
@@ -64,11 +71,17 @@ export async function openCountingPlant(options: CountingPlantOptions): Promise<
   };
 }
 
+function stillDevice(unitId: number, registers: number): ModbusDevice {
+  const device = new ModbusDevice(unitId);
+  device.set("holdingRegister", 0, ...new Array<number>(registers).fill(STILL));
+  return device;
+}
+
 /** @param log gets each reply as it is given */
-export function countingDevice(unitId: number, registers: number, log: ServedReply[]): ModbusDevice {
+export function countingDevice(unitId: number, registers: number, log: ServedReply[], countedBefore = 0): ModbusDevice {
   const device = new ModbusDevice(unitId);
   device.faults = () => {
-    const count = log.length + 1;
+    const count = countedBefore + log.length + 1;
     if (count > COUNT_MAX) throw new Error("a counting device ran out of numbers");
     device.set("holdingRegister", 0, ...new Array<number>(registers).fill(count));
     log.push({ count, wallMs: hostClock.wallMs() });

@@ -54,7 +54,14 @@ export function createUplink(options: UplinkOptions, former: readonly Uplink[] =
   return new UplinkLoop(options, formatFor(options, former));
 }
 
-function formatFor({ config, values, state, clock, log, commands }: UplinkOptions, former: readonly Uplink[]): Format {
+/** What a format is made of. */
+type FormatParts = Pick<UplinkOptions, "config" | "values" | "clock" | "log" | "commands"> & {
+  readonly state: Pick<StateStore, "nextBdSeq">;
+};
+
+/** The words of an uplink, as its configuration wants them. */
+export function formatFor(parts: FormatParts, former: readonly Uplink[] = []): Format {
+  const { config, values, state, clock, log, commands } = parts;
   const memory = former.find((one) => one.hostMemory?.isOf(config) === true)?.hostMemory;
   const options = { ...(memory && { memory }), ...(commands && { commands }) };
   return config.format === "sparkplug"

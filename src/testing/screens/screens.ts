@@ -16,6 +16,7 @@ import { openPtyPair } from "../pty.ts";
 import { serveDevices } from "../simulated-bus.ts";
 import { StandIn } from "../stand-in.ts";
 import { at, type Cable, DAMAGE, diagnose, REPLY_AFTER_MS } from "./cable-bench.ts";
+import { networkTable } from "./network-table.ts";
 import { picture, status } from "./watched-site.ts";
 
 const SIZE = { columns: 80, rows: 24 };
@@ -30,6 +31,8 @@ export async function screens(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["doctor", await doctorScreen()],
     ["check", await checkScreen()],
+    ["capacity", await capacityScreen()],
+    ["network", networkTable(SIZE.columns)],
     ["scan", await scanScreen()],
     ["read", await readScreen()],
     ["watch", watchScreen()],
@@ -46,12 +49,22 @@ async function doctorScreen(): Promise<string> {
 
 /** The line of the README's example, and what becomes of it where devices are lost. */
 async function checkScreen(): Promise<string> {
+  const out = await checked();
+  return /^ {2}RS485-1 at [\s\S]*?(?=\n\n)/m.exec(out)?.[0] ?? out;
+}
+
+/** The same site, without what is taken for granted. */
+async function capacityScreen(): Promise<string> {
+  const out = await checked("--capacity");
+  return /^what is read[\s\S]*?(?=\n\ntaken)/m.exec(out)?.[0] ?? out;
+}
+
+async function checked(...options: readonly string[]): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "sallyport-screens-"));
   try {
     const file = join(dir, "gateway.yaml");
     await writeFile(file, CHECKED);
-    const { out } = await runCommand(check, [file]);
-    return /^ {2}RS485-1 at [\s\S]*?(?=\n\n)/m.exec(out)?.[0] ?? out;
+    return (await runCommand(check, [file, ...options])).out;
   } finally {
     await rm(dir, { recursive: true });
   }

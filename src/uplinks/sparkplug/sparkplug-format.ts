@@ -14,7 +14,7 @@ import { type SparkplugTopics, sparkplugTopics } from "./sparkplug-topics.ts";
 export interface SparkplugFormatOptions {
   readonly config: Pick<UplinkConfig, "name" | "node" | "sparkplug" | "primaryHost" | "servers">;
   readonly values: CurrentValues;
-  readonly state: StateStore;
+  readonly state: Pick<StateStore, "nextBdSeq">;
   readonly clock: Clock;
   readonly log: Log;
   /** Of the uplink that this one goes on for. Absent: nothing is remembered. */

@@ -1,0 +1,188 @@
+/**
+ * Whether `sallyport check --capacity` foretells what a gateway really sends: `npm run bench:capacity [-- --short]`.
+ *
+ * Real gateways beside a Mosquitto over TLS, in a network of their own whose packets are as small as on Ethernet, with
+ * devices whose every value changes, and with such that stand still. What the kernel counted of the gateway's
+ * connection is held against what was foretold of the very same file. As root; else the network is the machine's, whose
+ * packets on loopback are larger, so that fewer go.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import process, { argv, execArgv, stderr, stdout } from "node:process";
+import { parseArgs } from "node:util";
+import { turnsOf } from "../commands/capacity/turn.ts";
+import { type UplinkLoad, uplinkLoad } from "../commands/capacity/uplink-load.ts";
+import { uplinkWords } from "../commands/capacity/uplink-words.ts";
+import { loadConfig } from "../config/load.ts";
+import { hostClock, sleep } from "../core/clock.ts";
+import { assert } from "../core/errors.ts";
+import { writeCertificates } from "../testing/certificates.ts";
+import { type CountingPlantOptions, openCountingPlant } from "../testing/counting-plant.ts";
+import { runGateway } from "../testing/gateway-process.ts";
+import { startMosquitto } from "../testing/mosquitto.ts";
+import { subscribe } from "../testing/subscriber.ts";
+import { type Figure, hasMissed, reportText } from "./figure.ts";
+
+/** How far what was sent may lie from what was foretold. */
+const ERROR_MAX = 0.05;
+const ETHERNET_MTU = 1_500;
+/** IPv4 and TCP with timestamps. */
+const SEGMENT_BYTES = 52;
+const WARM_UP_MS = 12_000;
+const LONG_MINUTES = 3;
+const FIRST_MESSAGE_LIMIT_MS = 60_000;
+const FORMATS = ["json", "sparkplug", "kepware"] as const;
+
+interface Case {
+  readonly name: string;
+  readonly load: CountingPlantOptions;
+}
+
+/** Numbers of four digits, as those that are made up. */
+const COUNTED_BEFORE = 4_000;
+const MANY = { lines: 4, devicesPerLine: 5, tagsPerDevice: 50, scanRateMs: 1_000, countedBefore: COUNTED_BEFORE };
+const FEW = { ...MANY, lines: 1, devicesPerLine: 2, tagsPerDevice: 20 };
+const CASES: readonly Case[] = [
+  { name: "1000_change", load: MANY },
+  { name: "40_change", load: FEW },
+  { name: "40_still", load: { ...FEW, still: true } },
+];
+
+const { values: options } = parseArgs({
+  args: argv.slice(2),
+  options: {
+    short: { type: "boolean" },
+    json: { type: "boolean" },
+    alone: { type: "boolean" },
+    only: { type: "string" },
+    minutes: { type: "string" },
+  },
+});
+
+if (options.alone !== true && process.getuid?.() === 0) {
+  const network = `ip link set lo mtu ${ETHERNET_MTU} up && exec "$@"`;
+  const again = [...execArgv, ...argv.slice(1), "--alone"];
+  const { status } = spawnSync("unshare", ["--net", "sh", "-c", network, "sh", process.execPath, ...again], {
+    stdio: "inherit",
+  });
+  process.exitCode = status ?? 1;
+} else {
+  await compareAll();
+}
+
+async function compareAll(): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "sallyport-capacity-"));
+  const figures: Figure[] = [];
+  try {
+    for (const format of FORMATS) {
+      for (const each of CASES) {
+        const name = `${format}_${each.name}`;
+        if (options.only !== undefined && !name.includes(options.only)) continue;
+        stderr.write(`${name}: ${minutes()} min\n`);
+        figures.push(...(await compare(join(dir, name), format, each)));
+      }
+    }
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+  stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+  process.exitCode = hasMissed(figures) ? 1 : 0;
+}
+
+function minutes(): number {
+  return options.short ? 1 : Number(options.minutes ?? LONG_MINUTES);
+}
+
+async function compare(folder: string, format: string, { name, load }: Case): Promise<readonly Figure[]> {
+  await mkdir(folder, { recursive: true });
+  const certificates = await writeCertificates(join(folder, "tls"), hostClock);
+  const broker = await startMosquitto({ certificates });
+  let messages = 0;
+  const subscriber = await subscribe(broker.url, {
+    certificates,
+    onMessage: () => {
+      messages += 1;
+    },
+  });
+  const plant = await openCountingPlant(load);
+  const file = join(folder, "gateway.yaml");
+  const { ca, client } = certificates;
+  await writeFile(
+    file,
+    `version: 1
+gateway: { group: plant-7, name: pump-house-3 }
+uplinks:
+  cloud:
+    servers: [ "${broker.url}" ]
+    format: ${format}
+    tls: { ca: ${ca}, certificate: ${client.certificate}, key: ${client.key} }
+clock: { source: host }
+${plant.yaml}`,
+  );
+  const gateway = runGateway(file, join(folder, "state"));
+  try {
+    const startedMs = hostClock.monotonicMs();
+    while (messages === 0) {
+      assert(hostClock.monotonicMs() - startedMs < FIRST_MESSAGE_LIMIT_MS, `nothing came: ${gateway.log()}`);
+      await sleep(hostClock, 100);
+    }
+    await sleep(hostClock, WARM_UP_MS);
+    const before = { ...countsOf(gateway.pid, broker.port), messages, atMs: hostClock.monotonicMs() };
+    await sleep(hostClock, minutes() * 60_000);
+    const after = { ...countsOf(gateway.pid, broker.port), messages, atMs: hostClock.monotonicMs() };
+    const seconds = (after.atMs - before.atMs) / 1_000;
+    const [least, most] = forecastOf(file, load.still === true);
+    const figure = (what: string, unit: string, count: keyof typeof before, of: keyof UplinkLoad): Figure => {
+      const value = (after[count] - before[count]) / seconds;
+      const [from, to] = [least[of] * (1 - ERROR_MAX), most[of] * (1 + ERROR_MAX)];
+      const digits = unit === "messages/s" ? 3 : 0;
+      const limit = `${from.toFixed(digits)} to ${to.toFixed(digits)}`;
+      return {
+        name: `${format}_${name}_${what}`,
+        value,
+        unit,
+        limit,
+        verdict: from <= value && value <= to ? "pass" : "FAIL",
+      };
+    };
+    return [
+      figure("messages", "messages/s", "messages", "messagesPerS"),
+      figure("sent", "B/s", "sentBytes", "sentBytesPerS"),
+      figure("network", "B/s", "networkBytes", "networkBytesPerS"),
+    ];
+  } finally {
+    await gateway.kill();
+    await subscriber.close();
+    await broker.close();
+    await plant.close();
+  }
+}
+
+/** Where the plant stands still, the gateway's own gauges may, or may not. */
+function forecastOf(file: string, isStill: boolean): readonly [least: UplinkLoad, most: UplinkLoad] {
+  const config = loadConfig(file);
+  const [uplink] = config.uplinks;
+  assert(uplink !== undefined, "there is one");
+  const words = uplinkWords(config, uplink);
+  const turns = turnsOf(config);
+  if (!isStill) return [uplinkLoad(uplink, words, turns, 1), uplinkLoad(uplink, words, turns, 1)];
+  const still = turns.map((turn) => {
+    if (turn.line === undefined) return turn;
+    return { ...turn, tags: turn.tags.map((each) => ({ ...each, motion: "never" as const })) };
+  });
+  return [uplinkLoad(uplink, words, still, 0), uplinkLoad(uplink, words, still, 1)];
+}
+
+/** What the kernel counted of the connection of a process to a port. */
+function countsOf(pid: number, port: number): { readonly sentBytes: number; readonly networkBytes: number } {
+  const { stdout: text } = spawnSync("ss", ["-OtinpH", "state", "established", `dport = :${port}`], {
+    encoding: "utf8",
+  });
+  const line = text.split("\n").find((each) => each.includes(`pid=${pid},`)) ?? "";
+  const count = (name: string) => Number(new RegExp(`\\b${name}:(\\d+)`).exec(line)?.[1] ?? Number.NaN);
+  const sentBytes = count("bytes_sent");
+  const segments = count("segs_out") + count("segs_in");
+  return { sentBytes, networkBytes: sentBytes + count("bytes_received") + segments * SEGMENT_BYTES };
+}

@@ -1,0 +1,96 @@
+/** Values as a plant might have them, for want of the plant: seeded, so that two estimates of one file are the same. */
+import type { RegisterTag } from "../../config/config.ts";
+import { type Random, seededRandom } from "../../core/random.ts";
+import { INTEGER_RANGES, type Tag, type Value } from "../../core/tag.ts";
+
+const SEED = 1;
+/** How far a value moves from one look to the next, of its range. */
+const STEP_SHARE = 0.01;
+/** What registers hold where nothing says how much: as much as four digits, or six where there are more bits. */
+const SHORT_MAX = 10_000;
+const LONG_MAX = 1_000_000;
+const FLOAT_MAX = 1_000;
+const OWN_MAX = 100_000;
+const TEXT_CHARS = 16;
+/** A number of decimal places, as the codec makes it. */
+const DIGITS = 12;
+
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+export class MadeValues {
+  readonly #random: Random = seededRandom(SEED);
+  readonly #last = new Map<string, number>();
+
+  /** Another value than the last one of this tag. */
+  next(tag: Tag): Value {
+    switch (tag.type) {
+      case "bool":
+        return this.#count(tag) % 2 === 1;
+      case "string":
+        return this.#text(tag);
+      case "int64":
+      case "uint64":
+        return BigInt(LONG_MAX) + BigInt(this.#count(tag));
+      default:
+        return this.#number(tag);
+    }
+  }
+
+  #count({ id }: Tag): number {
+    const count = (this.#last.get(id) ?? 0) + 1;
+    this.#last.set(id, count);
+    return count;
+  }
+
+  #text(tag: Tag): string {
+    const length = (isRegisterTag(tag) ? tag.register.lengthBytes : undefined) ?? TEXT_CHARS;
+    return String(this.#count(tag)).padStart(length, "x").slice(-length);
+  }
+
+  /** It wanders, by more than its deadband, and turns back at the ends of its range. */
+  #number(tag: Tag): number {
+    const { min, max } = rangeOf(tag);
+    const before = this.#last.get(tag.id) ?? (min + max) / 2;
+    const step = Math.max((max - min) * STEP_SHARE, tag.deadband * 2) * (0.5 + this.#random.next());
+    const way = this.#random.next() < 0.5 ? -step : step;
+    const level = before + way < min || before + way > max ? before - way : before + way;
+    const next = Math.min(max, Math.max(min, level));
+    this.#last.set(tag.id, next);
+    return inTypeOf(tag, next);
+  }
+}
+
+function isRegisterTag(tag: Tag): tag is RegisterTag {
+  return "register" in tag;
+}
+
+/** In engineering units; limits that the file names go before what registers may hold. */
+function rangeOf(tag: Tag): Range {
+  const likely = likelyRange(tag);
+  const min = tag.min ?? Math.min(likely.min, tag.max ?? likely.min);
+  const max = tag.max ?? Math.max(likely.max, min + (likely.max - likely.min));
+  return { min, max };
+}
+
+function likelyRange(tag: Tag): Range {
+  if (!isRegisterTag(tag)) return { min: 0, max: OWN_MAX };
+  const { scale = 1, offset = 0, register } = tag;
+  const raw = rawMax(register.type);
+  const [min, max] = [offset, raw * scale + offset].toSorted((a, b) => a - b);
+  return { min: min ?? 0, max: max ?? raw };
+}
+
+function rawMax(type: RegisterTag["register"]["type"]): number {
+  if (type === "float32" || type === "float64") return FLOAT_MAX;
+  return type.endsWith("16") ? SHORT_MAX : LONG_MAX;
+}
+
+function inTypeOf(tag: Tag, value: number): number {
+  if (tag.type === "float32") return Math.fround(value);
+  if (INTEGER_RANGES[tag.type] !== undefined || !isRegisterTag(tag)) return Math.round(value);
+  if (tag.scale === undefined) return value;
+  return Number((Math.round(value / tag.scale) * tag.scale).toPrecision(DIGITS));
+}

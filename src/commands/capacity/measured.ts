@@ -1,0 +1,48 @@
+/** What a running gateway was measured to take, and what the unit allows it. */
+
+/** A steady load, of so many tags, each changed and published once a second by one JSON uplink. */
+interface Measured {
+  readonly tags: number;
+  readonly rssBytes: number;
+  /** Percent of one core. */
+  readonly cpu: number;
+}
+
+/** `npm run bench:footprint -- --short` on 2026-11-22: Node 20.20, two shared x86-64 cores with other work. */
+export const FOOTPRINT: readonly Measured[] = [
+  { tags: 1, rssBytes: 79.8e6, cpu: 0.6 },
+  { tags: 100, rssBytes: 80.5e6, cpu: 1.6 },
+  { tags: 1_000, rssBytes: 92.3e6, cpu: 6.2 },
+  { tags: 10_000, rssBytes: 135.6e6, cpu: 26.4 },
+];
+export const FOOTPRINT_MEASURED = "npm run bench:footprint, 2026-11-22, x86-64";
+
+/** By how much a backlog of millions grows the process while it drains: `npm run bench:replay` on 2026-11-22. */
+export const DRAIN_BYTES = 17.3e6;
+
+/** systemd/sallyport.service: MemoryMax; a test holds them equal. */
+export const UNIT_MEMORY_MAX_BYTES = 512 * 1_048_576;
+
+/**
+ * From the first packet to CONNACK, both ways: `ss -ti` of a gateway at a Mosquitto, TLS 1.3 with an elliptic certificate
+ * on both sides, 2026-11-22. Longer chains take more.
+ */
+export const HANDSHAKE_BYTES = 5_000;
+
+/** Between two loads that were measured; above the largest one as from the last to it. */
+export function footprintOf(tags: number, valuesPerS: number): { readonly rssBytes: number; readonly cpu: number } {
+  return {
+    // Each was read once a second: whatever is more counts.
+    rssBytes: along(Math.max(tags, valuesPerS), ({ rssBytes }) => rssBytes),
+    cpu: along(valuesPerS, ({ cpu }) => cpu),
+  };
+}
+
+function along(load: number, of: (measured: Measured) => number): number {
+  const above = FOOTPRINT.findIndex(({ tags }, i) => i > 0 && load <= tags);
+  const end = above < 0 ? FOOTPRINT.length - 1 : above;
+  const [from, to] = [FOOTPRINT[end - 1], FOOTPRINT[end]];
+  if (from === undefined || to === undefined) return Number.NaN;
+  const share = Math.max(0, load - from.tags) / (to.tags - from.tags);
+  return of(from) + share * (of(to) - of(from));
+}

@@ -1,0 +1,51 @@
+/** What MQTT packets become on the network: TLS, TCP and IP, both ways, as whoever sells the data counts them. Pure. */
+import type { Packet } from "./uplink-words.ts";
+
+/** A record of TLS 1.3: head, type and tag around at most so many bytes (RFC 8446, section 5.2). */
+const RECORD_BYTES = 5 + 1 + 16;
+const RECORD_MAX_BYTES = 16_384;
+/** IPv4 and TCP with timestamps; IPv6 takes 20 more. */
+const SEGMENT_BYTES = 20 + 32;
+/** Data of a segment, at an MTU of 1,500. */
+const SEGMENT_MAX_BYTES = 1_448;
+/** PUBACK and PINGREQ and PINGRESP, each of which travels alone. */
+const PUBACK_BYTES = 4;
+const PING_BYTES = 2;
+
+/** Bytes that TCP carries from the gateway, and all that the network carries, both ways. */
+export interface Traffic {
+  readonly sentBytes: number;
+  readonly networkBytes: number;
+}
+
+export const NO_TRAFFIC: Traffic = { sentBytes: 0, networkBytes: 0 };
+
+/** A message, the broker's answer, and the gateway's that it came. Without QoS the answer is that to a ping. */
+export function trafficOf({ bytes, qos }: Packet): Traffic {
+  const message = segmentsOf(bytes);
+  if (qos === 1) return plus(message, answer(PUBACK_BYTES));
+  return plus(plus(message, segmentsOf(PING_BYTES)), answer(PING_BYTES));
+}
+
+/** A question whether the broker is there, where nothing else was said. */
+export function pingTraffic(): Traffic {
+  return plus(segmentsOf(PING_BYTES), answer(PING_BYTES));
+}
+
+export function plus(a: Traffic, b: Traffic): Traffic {
+  return { sentBytes: a.sentBytes + b.sentBytes, networkBytes: a.networkBytes + b.networkBytes };
+}
+
+export function times(traffic: Traffic, factor: number): Traffic {
+  return { sentBytes: traffic.sentBytes * factor, networkBytes: traffic.networkBytes * factor };
+}
+
+/** From the broker, and the bare acknowledgement of TCP to it. */
+function answer(bytes: number): Traffic {
+  return { sentBytes: 0, networkBytes: segmentsOf(bytes).networkBytes + SEGMENT_BYTES };
+}
+
+function segmentsOf(bytes: number): Traffic {
+  const sentBytes = bytes + RECORD_BYTES * Math.ceil(bytes / RECORD_MAX_BYTES);
+  return { sentBytes, networkBytes: sentBytes + SEGMENT_BYTES * Math.ceil(sentBytes / SEGMENT_MAX_BYTES) };
+}

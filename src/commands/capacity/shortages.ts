@@ -1,0 +1,88 @@
+/** Where a configuration asks for more than there is, overloaded lines aside, and what to do. Pure. */
+import type { Config, UplinkConfig } from "../../config/config.ts";
+import { keyOf } from "../../config/document.ts";
+import { sizeText } from "../../config/values.ts";
+import { cloudService } from "../../uplinks/service-limits.ts";
+import { ALL, type Capacity, type UplinkCapacity } from "./capacity.ts";
+
+export interface Shortage {
+  readonly key: string;
+  readonly wrong: string;
+  readonly remedy: string;
+}
+
+const OUTBOX_DAYS_MIN = 1;
+/** Of one core of the machine that was measured: a board is slower. */
+const CPU_MAX = 50;
+
+export function shortagesOf(config: Config, capacity: Capacity): readonly Shortage[] {
+  return [
+    ...config.uplinks.flatMap((uplink, i) => uplinkShortages(uplink, capacity.uplinks[i])),
+    ...outboxShortage(capacity),
+    ...boardShortages(capacity),
+  ];
+}
+
+function uplinkShortages(uplink: UplinkConfig, capacity: UplinkCapacity | undefined): readonly Shortage[] {
+  const limits = cloudService(uplink.format)?.limits;
+  const most = capacity?.loads.find(({ share }) => share === ALL);
+  if (limits === undefined || most === undefined) return [];
+  const remedy = "read less often (scanRate), or give deadbands";
+  const key = keyOf(["uplinks", uplink.name]);
+  const bytes = most.sentBytesPerS > limits.bytesPerS;
+  const messages = most.wantedMessagesPerS > limits.messagesPerS;
+  return [
+    ...(bytes
+      ? [
+          {
+            key,
+            wrong: `${sizeText(Math.round(most.sentBytesPerS))} a second where all changes; ${uplink.format} takes ${sizeText(limits.bytesPerS)}`,
+            remedy,
+          },
+        ]
+      : []),
+    ...(messages
+      ? [
+          {
+            key,
+            wrong: `${Math.round(most.wantedMessagesPerS)} messages a second where all changes; ${uplink.format} takes ${limits.messagesPerS}, so values wait for each other`,
+            remedy,
+          },
+        ]
+      : []),
+  ];
+}
+
+function outboxShortage(capacity: Capacity): readonly Shortage[] {
+  const all = capacity.outbox.keeps.find(({ share }) => share === ALL);
+  if (all === undefined || all.days >= OUTBOX_DAYS_MIN) return [];
+  const byAge = all.isByAge;
+  const hours = Math.floor(all.days * 240) / 10;
+  const enough = sizeText(Math.ceil(all.bytesPerDay / 1e8) * 1e8);
+  return [
+    {
+      key: keyOf(["outbox", byAge ? "maxAge" : "maxSize"]),
+      wrong: `an outage is kept for ${hours} h where all changes`,
+      remedy: byAge ? "make it a day or more" : `${enough} keep a day; or read less often, or give deadbands`,
+    },
+  ];
+}
+
+function boardShortages({ board }: Capacity): readonly Shortage[] {
+  const remedy = "read fewer tags or less often, or share them between two gateways";
+  const { rssMostBytes, memoryMaxBytes, cpu } = board;
+  return [
+    ...(rssMostBytes > memoryMaxBytes
+      ? [
+          {
+            key: "lines",
+            wrong: `${Math.round(rssMostBytes / 1e6)} MB of memory; the unit allows ${Math.round(memoryMaxBytes / 1e6)} MB`,
+            remedy,
+          },
+        ]
+      : []),
+    ...(cpu > CPU_MAX
+      ? [{ key: "lines", wrong: `${Math.round(cpu)} % of a core of a PC; a board is slower`, remedy }]
+      : []),
+  ];
+}
