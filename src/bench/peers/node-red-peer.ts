@@ -30,11 +30,14 @@ export async function nodeRedPeer(tell: (line: string) => void): Promise<Peer> {
   };
 }
 
-/** No editor, and no door but loopback's: as it would run unattended. */
+/**
+ * No editor, and no door but loopback's: as it would run unattended. What it has while it is not connected is gone, so it
+ * looks for the broker each second in place of every 15.
+ */
 function settingsText(port: number): string {
   return `module.exports = {
   uiHost: "127.0.0.1", uiPort: ${port}, httpAdminRoot: false, httpNodeRoot: false,
-  flowFile: "flows.json", credentialSecret: false, diagnostics: { enabled: false },
+  mqttReconnectTime: 1000, flowFile: "flows.json", credentialSecret: false, diagnostics: { enabled: false },
   telemetry: { enabled: false, updateNotification: false },
   logging: { console: { level: "info", metrics: false, audit: false } },
 }

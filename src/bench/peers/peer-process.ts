@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
-import { endChild } from "../paced-line.ts";
 import type { Command } from "./peer.ts";
 
 const LOG_MAX_CHARACTERS = 64 * 1024;
@@ -13,7 +12,6 @@ export interface PeerProcess {
   /** What it wrote, the latest last. */
   log(): string;
   kill(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** It ends with this process, however this one ends. */
@@ -39,7 +37,6 @@ export function startPeer({ program, args, cwd, environment }: Command): PeerPro
       child.kill("SIGKILL");
       await ended;
     },
-    stop: () => endChild(child),
   };
 }
 
