@@ -11,11 +11,15 @@ import { MemoryState } from "./memory-state.ts";
 import { deviceOf, SettableValues } from "./settable-values.ts";
 import { uplinkConfig } from "./uplink-config.ts";
 
+/** `fleet/<name>` is its topic. */
+export interface FleetGateway {
+  readonly name: string;
+  readonly servers: readonly string[];
+}
+
 export interface FleetOrder {
   readonly certificates: Certificates;
-  readonly server: string;
-  /** Names of the gateways; `fleet/<name>` is the topic of each. */
-  readonly names: readonly string[];
+  readonly gateways: readonly FleetGateway[];
   readonly reconnect: { readonly spreadMs: number; readonly maxMs: number };
   /** Each gateway counts on by one so often. */
   readonly periodMs: number;
@@ -41,11 +45,11 @@ class LightGateway {
   count = 0;
   readonly #values: SettableValues;
 
-  constructor(name: string, { certificates, server, reconnect }: FleetOrder, onAttempt: () => void) {
+  constructor({ name, servers }: FleetGateway, { certificates, reconnect }: FleetOrder, onAttempt: () => void) {
     this.name = name;
     const queue = new MemoryQueue(hostClock);
     this.#values = new SettableValues(hostClock, [deviceOf("meter", ["count"])], [queue]);
-    const config = uplinkConfig(certificates, [server], { reconnect, clientId: name, topic: `fleet/${name}` });
+    const config = uplinkConfig(certificates, servers, { reconnect, clientId: name, topic: `fleet/${name}` });
     this.uplink = createUplink({
       config,
       values: this.#values,
@@ -76,7 +80,7 @@ function noticed(transport: Transport, onAttempt: () => void): Transport {
 async function run(order: FleetOrder): Promise<void> {
   const begunMs: number[] = [];
   const onAttempt = () => void begunMs.push(hostClock.monotonicMs());
-  const gateways = order.names.map((name) => new LightGateway(name, order, onAttempt));
+  const gateways = order.gateways.map((gateway) => new LightGateway(gateway, order, onAttempt));
   const timers = new Map<LightGateway, Timer>();
   const tickOn = (gateway: LightGateway) => {
     gateway.tick();

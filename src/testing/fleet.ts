@@ -11,8 +11,8 @@ import { fileURLToPath } from "node:url";
 import { hostClock, sleep } from "../core/clock.ts";
 import { writeCertificates } from "./certificates.ts";
 import { Condition } from "./condition.ts";
-import type { FleetOrder, FleetReport } from "./fleet-main.ts";
-import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
+import type { FleetGateway, FleetOrder, FleetReport } from "./fleet-main.ts";
+import { startMosquitto } from "./mosquitto.ts";
 import { subscribe } from "./subscriber.ts";
 import type { ValuesOnWire } from "./wire.ts";
 
@@ -40,7 +40,7 @@ export interface FleetResult {
 const PERIOD_MS = 5_000;
 const STAGGER_MS = 20;
 /** As every uplink has them where its file says nothing. */
-const RECONNECT = { spreadMs: 30_000, maxMs: 120_000 };
+export const RECONNECT = { spreadMs: 30_000, maxMs: 120_000 };
 const BACK_LIMIT_MS = 600_000;
 const CATCH_UP_LIMIT_MS = 120_000;
 const SECOND_MS = 1_000;
@@ -63,7 +63,14 @@ export async function proveFleet(options: FleetOptions): Promise<FleetResult> {
     topics: ["fleet/+/data", "fleet/+/history"],
     onMessage: ({ topic, payload }) => seen.arrived(topic, payload),
   });
-  const fleet = new Fleet(options, certificates, broker);
+  const names = Array.from({ length: gateways }, (_, n) => `gateway-${n + 1}`);
+  const fleet = new Fleet({
+    certificates,
+    gateways: names.map((name) => ({ name, servers: [broker.url] })),
+    processes: options.processes,
+    reconnect: RECONNECT,
+    periodMs: PERIOD_MS,
+  });
   try {
     await fleet.connected(gateways, BACK_LIMIT_MS);
     tell(`${gateways} gateways in ${options.processes} processes are connected`);
@@ -110,15 +117,20 @@ export function busiestSecond(momentsMs: readonly number[]): number {
 }
 
 /** Which numbers of each gateway have arrived. */
-class Counts {
+export class Counts {
   readonly #seen = new Map<string, Set<number>>();
+  /** Values that came again. */
+  doubled = 0;
 
   arrived(topic: string, payload: Uint8Array): void {
     const name = topic.split("/")[1] ?? "";
     const seen = this.#seen.get(name) ?? new Set();
     this.#seen.set(name, seen);
     const { values } = JSON.parse(Buffer.from(payload).toString()) as ValuesOnWire;
-    for (const { v } of values) seen.add(Number(v));
+    for (const { v } of values) {
+      if (seen.has(Number(v))) this.doubled += 1;
+      seen.add(Number(v));
+    }
   }
 
   missing(counted: ReadonlyMap<string, number>): number {
@@ -128,7 +140,16 @@ class Counts {
   }
 }
 
-class Fleet {
+export interface FleetLoad {
+  readonly certificates: FleetOrder["certificates"];
+  readonly gateways: readonly FleetGateway[];
+  readonly processes: number;
+  readonly reconnect: FleetOrder["reconnect"];
+  readonly periodMs: number;
+}
+
+/** Light gateways in processes of their own, which end with this one. */
+export class Fleet {
   readonly #children: readonly ChildProcess[];
   readonly #connected = new Map<ChildProcess, number>();
   readonly #counted = new Map<string, number>();
@@ -137,19 +158,16 @@ class Fleet {
   #attemptsMs: number[] = [];
   readonly #condition = new Condition(hostClock);
 
-  constructor({ gateways, processes }: FleetOptions, certificates: FleetOrder["certificates"], broker: Mosquitto) {
-    const names = Array.from({ length: gateways }, (_, n) => `gateway-${n + 1}`);
+  constructor({ certificates, gateways, processes, reconnect, periodMs }: FleetLoad) {
     const main = fileURLToPath(new URL("./fleet-main.ts", import.meta.url));
     this.#children = Array.from({ length: processes }, (_, index) => {
       const child = fork(main, { cwd: dirname(main), stdio: "inherit" });
       child.on("message", (report: FleetReport) => this.#report(child, report));
-      const own = names.filter((_name, n) => n % processes === index);
       const order: FleetOrder = {
         certificates,
-        server: broker.url,
-        names: own,
-        reconnect: RECONNECT,
-        periodMs: PERIOD_MS,
+        gateways: gateways.filter((_gateway, n) => n % processes === index),
+        reconnect,
+        periodMs,
         staggerMs: STAGGER_MS * processes,
       };
       child.send(order);
@@ -157,12 +175,13 @@ class Fleet {
     });
   }
 
-  connected(count: number, limitMs: number): Promise<void> {
+  /** @param lost these were connected to what has ended: it counts once so many attempts were begun since */
+  connected(count: number, limitMs: number, lost = 0): Promise<void> {
     const now = () => [...this.#connected.values()].reduce((sum, one) => sum + one, 0);
     const complete = () => this.#connected.size === this.#children.length;
     return this.#condition.until(
       `${count} are connected`,
-      () => complete() && now() === count,
+      () => complete() && now() === count && this.#attemptsMs.length >= lost,
       limitMs,
       () => `${now()}`,
     );

@@ -8,6 +8,7 @@ export interface Listener {
   readonly name: string;
 }
 
+const TCP_ESTABLISHED = "01";
 const TCP_LISTEN = "0A";
 /** __SO_ACCEPTCON of the kernel: listen(2) was called. */
 const SO_ACCEPTCON = 0x10000;
@@ -27,6 +28,15 @@ export async function listeners(pid: number): Promise<readonly string[]> {
     ...unixListeners(await table("unix")),
   ];
   return all.filter((listener) => open.has(listener.inode)).map((listener) => listener.name);
+}
+
+/** Connections that a port of this machine has taken. */
+export async function connectionsAt(port: number): Promise<number> {
+  const tables = await Promise.all(["tcp", "tcp6"].map((name) => readFile(`/proc/net/${name}`, "utf8").catch(absent)));
+  const taken = tables
+    .flatMap(inetRows)
+    .filter(({ local, state }) => state === TCP_ESTABLISHED && portOf(local) === port);
+  return taken.length;
 }
 
 export function tcpListeners(table: string, protocol: "tcp" | "tcp6"): Listener[] {

@@ -12,6 +12,8 @@ export interface SubscribeOptions {
   /** By default everything. */
   readonly topics?: readonly string[];
   readonly clientId?: string;
+  /** Where it goes, in turn, when the one it was told of is away. */
+  readonly others?: readonly string[];
   readonly login?: { readonly username: string; readonly password: string };
   /** By default MQTT 5. */
   readonly version?: 4 | 5;
@@ -54,6 +56,7 @@ export async function subscribe(url: string, options: SubscribeOptions): Promise
     clean: false,
     ...(version === 5 && { properties: { sessionExpiryInterval: SESSION_EXPIRY_S } }),
     reconnectPeriod: RECONNECT_MS,
+    ...(options.others !== undefined && { servers: [url, ...options.others].map(serverOf) }),
     ...options.login,
   });
   const messages: Received[] = [];
@@ -90,6 +93,11 @@ export async function subscribe(url: string, options: SubscribeOptions): Promise
     },
     close: () => client.endAsync(true),
   };
+}
+
+function serverOf(url: string): { protocol: "mqtts"; host: string; port: number } {
+  const { hostname, port } = new URL(url);
+  return { protocol: "mqtts", host: hostname, port: Number(port) };
 }
 
 function lastTopics(messages: readonly Message[]): string {

@@ -16,15 +16,15 @@ const LOOK_MS = 200;
 
 const run = promisify(execFile);
 
-/** Unpacks Debian into `root`; fetched once a month. */
-export async function unpackDebian(root: string): Promise<void> {
+/** Unpacks Debian with these packages into `root`; fetched once a month, and kept under that name. */
+export async function unpackDebian(root: string, packages = PACKAGES, name: string = SUITE): Promise<void> {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "sallyport-unit");
   const month = new Date(hostClock.wallMs()).toISOString().slice(0, 7);
-  const archive = join(cache, `${SUITE}-${month}.tar`);
+  const archive = join(cache, `${name}-${month}.tar`);
   if (!existsSync(archive)) {
     await mkdir(cache, { recursive: true });
     const fresh = `${archive}.${process.pid}`;
-    await run("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${PACKAGES}`, "--format=tar", SUITE, fresh]);
+    await run("mmdebstrap", ["--quiet", "--variant=minbase", `--include=${packages}`, "--format=tar", SUITE, fresh]);
     await rename(fresh, archive);
   }
   await mkdir(root, { recursive: true });

@@ -1,0 +1,95 @@
+/** What each node of a cluster has to carry: connections and messages, processor and memory. */
+import { readFile } from "node:fs/promises";
+import { hostClock } from "../core/clock.ts";
+import type { Rabbitmq } from "./rabbitmq.ts";
+import { connectionsAt } from "./sockets.ts";
+
+/** Of one node at one moment; what is counted is counted since its start. */
+export interface NodeLoad {
+  readonly atMs: number;
+  readonly connections: number;
+  readonly rssBytes: number;
+  readonly cpuMs: number;
+  /** Messages from clients connected to this node; to them. */
+  readonly received: number;
+  readonly delivered: number;
+}
+
+const CPU_TICK_MS = 10;
+const BYTES_PER_KB = 1_024;
+const SECOND_MS = 1_000;
+
+export async function loadsOf(nodes: readonly Rabbitmq[]): Promise<readonly NodeLoad[]> {
+  const counters = await countersOf(nodes);
+  return await Promise.all(
+    nodes.map(async ({ pid, port }, n) => ({
+      atMs: hostClock.monotonicMs(),
+      connections: await connectionsAt(port),
+      rssBytes: await residentBytes(pid),
+      cpuMs: await processorMs(pid),
+      received: counters[n]?.received ?? Number.NaN,
+      delivered: counters[n]?.delivered ?? Number.NaN,
+    })),
+  );
+}
+
+/** What a node had to carry between two moments. */
+export interface NodeFigures {
+  readonly node: number;
+  readonly connections: number;
+  readonly receivedPerS: number;
+  readonly deliveredPerS: number;
+  /** Of one core. */
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+}
+
+export function figuresOf(node: number, since: NodeLoad, now: NodeLoad): NodeFigures {
+  const perMs = (of: "received" | "delivered" | "cpuMs") => (now[of] - since[of]) / (now.atMs - since.atMs);
+  return {
+    node,
+    connections: now.connections,
+    receivedPerS: perMs("received") * SECOND_MS,
+    deliveredPerS: perMs("delivered") * SECOND_MS,
+    cpuPercent: perMs("cpuMs") * 100,
+    rssBytes: now.rssBytes,
+  };
+}
+
+export function inWords({ node, connections, receivedPerS, deliveredPerS, cpuPercent, rssBytes }: NodeFigures): string {
+  return [
+    `node ${node}: ${connections} connections`,
+    `${receivedPerS.toFixed(1)} messages/s in, ${deliveredPerS.toFixed(1)} out`,
+    `${cpuPercent.toFixed(0)} % of a core`,
+    `RSS ${megabytes(rssBytes)} MB`,
+  ].join(", ");
+}
+
+export function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
+
+/** Asked of one node for all: each question costs the start of a program. */
+async function countersOf(nodes: readonly Rabbitmq[]): Promise<readonly Pick<NodeLoad, "received" | "delivered">[]> {
+  const names = nodes.map(({ name }) => `'${name}'`).join(",");
+  const sum = (counter: string) => `lists:sum([maps:get(${counter},C,0)||C<-maps:values(M)])`;
+  const pair = `{${sum("messages_received_total")},${sum("messages_delivered_total")}}`;
+  const all = `[begin M=erpc:call(N,rabbit_global_counters,overview,[]),${pair} end||N<-[${names}]].`;
+  const told = (await nodes[0]?.control("eval", all)) ?? "";
+  return [...told.matchAll(/\{(\d+),\s*(\d+)\}/g)].map(([, received, delivered]) => ({
+    received: Number(received),
+    delivered: Number(delivered),
+  }));
+}
+
+async function residentBytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * BYTES_PER_KB;
+}
+
+/** After the name, which may hold anything, the fields count from the third; 14 and 15 are the times (proc(5)). */
+async function processorMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * CPU_TICK_MS;
+}
