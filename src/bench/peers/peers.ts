@@ -63,9 +63,8 @@ if (options.report !== undefined) {
     tell(`--only takes ${[...PEERS, ...STAGES].join(", ")}`);
     process.exitCode = EXIT_USAGE;
   } else {
-    const report = await compare(choice, options.short === true);
-    if (options.out !== undefined) await writeFile(options.out, `${JSON.stringify(report, undefined, 2)}\n`);
-    process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(report));
+    const report = await compare(choice, options.short === true, options.out);
+    process.stdout.write(options.json ? jsonOf(report) : textOf(report));
     process.exitCode = report.results.some(({ failed }) => failed !== undefined) ? 1 : 0;
   }
 }
@@ -79,29 +78,27 @@ function choiceOf(only: string | undefined): Choice | undefined {
   return { peers: peers.length > 0 ? peers : PEERS, stages: stages.length > 0 ? stages : STAGES };
 }
 
-async function compare({ peers, stages }: Choice, isShort: boolean): Promise<PeerReport> {
+/** @param out gets what is known after each stage, for half an hour can be cut short */
+async function compare({ peers, stages }: Choice, isShort: boolean, out: string | undefined): Promise<PeerReport> {
   // Beside node_modules, where addons are found.
   const programFolder = await mkdtemp(join(ROOT, "node_modules", ".peers-"));
   const folder = await mkdtemp(join(tmpdir(), "sallyport-peers-"));
   const programs = await compilePrograms();
   try {
     const certificates = await writeCertificates(join(folder, "tls"), hostClock);
+    const workshop = { programs, certificates, folder };
     const results: StageResult[] = [];
     const heads: PeerHead[] = [];
     for (const key of peers) {
       const peer = await prepared(key, programFolder);
       heads.push(headOf(peer));
       if ("absent" in peer) continue;
-      results.push(...(await runAll(peer, stages, isShort ? SHORT : LONG, { programs, certificates, folder })));
+      for (const stage of stages) {
+        results.push(await toldStage(peer, stage, isShort ? SHORT : LONG, workshop));
+        if (out !== undefined) await writeFile(out, jsonOf(reportOf(heads, results, isShort)));
+      }
     }
-    return {
-      date: new Date(hostClock.wallMs()).toISOString(),
-      form: isShort ? "short" : "long",
-      loadAverage: loadavg()[0] ?? Number.NaN,
-      machine: `${cpus().length} cores (${arch()}), Node ${process.versions.node}`,
-      peers: heads,
-      results,
-    };
+    return reportOf(heads, results, isShort);
   } finally {
     await programs.remove();
     await rm(folder, { recursive: true, force: true });
@@ -109,16 +106,27 @@ async function compare({ peers, stages }: Choice, isShort: boolean): Promise<Pee
   }
 }
 
-async function runAll(peer: Peer, stages: readonly StageKey[], form: Form, workshop: Workshop): Promise<StageResult[]> {
-  const results: StageResult[] = [];
-  for (const stage of stages) {
-    const begunMs = hostClock.monotonicMs();
-    const result = await runStage(peer, stage, form, workshop);
-    const tookS = ((hostClock.monotonicMs() - begunMs) / 1_000).toFixed(0);
-    tell(`${peer.key} ${stage}, ${tookS} s: ${result.failed ?? JSON.stringify(result.figures, rounded)}`);
-    results.push(result);
-  }
-  return results;
+function reportOf(peers: readonly PeerHead[], results: readonly StageResult[], isShort: boolean): PeerReport {
+  return {
+    date: new Date(hostClock.wallMs()).toISOString(),
+    form: isShort ? "short" : "long",
+    loadAverage: loadavg()[0] ?? Number.NaN,
+    machine: `${cpus().length} cores (${arch()}), Node ${process.versions.node}`,
+    peers,
+    results,
+  };
+}
+
+async function toldStage(peer: Peer, stage: StageKey, form: Form, workshop: Workshop): Promise<StageResult> {
+  const begunMs = hostClock.monotonicMs();
+  const result = await runStage(peer, stage, form, workshop);
+  const tookS = ((hostClock.monotonicMs() - begunMs) / 1_000).toFixed(0);
+  tell(`${peer.key} ${stage}, ${tookS} s: ${result.failed ?? JSON.stringify(result.figures, rounded)}`);
+  return result;
+}
+
+function jsonOf(report: PeerReport): string {
+  return `${JSON.stringify(report, undefined, 2)}\n`;
 }
 
 function rounded(_: string, value: unknown): unknown {
