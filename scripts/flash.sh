@@ -14,6 +14,8 @@ readonly SECTOR=512 BLOCK=4M
 readonly SITE_FOLDER=site STATE_FOLDER=sallyport
 # What a site may bring along; on the card it lies in the data partition, never on the FAT.
 readonly OWN_KEY=tls/gateway.key OWN_CERTIFICATE=tls/gateway.pem
+# For names of files: everything else goes by bytes.
+readonly NAMES_LOCALE=C.UTF-8
 # No site is larger: its files are text.
 readonly SITE_MAX_KB=4096
 # Where an ext file system says that it is one.
@@ -22,8 +24,10 @@ readonly EXT_MAGIC_AT=1080 EXT_MAGIC=53ef
 usage() {
   cat <<'TEXT'
 usage: flash.sh --image FILE --site DIR --device DISK [options]
+       flash.sh --fleet TABLE --template DIR --image FILE --device DISK [options]
 
-Erases DISK (or a file) and writes the image and the site to it.
+Erases DISK (or a file) and writes the image and the site to it; of a fleet, a
+card for each row of a table with commas, whose first line names its columns.
 
   --public-key FILE    FILE.sha256.sig of the image must be signed with it (Ed25519)
   --unsigned           take an image that nobody signed
@@ -33,6 +37,9 @@ Erases DISK (or a file) and writes the image and the site to it.
   --erase-outbox       the card's outbox may be erased, whatever no broker has of it
   --fixed-disk NAME    DISK is no removable medium, and NAME (sdb, nvme0n1, loop3) is meant
   --yes                do not ask
+  --fleet TABLE        one column is name, and "result" tells what was written
+  --template DIR       a site in whose files ${column} stands for a row's value
+  --only NAME          of a fleet: this row alone, also when it was written
   --help
 
 exit code   0 written, 64 usage, 65 image or site wrong, 69 a program is missing,
@@ -92,13 +99,13 @@ need_programs() {
 # Start of a partition in bytes; nothing where there is none. Read from the table: the kernel needs no node for it.
 start_of() {
   local sectors
-  sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^[^:]*[^0-9]$2 : start= *([0-9]+),.*/\1/p")
+  sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^.*[^0-9]$2 : start= *([0-9]+),.*/\1/p")
   [ -z "$sectors" ] || echo $((sectors * SECTOR))
 }
 
 size_of() {
   local sectors
-  sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^[^:]*[^0-9]$2 : .*size= *([0-9]+),.*/\1/p")
+  sectors=$(sfdisk --dump "$1" 2>/dev/null | sed -nE "s/^.*[^0-9]$2 : .*size= *([0-9]+),.*/\1/p")
   [ -z "$sectors" ] || echo $((sectors * SECTOR))
 }
 
@@ -127,13 +134,20 @@ check_signature() {
   [ "$told" = "$image_sum" ] || fail "$EXIT_DATA" "$image is not what was signed"
 }
 
+# site.yaml without what editors on Windows add.
+site_lines() { sed -e '1s/^\xef\xbb\xbf//' -e 's/\r$//' "$site/site.yaml"; }
+
+# Of a key at the beginning of a line whose value is a name.
+site_name() { site_lines | sed -nE "s/^$1: *[\"']?([A-Za-z0-9-]+).*/\1/p" | head -n 1; }
+
 check_site() {
   local file
   for file in site.yaml gateway.yaml; do
     [ -f "$site/$file" ] || fail "$EXIT_DATA" "$site has no $file"
   done
-  [ "$(du -sk "$site" | cut -f1)" -le "$SITE_MAX_KB" ] || fail "$EXIT_DATA" "$site is larger than $SITE_MAX_KB kB"
-  hostname=$(sed -nE 's/^hostname: *"?([A-Za-z0-9-]+).*/\1/p' "$site/site.yaml" | head -n 1)
+  [ "$(du -skL "$site" | cut -f1)" -le "$SITE_MAX_KB" ] || fail "$EXIT_DATA" "$site is larger than $SITE_MAX_KB kB"
+  check_names
+  hostname=$(site_name hostname)
   [ -n "$hostname" ] || fail "$EXIT_DATA" "$site/site.yaml has no hostname"
   check_board
   if [ -n "${SALLYPORT:-}" ] || command -v sallyport >/dev/null; then
@@ -144,12 +158,23 @@ check_site() {
   fi
 }
 
+# Links are followed; what a FAT cannot hold is found before the card is erased.
+check_names() {
+  local odd
+  odd=$(find -L "$site" -mindepth 1 ! -type f ! -type d -print -quit) || fail "$EXIT_DATA" "$site leads back to itself"
+  [ -z "$odd" ] || fail "$EXIT_DATA" "$odd is no file that can be copied"
+  odd=$(find -L "$site" -mindepth 1 \( -name '*["*:<>?|\\]*' -o -name '*[. ]' -o -name '*[[:cntrl:]]*' \) -print -quit)
+  [ -z "$odd" ] || fail "$EXIT_DATA" "a card cannot hold a file of the name $odd; give it another one"
+  odd=$(find -L "$site" -mindepth 1 -printf '%P\n' | tr '[:upper:]' '[:lower:]' | sort | uniq -d | head -n 1)
+  [ -z "$odd" ] || fail "$EXIT_DATA" "$site/$odd is there twice: a card tells no capitals from small letters"
+}
+
 # The image says in its root which board it was made for.
 check_board() {
   local made wanted
   made=$(debugfs -R 'cat /etc/systemd/system/sallyport.service.d/board.conf' "$image?offset=$root_at" 2>/dev/null |
     sed -nE 's/^ExecStart=.* --board ([a-z0-9-]+).*/\1/p')
-  wanted=$(sed -nE 's/^board: *"?([a-z0-9-]+).*/\1/p' "$site/site.yaml" | head -n 1)
+  wanted=$(site_name board)
   [ -z "$made" ] || [ "$made" = "$wanted" ] || fail "$EXIT_DATA" "$image is for the board $made, and $site/site.yaml says ${wanted:-none}"
 }
 
@@ -182,6 +207,9 @@ check_old() {
     refuse "$replace is the card that is to be erased"
   [ -f "$replace" ] || check_all_idle "/sys/class/block/$old_name"
   old_at=$(start_of "$replace" 3) old_bytes=$(size_of "$replace" 3)
+  if [ -f "$replace" ] && [ "$(stat --dereference --format=%s "$replace")" -lt $((${old_at:-0} + ${old_bytes:-0})) ]; then
+    refuse "$replace ends before its data partition does: the copy of the old card is not whole"
+  fi
   debugfs -R "stat /$STATE_FOLDER" "$replace?offset=${old_at:-0}" 2>/dev/null | grep -q 'Type: directory' ||
     refuse "$replace holds no gateway's data, or they cannot be read"
   [ "$device_bytes" -ge $((data_at + old_bytes)) ] ||
@@ -320,7 +348,15 @@ make_identity() {
   serial=$(od -An -N4 -tx4 /dev/urandom | tr -d ' ')
   fingerprint="made on the board"
   [ -z "$replace" ] || keep_identity
-  if [ "$key_on_board" = yes ] || [ -n "$replace" ]; then return 0; fi
+  [ -z "$replace" ] || return 0
+  if [ "$key_on_board" = yes ]; then
+    [ ! -f "$site/$OWN_KEY" ] || fail "$EXIT_DATA" "$site has a key already, and with --key-on-board the board makes one"
+  fi
+  # It would take the place of the new key's.
+  if [ -f "$site/$OWN_CERTIFICATE" ] && [ ! -f "$site/$OWN_KEY" ]; then
+    fail "$EXIT_DATA" "$site has a certificate without its key, and a new key gets a new one: take $OWN_CERTIFICATE out"
+  fi
+  [ "$key_on_board" = no ] || return 0
   if [ -f "$site/$OWN_KEY" ]; then
     take_identity
     return 0
@@ -335,11 +371,18 @@ make_identity() {
     sha256sum | cut -d' ' -f1)" = "$fingerprint" ] || fail "$EXIT_DATA" "the certificate is not for this key"
 }
 
+# mtools ask each disk for heads and tracks, and complain of most; what they say counts where they fail.
+on_fat() {
+  local wrong=$1
+  shift
+  LC_ALL=$NAMES_LOCALE TZ=UTC MTOOLS_SKIP_CHECK=1 "$@" 2>"$work/said" ||
+    fail "$EXIT_IO" "$wrong: $(sed 's/Could not get geometry of device ([^)]*)//' "$work/said")"
+}
+
 write_site() {
   local fat="$device@@$fat_at"
-  export TZ=UTC MTOOLS_SKIP_CHECK=1
   mkdir "$work/$SITE_FOLDER"
-  cp -R "$site/." "$work/$SITE_FOLDER/"
+  cp -RL "$site/." "$work/$SITE_FOLDER/"
   rm -f "$work/$SITE_FOLDER/$OWN_KEY"
   date --utc +%Y-%m-%dT%H:%M:%SZ >"$work/$SITE_FOLDER/flashed"
   echo "$serial" >"$work/$SITE_FOLDER/serial"
@@ -349,9 +392,9 @@ write_site() {
     cp "$work/gateway.csr" "$work/$SITE_FOLDER/gateway.csr"
   fi
   mdeltree -i "$fat" "::$SITE_FOLDER" 2>/dev/null || true
-  mcopy -Q -s -i "$fat" "$work/$SITE_FOLDER" :: || fail "$EXIT_IO" "the site could not be written"
+  on_fat "the site could not be written" mcopy -Q -s -i "$fat" "$work/$SITE_FOLDER" ::
   mkdir "$work/back"
-  mcopy -Q -s -n -i "$fat" "::$SITE_FOLDER" "$work/back/" || fail "$EXIT_IO" "the site could not be read back"
+  on_fat "the site could not be read back" mcopy -Q -s -n -i "$fat" "::$SITE_FOLDER" "$work/back/"
   diff -r "$work/$SITE_FOLDER" "$work/back/$SITE_FOLDER" >/dev/null || fail "$EXIT_IO" "the site was read back differently"
 }
 
@@ -399,8 +442,11 @@ write_key() {
 
 label() {
   local password='none: nobody can log in' file
-  file=$(sed -nE 's/^console:.*passwordFile: *"?([^" }]+).*/\1/p' "$site/site.yaml" | head -n 1)
-  if [ -n "$file" ] && [ -f "$site/$file" ]; then password=$(head -n 1 "$site/$file"); fi
+  if site_lines | grep -q '^console:'; then
+    file=$(site_lines | sed -nE "/^console:/,/^[a-z]/{s/.*passwordFile: *(\"([^\"]*)\"|'([^']*)'|([^\"'},#]*[^\"'},# ])).*/\2\3\4/p}" | head -n 1)
+    password="as in ${file:-site.yaml}"
+    if [ -f "$site/$file" ]; then password=$(sed -e '1s/^\xef\xbb\xbf//' -e 's/\r$//' -e q "$site/$file"); fi
+  fi
   cat <<TEXT
 
   ┌─────────────────────────────────────────────

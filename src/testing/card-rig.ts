@@ -20,7 +20,7 @@ export const USER_ID = "970";
 
 const run = promisify(execFile);
 /** Debian keeps the tools of file systems out of an ordinary user's path. */
-const ENV = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+const ENV = { ...process.env, LC_ALL: "C.UTF-8", PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
 
 export const tool = (program: string, ...args: string[]) => run(program, args, { env: ENV });
 

@@ -38,7 +38,7 @@ describe("flash.sh refuses", () => {
       /key of the old card is kept/,
     );
     refused(await rig.flash([...given, "--fixed-disk"]), 64, /--fixed-disk needs a value/);
-    assert.match((await rig.flash(["--help"])).said, /^usage: flash\.sh/);
+    assert.match((await rig.flash(["--help"])).said, /^usage: flash\.sh.*--fleet TABLE.*--template.*--only/s);
     await assertUntouched(device);
   });
 
@@ -58,6 +58,55 @@ describe("flash.sh refuses", () => {
     await copyFile(at("maker.key"), key);
     refused(await rig.flash([...given, "cat"]), 65, /has a key already/);
     await rm(key);
+    await assertUntouched(device);
+  });
+
+  test("a key or a certificate of the site that the new card's would not go with", async () => {
+    const device = await rig.card("stale");
+    const given = [...rig.given(device), "--yes"];
+    const [key, certificate] = ["gateway.key", "gateway.pem"].map((name) => join(at("site"), "tls", name)) as [
+      string,
+      string,
+    ];
+    await writeFile(certificate, "of another key\n");
+    for (const more of [[], ["--key-on-board"], ["--sign-command", "cat"]]) {
+      refused(
+        await rig.flash([...given, ...more]),
+        65,
+        /has a certificate without its key.*take tls\/gateway\.pem out/,
+      );
+    }
+    await rm(certificate);
+    await copyFile(at("maker.key"), key);
+    refused(await rig.flash([...given, "--key-on-board"]), 65, /has a key already/);
+    await rm(key);
+    await assertUntouched(device);
+  });
+
+  test("a site with names that a FAT cannot hold, or with what is no file", async (t) => {
+    const device = await rig.card("names");
+    const given = [...rig.given(device), "--yes"];
+    const site = at("site");
+    t.after(() => rm(join(site, "more"), { recursive: true }));
+    await mkdir(join(site, "more"));
+    for (const [name, complaint] of [
+      ['a "b".txt', /cannot hold a file of the name .*a "b"\.txt/],
+      ["a:b", /cannot hold a file of the name/],
+      ["dot.", /cannot hold a file of the name/],
+    ] as const) {
+      await writeFile(join(site, "more", name), "");
+      refused(await rig.flash(given), 65, complaint);
+      await rm(join(site, "more", name));
+    }
+    await writeFile(join(site, "more", "Ca.pem"), "");
+    await writeFile(join(site, "more", "ca.PEM"), "");
+    refused(await rig.flash(given), 65, /more\/ca\.pem is there twice/);
+    await rm(join(site, "more", "ca.PEM"));
+    await symlink("/no/such/file", join(site, "more", "broken"));
+    refused(await rig.flash(given), 65, /broken is no file that can be copied/);
+    await rm(join(site, "more", "broken"));
+    await symlink(".", join(site, "more", "round"));
+    refused(await rig.flash(given), 65, /leads back to itself/);
     await assertUntouched(device);
   });
 

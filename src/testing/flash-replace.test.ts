@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { truncate, writeFile } from "node:fs/promises";
+import { readFile, truncate, writeFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { CARD_BYTES, CardRig, DATA_AT, MIB, tool } from "./card-rig.ts";
 
@@ -75,6 +75,15 @@ test("P8: a new card takes over outbox, state, keys and serial of the old one, w
     assert.notEqual(refused.code, 0);
     assert.match(refused.said, complaint);
   }
+  const fresh = await rig.card("fresh");
+  await truncate(old, DATA_AT + MIB);
+  const cut = await rig.flash([...rig.given(fresh), ...replace]);
+  assert.match(cut.said, /ends before its data partition does/);
+  assert.equal(
+    (await readFile(fresh)).every((byte) => byte === 0),
+    true,
+    "the new card is untouched",
+  );
   await truncate(old, 0);
   assert.equal(await rig.dump(device, DATA_AT, "/sallyport/outbox.db"), "what no broker has\n");
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CardRig, DATA_AT, type FlashOptions, IMAGE_BYTES, MIB, ROOT_AT, tool, USER_ID } from "./card-rig.ts";
@@ -99,6 +99,23 @@ describe("flash.sh", () => {
     assert.equal(await onFat(device, "/site/tls/ca.pem"), "a CA\n");
     await writeFile(key, "no key\n");
     assert.match((await flash([...given(device), "--yes"])).said, /gateway\.key is no private key/);
+  });
+
+  test("takes a site as an editor on Windows leaves it, links, and names with spaces and umlauts", async () => {
+    const device = await card("windows");
+    const site = at("windows-site");
+    await cp(at("site"), site, { recursive: true });
+    const lines = ["\uFEFFhostname: 'pump-9'", "version: 1", "console:", "  passwordFile: 'my console.txt' # mine", ""];
+    await writeFile(join(site, "site.yaml"), lines.join("\r\n"));
+    await writeFile(join(site, "my console.txt"), '\uFEFFa "b" $c\r\n');
+    await writeFile(join(site, "tls", "Küche CA.pem"), "another CA\n");
+    await symlink(join(at("site"), "tls", "ca.pem"), join(site, "tls", "linked.pem"));
+    const args = ["--image", at("image"), "--unsigned", "--site", site, "--device", device, "--yes"];
+    const { code, said } = await flash(args);
+    assert.equal(code, 0, said);
+    assert.match(said, /name +pump-9\n.*console +a "b" \$c\n/s);
+    assert.equal(await onFat(device, "/site/tls/Küche CA.pem"), "another CA\n");
+    assert.equal(await onFat(device, "/site/tls/linked.pem"), "a CA\n");
   });
 
   test("P8: a card with an outbox is refused, unless it may be lost", async () => {
@@ -240,6 +257,7 @@ describe("flash.sh", () => {
     const done = await flash(named);
     assert.equal(done.code, 0, done.said);
     assert.equal(await onFat(device, "/site/tls/ca.pem"), "a CA\n");
+    assert.doesNotMatch(done.said, /geometry/, "mtools' complaint of a disk without heads");
 
     const hasNodes = await tool("partx", "--add", device).then(
       () => true,
