@@ -106,11 +106,6 @@ export function capacityOf(config: Config, share: number): Capacity {
   return { intake, uplinks, outbox, board };
 }
 
-/** Of one uplink. */
-export function uplinkForecast(config: Config, uplink: UplinkConfig, share: number): UplinkLoad {
-  return uplinkLoad(uplink, uplinkWords(config, uplink), turnsOf(config), share);
-}
-
 function intakeOf({ lines }: Config, turns: readonly Turn[]): Capacity["intake"] {
   const ofLines = lines.map((line) => lineIntake(line, turns));
   const isOwn = ({ device }: Turn) => device === OWN_DEVICE;

@@ -8,7 +8,7 @@ const RECORD_MAX_BYTES = 16_384;
 const SEGMENT_BYTES = 20 + 32;
 /** Data of a segment, at an MTU of 1,500. */
 const SEGMENT_MAX_BYTES = 1_448;
-/** PUBACK and PINGREQ and PINGRESP, each of which travels alone. */
+/** PUBACK; PINGREQ and PINGRESP. */
 const PUBACK_BYTES = 4;
 const PING_BYTES = 2;
 
@@ -20,11 +20,10 @@ export interface Traffic {
 
 export const NO_TRAFFIC: Traffic = { sentBytes: 0, networkBytes: 0 };
 
-/** A message, the broker's answer, and the gateway's that it came. Without QoS the answer is that to a ping. */
+/** A message, and the broker's answer. Without QoS that is the answer to a ping, which goes in one record with the message. */
 export function trafficOf({ bytes, qos }: Packet): Traffic {
-  const message = segmentsOf(bytes);
-  if (qos === 1) return plus(message, answer(PUBACK_BYTES));
-  return plus(plus(message, segmentsOf(PING_BYTES)), answer(PING_BYTES));
+  if (qos === 1) return plus(segmentsOf(bytes), answer(PUBACK_BYTES));
+  return plus(segmentsOf(bytes + PING_BYTES), answer(PING_BYTES));
 }
 
 /** A question whether the broker is there, where nothing else was said. */

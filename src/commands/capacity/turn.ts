@@ -59,16 +59,14 @@ export function turnsOf(config: Config): readonly Turn[] {
 function lineTurns(line: LineConfig): readonly Turn[] {
   const { stretch } = predictLine(line);
   const maxGap = defaultMaxGap(line);
-  return line.devices
-    .filter(({ enabled }) => enabled)
-    .flatMap((device) =>
-      planReads(device, maxGap).map(({ periodMs, tags }) => ({
-        device: device.name,
-        line: line.name,
-        periodMs: periodMs * stretch,
-        tags: tags.map((tag) => turnTag(tag, periodMs, "as asked")),
-      })),
-    );
+  return line.devices.flatMap((device) =>
+    planReads(device, maxGap).map(({ periodMs, tags }) => ({
+      device: device.name,
+      line: line.name,
+      periodMs: periodMs * stretch,
+      tags: tags.map((tag) => turnTag(tag, periodMs, "as asked")),
+    })),
+  );
 }
 
 function inputTurn(input: InputConfig): readonly Turn[] {
