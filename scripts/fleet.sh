@@ -31,6 +31,7 @@ parse() {
         shift 2
         ;;
       --site) fail "$EXIT_USAGE" "--template takes the place of --site" ;;
+      --replace) fail "$EXIT_USAGE" "--replace is for one card: two with one identity throw each other off" ;;
       *) pass_on+=("$1") && shift ;;
     esac
   done
@@ -42,9 +43,11 @@ columns=() rows=() result_at=-1 name_at=-1
 
 read_table() {
   local index
-  mapfile -t rows < <(tr -d '\r' <"$fleet" | grep -v '^[[:space:]]*$')
+  # Without what spreadsheets on Windows add.
+  mapfile -t rows < <(sed -e '1s/^\xef\xbb\xbf//' -e 's/\r$//' "$fleet" | grep -v '^[[:space:],]*$')
   [ ${#rows[@]} -ge 2 ] || fail "$EXIT_DATA" "$fleet has no rows"
   [ ${#rows[@]} -le "$ROWS_MAX" ] || fail "$EXIT_DATA" "$fleet has more than $ROWS_MAX rows; split it"
+  [[ ${rows[0]} != *";"* ]] || fail "$EXIT_DATA" "$fleet has semicolons: save it with commas between its cells"
   IFS=, read -r -a columns <<<"${rows[0]}"
   for index in "${!columns[@]}"; do
     [[ ${columns[index]} =~ ^[A-Za-z][A-Za-z0-9_]*$ ]] || fail "$EXIT_DATA" "\"${columns[index]}\" is no name of a column"
@@ -90,7 +93,9 @@ fill() {
 
 # Every row, and all that is wrong with it.
 check_rows() {
-  local index cell row mistakes=0 names=' '
+  local index cell row mistakes=0
+  local -A names=()
+  has_sallyport || echo "fleet: NOT CHECKED: there is no sallyport on this machine to check what the rows make" >&2
   for ((row = 1; row < ${#rows[@]}; row++)); do
     split "${rows[row]}"
     if [ ${#cells[@]} -ne ${#columns[@]} ]; then
@@ -105,24 +110,24 @@ check_rows() {
         mistakes=$((mistakes + 1))
       fi
     done
-    case $names in
-      *" ${cells[name_at]} "*)
-        echo "fleet: row $row: the name ${cells[name_at]} is there twice" >&2
-        mistakes=$((mistakes + 1))
-        ;;
-    esac
-    names+="${cells[name_at]} "
+    if [ -n "${names["x${cells[name_at]}"]:-}" ]; then
+      echo "fleet: row $row: the name ${cells[name_at]} is there twice" >&2
+      mistakes=$((mistakes + 1))
+    fi
+    names["x${cells[name_at]}"]=yes
     check_row || mistakes=$((mistakes + 1))
   done
   [ "$mistakes" -eq 0 ] || fail "$EXIT_DATA" "$mistakes mistakes. No card was touched."
-  [ -z "$only" ] || [[ $names == *" $only "* ]] || fail "$EXIT_DATA" "no row is called $only"
+  [ -z "$only" ] || [ -n "${names["x$only"]:-}" ] || fail "$EXIT_DATA" "no row is called $only"
 }
+
+has_sallyport() { [ -n "${SALLYPORT:-}" ] || command -v sallyport >/dev/null; }
 
 check_row() {
   local target=$work/check
   rm -rf "$target"
   fill "$target" || return 1
-  if [ -z "${SALLYPORT:-}" ] && ! command -v sallyport >/dev/null; then return 0; fi
+  has_sallyport || return 0
   # shellcheck disable=SC2086 # a command with its arguments
   ${SALLYPORT:-sallyport} check --without-key "$target" >/dev/null || {
     echo "fleet: the row ${cells[name_at]} gives a site with mistakes" >&2
@@ -130,13 +135,15 @@ check_row() {
   }
 }
 
-# The table is whole at every moment: a laptop may be closed.
+# The table is whole at every moment, for a laptop may be closed; and still its owner's, whoever runs this.
 keep_result() {
   local row=$1 IFS=,
   split "${rows[row]}"
   cells[result_at]=$2
   rows[row]="${cells[*]}"
+  cp --preserve=mode,ownership "$fleet" "$fleet.new"
   printf '%s\n' "${rows[@]}" >"$fleet.new"
+  sync "$fleet.new"
   mv "$fleet.new" "$fleet"
 }
 

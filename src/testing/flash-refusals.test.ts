@@ -176,6 +176,7 @@ describe("flash.sh refuses", () => {
     refused(await fleet("--template", at("site")), 65, /"two words" is no name of a column/);
     refused(await fleet("--template", at("none")), 65, /there is no folder/);
     refused(await fleet("--template", at("site"), "--site", at("site")), 64, /takes the place of --site/);
+    refused(await fleet("--template", at("site"), "--replace", device), 64, /--replace is for one card/);
     await writeFile(at("fleet.csv"), `name\n${Array.from({ length: 1001 }, (_, i) => `pump-${i}\n`).join("")}`);
     refused(await fleet("--template", at("site")), 65, /more than 1000 rows/);
     await rm(at("fleet.csv"));

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { copyFile, cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, cp, mkdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CardRig, DATA_AT, type FlashOptions, IMAGE_BYTES, MIB, ROOT_AT, tool, USER_ID } from "./card-rig.ts";
@@ -304,6 +304,25 @@ describe("flash.sh", () => {
       assert.match(await readFile(join(at("template"), "site.yaml"), "utf8"), /\$\{name\}/);
     });
 
+    test("a table as a spreadsheet saves it is taken, and stays its owner's", async () => {
+      const device = await card("fleet-owned");
+      const address = column("address");
+      await writeFile(at("fleet.csv"), "\uFEFFname,address\r\nhall 1,10.0.0.1\r\nhall,10.0.0.2\r\n,\r\n");
+      await chmod(at("fleet.csv"), 0o664);
+      const owner = process.getuid?.() === 0 ? Number(USER_ID) : process.getuid?.();
+      await chown(at("fleet.csv"), owner ?? 0, -1);
+      await writeFile(join(at("template"), "site.yaml"), `version: 1\nhostname: pump\nnetwork: ${address}\n`);
+      const { code, said } = await flash(fleet(device, "--only", "hall"), { answer: "\n" });
+      await writeFile(join(at("template"), "site.yaml"), TEMPLATE);
+      assert.equal(code, 0, said);
+      assert.match(
+        await readFile(at("fleet.csv"), "utf8"),
+        /^name,address,result\nhall 1,10.0.0.1,\nhall,10.0.0.2,written .*Z\n$/,
+      );
+      const { uid, mode } = await stat(at("fleet.csv"));
+      assert.deepEqual([uid, mode & 0o777], [owner, 0o664]);
+    });
+
     test("a card that is refused is told in the table, and nothing follows", async () => {
       await writeFile(at("fleet.csv"), "name,address\npump-1,10.0.0.1\npump-2,10.0.0.2\n");
       const { code, said } = await flash(fleet("/dev/null"), { answer: "\n\n" });
@@ -319,6 +338,7 @@ describe("flash.sh", () => {
       const device = await card("fleet-untouched");
       for (const [table, complaint] of [
         ["name,address\na,1\na,2\n", /the name a is there twice/],
+        ["name;address\na;1\n", /has semicolons: save it with commas/],
         ["name,address\na,1\nb\n", /row 2 has 2 cells, and there are 3 columns/],
         ["name,address\na,1\nb,\n", /row 2, address: "" is empty/],
         ['name,address\na,1\nb,"2"\n', /row 2, address: ""2"" is empty, or has other/],
