@@ -18,8 +18,8 @@
  *                unit U takes so much time for every EVERY-th request, and what it is asked meanwhile waits its turn
  *     flush      what nobody has read is gone, as where the last one closes a port
  *
- * A counting register r of unit u, read for the nth time, holds the block it is in, 2 (u - 1) + (r >= 100), in its upper
- * five bits and n in its lower eleven.
+ * A counting register r of unit u, read for the nth time, holds where it is in its upper byte, 20 (u - 1) + r for the
+ * first ten and ten more for those from 100 on, and n in its lower one. Others than those are of no interest.
  *
  * A cycle is the time from the beginning of one request to that of the next. Its ideal is the wire time of the WANTED
  * registers: all characters, the turnaround and two times t3.5; it is 0 where the wanted registers were not delivered.
@@ -45,7 +45,8 @@ enum {
   REPLY_OVERHEAD_BYTES = 5,
   UNITS = 248,
   REGISTERS_MAX = 1024,
-  COUNT_BITS = 11,
+  COUNT_BITS = 8,
+  BLOCK_REGISTERS = 10,
   SECOND_BLOCK = 100,
   WAITING_MAX = 8,
   SILENCE_FIXED_ABOVE_BAUD = 19200,
@@ -221,8 +222,9 @@ static int take_request(uint8_t *request) {
 
 static uint16_t count_read(int unit, int address) {
   int block = 2 * (unit - 1) + (address >= SECOND_BLOCK);
+  int place = BLOCK_REGISTERS * block + address % SECOND_BLOCK;
   uint16_t read = ++counting.reads[unit][address];
-  return block << COUNT_BITS | (read & ((1 << COUNT_BITS) - 1));
+  return place << COUNT_BITS | (read & ((1 << COUNT_BITS) - 1));
 }
 
 static int make_reply(const uint8_t *request, uint8_t *reply) {

@@ -52,14 +52,14 @@ export interface Tally {
   readonly latenciesMs: readonly number[];
 }
 
-const COUNT_BITS = 11;
+const COUNT_BITS = 8;
 const COUNT_MODULUS = 1 << COUNT_BITS;
 /** A told period is in whole milliseconds, and by another clock. */
 const TOLD_SLACK_MS = 100;
 
 /** What a register of the paced line holds when it is read for the nth time. */
 export function countingValue({ unit, register }: Place, nth: number): number {
-  return (blockOf(unit, register) << COUNT_BITS) | (nth % COUNT_MODULUS);
+  return (placeOf(unit, register) << COUNT_BITS) | (nth % COUNT_MODULUS);
 }
 
 /** A line of the file that paced-line.c writes. */
@@ -121,7 +121,7 @@ function booksOf(served: readonly Served[]): ReadonlyMap<string, Book> {
       // A gateway may read more than it was asked for, to tell replies apart.
       if (!isWanted(place.register)) continue;
       const key = keyOf(place);
-      const book = books.get(key) ?? new Book(blockOf(unit, place.register));
+      const book = books.get(key) ?? new Book(placeOf(unit, place.register));
       books.set(key, book);
       book.reads.push({ servedMs: atMs, arrived: 0, late: undefined });
     }
@@ -142,16 +142,16 @@ interface Read {
 class Book {
   readonly reads: Read[] = [];
   readonly told: Told[] = [];
-  readonly #block: number;
+  readonly #place: number;
   #newest = -1;
 
-  constructor(block: number) {
-    this.#block = block;
+  constructor(place: number) {
+    this.#place = place;
   }
 
   /** The read that the value comes from; undefined: not from this register. */
   enter({ value, atMs, history }: Arrival): Read | undefined {
-    if (value >> COUNT_BITS !== this.#block) return undefined;
+    if (value >> COUNT_BITS !== this.#place) return undefined;
     const at = this.#lastBefore(atMs, value % COUNT_MODULUS);
     const read = this.reads[at];
     if (read === undefined) return undefined;
@@ -186,8 +186,10 @@ class Book {
   }
 }
 
-function blockOf(unit: number, register: number): number {
-  return BLOCKS.length * (unit - 1) + (register >= BLOCKS[1] ? 1 : 0);
+/** As paced-line.c counts the registers that are asked for, over all units. */
+function placeOf(unit: number, register: number): number {
+  const block = BLOCKS.length * (unit - 1) + (register >= BLOCKS[1] ? 1 : 0);
+  return BLOCK_REGISTERS * block + (register % BLOCKS[1]);
 }
 
 function keyOf({ line, unit, register }: Place): string {
