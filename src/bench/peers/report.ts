@@ -1,6 +1,6 @@
 /** The comparison as a table: a row a question, a column a peer. */
 import { alignedTable } from "../figure.ts";
-import { DEVICES, PEERS, type PeerKey, type StageKey, VALUES_PER_SCAN } from "./plan.ts";
+import { DEVICES, LONG, PEERS, type PeerKey, SHORT, type StageKey, VALUES_PER_SCAN } from "./plan.ts";
 import { ASKED_PER_S, type Figures, type StageResult } from "./stages.ts";
 
 export interface PeerReport {
@@ -130,9 +130,10 @@ export function markdownOf(report: PeerReport): string {
 
 function notesOf(report: PeerReport): readonly string[] {
   const { date, form, loadAverage, machine, peers, results } = report;
+  const outageS = (form === "short" ? SHORT : LONG).outageMs / 1_000;
   const measured = `Measured ${date.slice(0, 10)} on ${machine}, load average ${loadAverage.toFixed(1)}`;
   return [
-    `${measured}${form === "short" ? "; the short form, no figures to go by" : ""}. ${VALUES_PER_SCAN} registers on two lines.`,
+    `${measured}${form === "short" ? "; the short form, no figures to go by" : ""}. ${VALUES_PER_SCAN} registers on two lines; outages of ${outageS} s.`,
     ...peers.map(({ title, versions, absent }) =>
       absent === undefined ? `${title}: ${versions.join(", ")}` : `${title} takes no part: ${absent}`,
     ),
