@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { pbkdf2Sync } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -76,6 +77,16 @@ describe("`first-boot`", () => {
     assert.equal(readFileSync(at("data", "site", "tls", "gateway.pem"), "utf8"), certificate);
     assert.equal(readFileSync(at("data", "sallyport", "tls", "gateway.key"), "utf8"), key);
     assert.equal(onFat("gateway.csr"), request);
+  });
+
+  test("a password counts as it is typed, whatever an editor on Windows puts around it", async () => {
+    const radio = "wifi: { ssid: plant, passwordFile: wifi.password, country: DE }\n";
+    writeFileSync(at("fat", "site", "site.yaml"), SITE.replace("virtual", "raspberry-pi-4") + radio);
+    writeFileSync(at("fat", "site", "wifi.password"), "\uFEFFplant-geheim\r\n");
+    const { code, err } = await boot();
+    assert.equal(code, 0, err);
+    const key = pbkdf2Sync("plant-geheim", "plant", 4_096, 32, "sha1").toString("hex");
+    assert.match(readFileSync(at("run", "sallyport-boot", "wpa_supplicant.conf"), "utf8"), new RegExp(`psk=${key}\n`));
   });
 
   test("`--report` leaves what doctor finds on the card", async () => {

@@ -8,6 +8,7 @@ import { type CheckedSite, checkSite } from "../config/site.ts";
 import { hostClock } from "../core/clock.ts";
 import { EXIT, messageOf, problemText, UserError } from "../core/errors.ts";
 import { createLog, type Log } from "../core/log.ts";
+import { passwordIn } from "../core/password.ts";
 import { type BootFiles, hostFiles, type Owner, replaceFile } from "../first-boot/boot-files.ts";
 import { errorText, reportText } from "../first-boot/boot-report.ts";
 import { saltOf } from "../first-boot/console-password.ts";
@@ -122,13 +123,10 @@ function lightsOf(files: BootFiles, site: string): readonly string[] {
 }
 
 function makeBootFiles(files: BootFiles, run: string, places: Places, { site, plan }: CheckedSite): void {
-  const secret = (path: string | undefined) =>
-    path === undefined
-      ? undefined
-      : files
-          .read(join(installedFolder(places), path))
-          ?.toString("utf8")
-          .replace(/\r?\n$/, "");
+  const secret = (path: string | undefined) => {
+    const bytes = path === undefined ? undefined : files.read(join(installedFolder(places), path));
+    return bytes === undefined ? undefined : passwordIn(bytes.toString("utf8"));
+  };
   const wifi = secret(site.wifi?.passwordFile);
   const login = secret(site.console?.passwordFile);
   const secrets: SiteSecrets = { ...(wifi !== undefined && { wifi }), ...(login !== undefined && { console: login }) };

@@ -3,6 +3,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Login, UplinkConfig } from "../config/config.ts";
 import { messageOf } from "../core/errors.ts";
+import { passwordIn } from "../core/password.ts";
 import { ConnectFailure } from "../pipeline.ts";
 import { file, type Validity } from "./tls-failure.ts";
 
@@ -35,9 +36,9 @@ export async function readTlsFiles(tls: UplinkConfig["tls"]): Promise<TlsFiles> 
   };
 }
 
-/** The password of a login; a line end after it does not belong to it. */
+/** The password of a login. */
 export async function readPassword(login: Login, key: string): Promise<string> {
-  return (await text(login.passwordFile, key)).replace(/\r?\n$/, "");
+  return passwordIn(await text(login.passwordFile, key));
 }
 
 /** From when to when a PEM certificate is valid; of a chain, its first. */
