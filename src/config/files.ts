@@ -1,6 +1,6 @@
 /** Files that the configuration names: read within limits, and fit for what they are named for. */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { messageOf } from "../core/errors.ts";
 import { LIMITS } from "./defaults.ts";
 import type { Words } from "./wording.ts";
@@ -59,6 +59,19 @@ function unreadable(path: string, error: unknown): Words {
     return { wrong: `${path} is not UTF-8 text`, remedy: "save it as UTF-8" };
   }
   return { wrong: `${path} cannot be read: ${messageOf(error)}`, remedy: "mend the file or the path" };
+}
+
+/** What keeps a file from coming along with the folder of its site; undefined: nothing. */
+export function carryMistake(folder: string, path: string): Words | undefined {
+  const within = relative(folder, path);
+  if (within.startsWith("..")) {
+    return { wrong: `${path} lies outside of ${folder}, and stays behind`, remedy: "put it into that folder" };
+  }
+  if (/^[ -~]*$/.test(within)) return undefined;
+  return {
+    wrong: `${within} has letters that a board does not find on its card`,
+    remedy: "rename it in plain letters",
+  };
 }
 
 /** What keeps a file from being used as its kind; undefined: nothing. */

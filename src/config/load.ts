@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly credentialsFolder?: string | undefined;
   /** The gateway's own key and certificate need not be there yet. */
   readonly identityLater?: boolean;
+  /** Whatever the file names must lie in this folder, which is carried to a board. */
+  readonly siteFolder?: string;
 }
 
 type ConfigSurroundings = LineSurroundings & UplinkSurroundings;
@@ -53,8 +55,8 @@ export function checkConfig(file: string, options: LoadOptions = {}): CheckedCon
  */
 export function parseConfig(file: string, text: string, options: LoadOptions = {}): CheckedConfig {
   const models = createModelShelf(file, options.modelFolder);
-  const { board = NO_BOARD, credentialsFolder, identityLater = false } = options;
-  const around: ConfigSurroundings = { models, board, credentialsFolder, identityLater };
+  const { board = NO_BOARD, credentialsFolder, identityLater = false, siteFolder } = options;
+  const around: ConfigSurroundings = { models, board, credentialsFolder, identityLater, siteFolder };
   const inspection = inspect(parseSource(file, text), gatewaySchema);
   checkUplinks(inspection, around);
   checkLines(inspection, around);

@@ -14,6 +14,9 @@ const COUNTRY = /^[A-Z]{2}$/;
 const SSID_BYTES_MAX = 32;
 const SERVERS_MAX = 4;
 const BITS = 32;
+/** First numbers of addresses: this machine itself; from here on groups, and what is reserved. */
+const LOOPBACK = 127;
+const MULTICAST = 224;
 /** A network of one or two addresses has no place for a gateway and a host. */
 const PREFIX_MAX = 30;
 
@@ -34,10 +37,14 @@ const subnetSchema = v.pipe(
       addIssue({ message: subnetMessage({ input: dataset.value }) });
       return NEVER;
     }
-    const host = numberOf(address) % 2 ** (BITS - prefix);
-    if (host === 0 || host === 2 ** (BITS - prefix) - 1) {
-      const wrong = `${dataset.value} is the ${host === 0 ? "network itself" : "broadcast address"}, no host in it`;
+    if (isNoHost(address, { address, prefix })) {
+      const wrong = `${dataset.value} is the network itself or its broadcast address, no host in it`;
       addIssue({ message: says(wrong, "write the board's own address") });
+      return NEVER;
+    }
+    const first = Number(address.split(".")[0]);
+    if (first === 0 || first === LOOPBACK || first >= MULTICAST) {
+      addIssue({ message: says(`${dataset.value} is no address that a board can have`, "write one of its network") });
       return NEVER;
     }
     return { address, prefix };
@@ -46,6 +53,12 @@ const subnetSchema = v.pipe(
 
 function numberOf(address: string): number {
   return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+/** Whether an IPv4 address is the network itself, or the one that all of its hosts hear. */
+export function isNoHost(address: string, { prefix }: Subnet): boolean {
+  const host = numberOf(address) % 2 ** (BITS - prefix);
+  return host === 0 || host === 2 ** (BITS - prefix) - 1;
 }
 
 /** Whether an IPv4 address lies in the network of another one. */

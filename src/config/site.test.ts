@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { runCommandLine } from "../commands/cli.ts";
 import { ConfigurationError, problemText } from "../core/errors.ts";
@@ -106,8 +106,10 @@ describe("a site", () => {
     for (const [from, to, complaint] of [
       ["pump-house-3", "Pump_House", /hostname: "Pump_House" is not a host name/],
       ["192.168.10.20/24", "192.168.10.20", /network\.address: .* is not an address with its network/],
-      ["192.168.10.20/24", "192.168.10.0/24", /is the network itself, no host in it/],
-      ["192.168.10.20/24", "192.168.10.255/24", /is the broadcast address/],
+      ["192.168.10.20/24", "192.168.10.0/24", /is the network itself or its broadcast address, no host in it/],
+      ["192.168.10.20/24", "192.168.10.255/24", /is the network itself or its broadcast address/],
+      ["192.168.10.20/24", "127.0.0.1/24", /is no address that a board can have/],
+      ["192.168.10.20/24", "224.0.0.5/24", /is no address that a board can have/],
       ["192.168.10.20/24", "192.168.300.2/24", /is not an address with its network/],
       [
         "gateway: 192.168.10.1 ",
@@ -115,6 +117,8 @@ describe("a site", () => {
         /192\.168\.11\.1 is not in the network of 192\.168\.10\.20\/24/,
       ],
       ["gateway: 192.168.10.1 ", "gateway: 192.168.10.20 ", /is the board itself/],
+      ["gateway: 192.168.10.1 ", "gateway: 192.168.10.0 ", /192\.168\.10\.0 is no host in the network/],
+      ["gateway: 192.168.10.1 ", "gateway: 192.168.10.255 ", /192\.168\.10\.255 is no host in the network/],
       [", gateway: 192.168.10.1 ", " ", /there is no way to a\.example\.com/],
       ["dns: [ 192.168.10.1 ]\n", "", /nobody can look up a\.example\.com, b\.example\.com or ntp\.example\.com/],
       ["dns: [ 192.168.10.1 ]", "dns: [ router ]", /dns\[0\]: "router" is not an IP address/],
@@ -133,9 +137,49 @@ describe("a site", () => {
   test("passwords are long enough, and for the gateway alone", () => {
     writeFileSync(join(dir, "short"), "1234567\n", { mode: 0o600 });
     assert.match(mistakes(changed("wifi.password", "short")).join(), /has 7 characters; WPA2 wants 8 to 63/);
-    assert.match(mistakes(changed("console.password", "short")).join(), /has 7 characters; take 8 at least/);
+    assert.match(mistakes(changed("console.password", "short")).join(), /has 7 characters; take 8 to 128/);
+    for (const odd of ["geheimnüs\n", "geheimnis\nnoch eins\n", "geheim\tnis\n"]) {
+      writeFileSync(join(dir, "odd"), odd, { mode: 0o600 });
+      for (const which of ["wifi.password", "console.password"]) {
+        assert.match(mistakes(changed(which, "odd")).join(), /has several lines, or letters that are not ASCII/, odd);
+      }
+    }
+    writeFileSync(join(dir, "odd"), '\uFEFFa "b" $c\r\n', { mode: 0o600 });
+    assert.deepEqual(mistakes(changed("console.password", "odd")), []);
     chmodSync(join(dir, "short"), 0o644);
     assert.match(mistakes(changed("console.password", "short")).join(), /everybody on this machine may use/);
+  });
+
+  test("what it names comes along on the card: it lies in the folder, under a name that the board finds", (t) => {
+    const elsewhere = mkdtempSync(join(tmpdir(), "sallyport-elsewhere-"));
+    t.after(() => rmSync(elsewhere, { recursive: true }));
+    const outside = join(elsewhere, "a.password");
+    for (const path of [outside, join(dir, "Küche.password")]) writeFileSync(path, "geheimnis\n", { mode: 0o600 });
+    for (const path of [relative(dir, outside), outside]) {
+      assert.match(mistakes(changed("wifi.password", path)).join(), /wifi\.passwordFile: .* lies outside of/);
+      const login = `login: { username: u, passwordFile: ${path} }`;
+      assert.match(
+        mistakes(FIXED, GATEWAY.replace("far: {", `far: { ${login},`)).join(),
+        /uplinks\.far\.login\.passwordFile: .* lies outside of/,
+      );
+    }
+    assert.match(mistakes(changed("wifi.password", "Küche.password")).join(), /has letters that a board does not find/);
+  });
+
+  test("a file that an editor gave another name is found, and its right name told", (t) => {
+    put(FIXED);
+    for (const [name, other] of [
+      ["site.yaml", "site.yaml.txt"],
+      ["gateway.yaml", "Gateway.yml"],
+    ] as const) {
+      renameSync(join(dir, name), join(dir, other));
+      t.after(() => rmSync(join(dir, other)));
+      const told = `rename ${other} to ${name}`;
+      assert.throws(
+        () => checkSite(dir),
+        (error) => error instanceof ConfigurationError && error.problems.some(({ remedy }) => remedy === told),
+      );
+    }
   });
 
   test("a key and a certificate may come when the card is written, all else may not", () => {

@@ -1,21 +1,24 @@
 /** The folder of a site: site.yaml, gateway.yaml and the files that they name, judged as a whole. */
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { isIP } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { assert, ConfigurationError, type Problem } from "../core/errors.ts";
+import { passwordIn } from "../core/password.ts";
 import { type Board, boardNames, loadBoard } from "./board.ts";
 import type { Config } from "./config.ts";
-import { LIMITS } from "./defaults.ts";
+import { type Bounds, LIMITS } from "./defaults.ts";
 import { byPlace, parseSource } from "./document.ts";
 import { type Inspection, inspect } from "./draft.ts";
-import { besideFile, fileMistake, readText } from "./files.ts";
+import { besideFile, carryMistake, fileMistake, readText } from "./files.ts";
 import { type CheckedConfig, checkConfig } from "./load.ts";
 import { networkPlan, type Passage, uplinkPlan } from "./network-plan.ts";
-import { isInSubnet, type SiteFile, siteSchema } from "./site-schema.ts";
-import { listed, nearest } from "./wording.ts";
+import { isInSubnet, isNoHost, type SiteFile, siteSchema } from "./site-schema.ts";
+import { listed, nearest, type Words } from "./wording.ts";
 
 /** Of WPA2 passphrases. */
-const WIFI_PASSWORD = { min: 8, max: 63 };
-const CONSOLE_PASSWORD_MIN = 8;
+const WIFI_CHARS = { min: 8, max: 63 };
+/** At most what somebody can be asked to type. */
+const CONSOLE_CHARS = { min: 8, max: 128 };
 
 export interface CheckedSite {
   readonly site: SiteFile;
@@ -31,17 +34,20 @@ export interface CheckedSite {
 export function checkSite(folder: string, identityLater = false): CheckedSite {
   const file = join(folder, "site.yaml");
   const text = readText(file, LIMITS.fileBytes);
-  const missing = typeof text === "string" ? [] : [{ file, line: 1, column: 1, key: "", ...text }];
+  const missing =
+    typeof text === "string" ? [] : [{ file, line: 1, column: 1, key: "", ...text, ...otherName(folder, "site.yaml") }];
   const inspection = inspect(parseSource(file, typeof text === "string" ? text : ""), siteSchema);
   const board = missing.length > 0 ? undefined : knownBoard(inspection);
   checkFiles(inspection);
   checkRadio(inspection, board);
   const gateway = attempt(() =>
-    checkConfig(join(folder, "gateway.yaml"), { board: board ?? anyBoard(), identityLater }),
+    checkConfig(join(folder, "gateway.yaml"), { board: board ?? anyBoard(), identityLater, siteFolder: folder }),
   );
   checkNetwork(inspection, gateway instanceof ConfigurationError ? [] : gateway.config.uplinks);
   const own = missing.length > 0 ? missing : inspection.problems.toSorted(byPlace);
-  const problems: readonly Problem[] = [...own, ...(gateway instanceof ConfigurationError ? gateway.problems : [])];
+  const misnamed = otherName(folder, "gateway.yaml");
+  const others = gateway instanceof ConfigurationError ? gateway.problems : [];
+  const problems: readonly Problem[] = [...own, ...others.map((problem) => ({ ...problem, ...misnamed }))];
   if (gateway instanceof ConfigurationError || problems.length > 0) throw new ConfigurationError(problems);
   const { whole } = inspection;
   assert(whole !== undefined && board !== undefined, "a site without mistakes is incomplete");
@@ -80,20 +86,40 @@ function anyBoard(): Board {
   };
 }
 
+/** A file that is not there under its name, but under one that editors on Windows, or people, give it. */
+function otherName(folder: string, name: string): { readonly remedy?: string } {
+  const alike = new RegExp(`^${name.replace(/\.yaml$/, "")}\\.ya?ml(\\.txt)?$`, "i");
+  const names = existsSync(folder) && statSync(folder).isDirectory() ? readdirSync(folder) : [];
+  const found = names.includes(name) ? undefined : names.find((each) => alike.test(each));
+  return found === undefined ? {} : { remedy: `rename ${found} to ${name}` };
+}
+
 function checkFiles({ draft, document, complain }: Inspection<SiteFile>): void {
-  const password = (key: "wifi" | "console", min: number, max: number, what: string) => {
+  const password = (key: "wifi" | "console", { min, max }: Bounds, who: string) => {
     const given = draft[key]?.passwordFile;
     if (given === undefined) return;
     const path = besideFile(document.file, given);
-    const mistake = fileMistake(path, "password");
-    if (mistake !== undefined) return complain([key, "passwordFile"], mistake.wrong, mistake.remedy);
-    const text = readText(path, LIMITS.pemFileBytes);
-    const chars = typeof text === "string" ? text.replace(/\r?\n$/, "").length : min;
-    if (chars >= min && chars <= max) return;
-    complain([key, "passwordFile"], `the password in ${path} has ${chars} characters`, what);
+    const mistake =
+      carryMistake(dirname(document.file), path) ??
+      fileMistake(path, "password") ??
+      passwordMistake(path, min, max, who);
+    if (mistake !== undefined) complain([key, "passwordFile"], mistake.wrong, mistake.remedy);
   };
-  password("wifi", WIFI_PASSWORD.min, WIFI_PASSWORD.max, `WPA2 wants ${WIFI_PASSWORD.min} to ${WIFI_PASSWORD.max}`);
-  password("console", CONSOLE_PASSWORD_MIN, LIMITS.textChars, `take ${CONSOLE_PASSWORD_MIN} at least`);
+  password("wifi", WIFI_CHARS, "WPA2 wants");
+  password("console", CONSOLE_CHARS, "take");
+}
+
+/** Neither WPA2 nor a console, whose keyboard is taken for a US one, knows other characters. */
+function passwordMistake(path: string, min: number, max: number, who: string): Words | undefined {
+  const text = readText(path, LIMITS.pemFileBytes);
+  if (typeof text !== "string") return text;
+  const password = passwordIn(text);
+  if (!/^[ -~]*$/.test(password)) {
+    const wrong = `the password in ${path} has several lines, or letters that are not ASCII`;
+    return { wrong, remedy: "write one line of what a US keyboard has" };
+  }
+  if (password.length >= min && password.length <= max) return undefined;
+  return { wrong: `the password in ${path} has ${password.length} characters`, remedy: `${who} ${min} to ${max}` };
 }
 
 function checkRadio({ draft, complain }: Inspection<SiteFile>, board: Board | undefined): void {
@@ -122,6 +148,9 @@ function checkNetwork({ draft, complain }: Inspection<SiteFile>, uplinks: Config
   }
   if (gateway === address.address)
     complain(["network", "gateway"], "is the board itself", "write the router's address");
+  if (gateway !== undefined && isNoHost(gateway, address)) {
+    complain(["network", "gateway"], `${gateway} is no host in the network`, "write the router's address");
+  }
   const outside = [...hosts, ...written(dns)].filter((host) => !isInSubnet(host, address));
   if (gateway === undefined && outside.length > 0) {
     complain(["network"], `there is no way to ${listed(outside)}`, "add gateway: …", "key");

@@ -5,7 +5,7 @@ import type { Login, UplinkConfig } from "./config.ts";
 import { DEFAULTS } from "./defaults.ts";
 import type { Path } from "./document.ts";
 import type { Complain, Draft, Inspection } from "./draft.ts";
-import { besideFile, type FileKind, fileMistake, passwordPath } from "./files.ts";
+import { besideFile, carryMistake, type FileKind, fileMistake, passwordPath } from "./files.ts";
 import type { GatewayFile } from "./gateway-schema.ts";
 import { checkPreset, presetId, presetKeepAliveMs, presetMqttVersion, presetTopic } from "./presets.ts";
 import type { UplinkSection } from "./uplink-schema.ts";
@@ -23,6 +23,8 @@ export interface UplinkSurroundings {
   readonly credentialsFolder: string | undefined;
   /** Key and certificate of the gateway need not be there yet. */
   readonly identityLater: boolean;
+  /** What all its files must lie in; undefined: they stay where they are. */
+  readonly siteFolder: string | undefined;
 }
 
 /** Everything that is wrong with uplinks beyond their single keys. */
@@ -88,14 +90,16 @@ function checkFiles(
   configFile: string,
   uplink: UplinkDraft,
   path: Path,
-  { credentialsFolder, identityLater }: UplinkSurroundings,
+  { credentialsFolder, identityLater, siteFolder }: UplinkSurroundings,
   complain: Complain,
 ): void {
   const { tls = {}, login, proxy } = uplink;
   const place = (kind: FileKind, given: string) =>
     kind === "password" ? passwordPath(configFile, given, credentialsFolder) : besideFile(configFile, given);
   const needs = (kind: FileKind, given: string | undefined, key: readonly string[]) => {
-    const mistake = given === undefined ? undefined : fileMistake(place(kind, given), kind);
+    if (given === undefined) return;
+    const file = place(kind, given);
+    const mistake = (siteFolder === undefined ? undefined : carryMistake(siteFolder, file)) ?? fileMistake(file, kind);
     if (mistake !== undefined) complain([...path, ...key], mistake.wrong, mistake.remedy);
   };
   const own = (kind: FileKind, given: string | undefined, key: readonly string[]) => {
