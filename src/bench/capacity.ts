@@ -173,7 +173,7 @@ function forecastOf(file: string, isStill: boolean): Forecast {
   assert(uplink !== undefined, "there is one");
   const words = uplinkWords(config, uplink);
   const bytes = Math.min(...[...words.devices.values()].map(({ messageBytes }) => messageBytes));
-  const message = trafficOf({ bytes, qos: words.qos });
+  const message = trafficOf({ bytes, question: words.question });
   const turns = turnsOf(config);
   const still = turns.map((turn) => {
     if (turn.line === undefined) return turn;

@@ -24,7 +24,7 @@ const TAKEN_FOR_GRANTED = [
   "all: every look finds another value, beyond its deadband. A share: so many of the looks do, and the read before each change goes out with it. Nothing: each tag once a maxInterval, pings, what the format tells each minute, and what the gateway counts of itself.",
   "values/s of an uplink are those that go out. On/off inputs change once a scanRate at most. Nothing is sent as history.",
   "The network's bytes are those of both ways: MQTT in TLS 1.3, TCP and IPv4 with an MTU of 1500, each message answered by itself (npm run bench:capacity holds them, to 5 %, to what a kernel counts). A slow link gets fewer, larger messages.",
-  "Values are made up: within min and max, else as large as four digits of 16 bits, or six of 32, and they move by about 1 % a look. Texts that repeat take less room in the outbox, noise takes more.",
+  "Values are made up: within min and max, else as large as four digits of 16 bits, or six of 32, and they move by about 1 % a look. What repeats takes less room in the outbox, noise takes more; the card is large enough for it.",
 ];
 
 export function capacityText(config: Config, capacity: Capacity, shortages: readonly Shortage[], columns: number) {

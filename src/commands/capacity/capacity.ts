@@ -1,7 +1,7 @@
 /** What a gateway of this configuration will read, send, keep and take of its board. Pure. */
 import type { Config, LineConfig, UplinkConfig } from "../../config/config.ts";
 import { predictLine } from "../../sources/modbus/budget.ts";
-import { roomOf } from "../../store/retention.ts";
+import { roomOf, type Space } from "../../store/retention.ts";
 import { storedBytes } from "../../store/stored-size.ts";
 import { WINDOW_MAX_BYTES } from "../../uplinks/rolling-window.ts";
 import { madeOutage } from "./made-outage.ts";
@@ -80,6 +80,8 @@ export interface HistoryCapacity {
 const DAY_S = 86_400;
 const DAY_MS = DAY_S * 1_000;
 const OWN_DEVICE = "gateway";
+/** What the card holds is not known. */
+export const ANY_CARD: Space = { pagesBytes: 0, fileBytes: 0, partition: undefined };
 /** All values change at each look; none ever does. */
 export const ALL = 1;
 export const NONE = 0;
@@ -99,7 +101,7 @@ export function capacityOf(config: Config, share: number): Capacity {
     };
   });
   const { maxAgeMs } = config.outbox;
-  const roomBytes = roomOf(config.outbox, { pagesBytes: 0, fileBytes: 0, partition: undefined });
+  const roomBytes = roomOf(config.outbox, ANY_CARD);
   const keeps = shares.filter((each) => each !== NONE).map((each) => outboxOf(turns, each, roomBytes, maxAgeMs));
   const outbox = { roomBytes, maxAgeMs, keeps, less: lessKept(config, keeps) };
   const board = boardOf(config, intake.all);
@@ -128,9 +130,9 @@ function intakeOfTurns(turns: readonly Turn[]): Intake {
   return { tags, valuesPerS: sum(turns.map((turn) => (perTurn(turn) * 1_000) / turn.periodMs)) };
 }
 
-function connectBytesOf({ qos, greeting }: UplinkWords): number {
-  // Over QoS 0 the births of the node and of one device come back, to show that they were routed.
-  const echo = qos === 0 ? sum(greeting.slice(0, 2).map(({ bytes }) => bytes)) : 0;
+function connectBytesOf({ question, greeting }: UplinkWords): number {
+  // At QoS 0 the births of the node and of one device come back, to show that they were routed.
+  const echo = question !== undefined ? sum(greeting.slice(0, 2).map(({ bytes }) => bytes)) : 0;
   return HANDSHAKE_BYTES + sum(greeting.map((packet) => trafficOf(packet).networkBytes)) + echo;
 }
 

@@ -12,6 +12,8 @@ const LONG_MAX = 1_000_000;
 const FLOAT_MAX = 1_000;
 const OWN_MAX = 100_000;
 const TEXT_CHARS = 16;
+/** What a register of its own scales by, as a rule: where it stands nowhere else. */
+const SCALE_FROM = 0.1;
 /** A number of decimal places, as the codec makes it. */
 const DIGITS = 12;
 
@@ -77,10 +79,14 @@ function rangeOf(tag: Tag): Range {
 
 function likelyRange(tag: Tag): Range {
   if (!isRegisterTag(tag)) return { min: 0, max: OWN_MAX };
-  const { scale = 1, offset = 0, register } = tag;
+  const { offset = 0, register } = tag;
   const raw = rawMax(register.type);
-  const [min, max] = [offset, raw * scale + offset].toSorted((a, b) => a - b);
+  const [min, max] = [offset, raw * (scaleOf(tag) ?? 1) + offset].toSorted((a, b) => a - b);
   return { min: min ?? 0, max: max ?? raw };
+}
+
+function scaleOf({ scale, scaleFrom }: RegisterTag): number | undefined {
+  return scale ?? (scaleFrom === undefined ? undefined : SCALE_FROM);
 }
 
 function rawMax(type: RegisterTag["register"]["type"]): number {
@@ -91,6 +97,7 @@ function rawMax(type: RegisterTag["register"]["type"]): number {
 function inTypeOf(tag: Tag, value: number): number {
   if (tag.type === "float32") return Math.fround(value);
   if (INTEGER_RANGES[tag.type] !== undefined || !isRegisterTag(tag)) return Math.round(value);
-  if (tag.scale === undefined) return value;
-  return Number((Math.round(value / tag.scale) * tag.scale).toPrecision(DIGITS));
+  const scale = scaleOf(tag);
+  if (scale === undefined) return value;
+  return Number((Math.round(value / scale) * scale).toPrecision(DIGITS));
 }

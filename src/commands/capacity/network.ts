@@ -1,5 +1,12 @@
 /** What MQTT packets become on the network: TLS, TCP and IP, both ways, as whoever sells the data counts them. Pure. */
-import type { Packet } from "./uplink-words.ts";
+
+/** A PUBLISH of so many bytes, and what is asked behind it to have it confirmed; absent: it is confirmed by itself. */
+export interface Packet {
+  readonly bytes: number;
+  readonly question?: Question | undefined;
+}
+
+export type Question = "ping" | { readonly bytes: number };
 
 /** A record of TLS 1.3: head, type and tag around at most so many bytes (RFC 8446, section 5.2). */
 const RECORD_BYTES = 5 + 1 + 16;
@@ -20,10 +27,11 @@ export interface Traffic {
 
 export const NO_TRAFFIC: Traffic = { sentBytes: 0, networkBytes: 0 };
 
-/** A message, and the broker's answer. Without QoS that is the answer to a ping, which goes in one record with the message. */
-export function trafficOf({ bytes, qos }: Packet): Traffic {
-  if (qos === 1) return plus(segmentsOf(bytes), answer(PUBACK_BYTES));
-  return plus(segmentsOf(bytes + PING_BYTES), answer(PING_BYTES));
+/** A message, and the broker's answer. Without QoS it answers a question, which goes in one record with the message. */
+export function trafficOf({ bytes, question }: Packet): Traffic {
+  if (question === undefined) return plus(segmentsOf(bytes), answer(PUBACK_BYTES));
+  if (question === "ping") return plus(segmentsOf(bytes + PING_BYTES), answer(PING_BYTES));
+  return plus(segmentsOf(bytes + question.bytes), answer(PUBACK_BYTES));
 }
 
 /** A question whether the broker is there, where nothing else was said. */

@@ -2,8 +2,9 @@
 import type { Config, UplinkConfig } from "../../config/config.ts";
 import { keyOf } from "../../config/document.ts";
 import { sizeText } from "../../config/values.ts";
+import { roomOf } from "../../store/retention.ts";
 import { cloudService } from "../../uplinks/service-limits.ts";
-import { ALL, type Capacity, type UplinkCapacity } from "./capacity.ts";
+import { ALL, ANY_CARD, type Capacity, type UplinkCapacity } from "./capacity.ts";
 
 export interface Shortage {
   readonly key: string;
@@ -12,6 +13,7 @@ export interface Shortage {
 }
 
 const OUTBOX_DAYS_MIN = 1;
+const DIGITS = 3;
 /** Of one core of the machine that was measured: a board is slower. */
 const CPU_MAX = 50;
 
@@ -57,8 +59,8 @@ function outboxShortage(capacity: Capacity): readonly Shortage[] {
   const all = capacity.outbox.keeps.find(({ share }) => share === ALL);
   if (all === undefined || all.days >= OUTBOX_DAYS_MIN) return [];
   const byAge = all.isByAge;
-  const hours = Math.floor(all.days * 240) / 10;
-  const enough = sizeText(Math.ceil(all.bytesPerDay / 1e8) * 1e8);
+  const hours = Number((all.days * 24).toPrecision(DIGITS));
+  const enough = sizeText(sizeFor(all.bytesPerDay));
   return [
     {
       key: keyOf(["outbox", byAge ? "maxAge" : "maxSize"]),
@@ -66,6 +68,14 @@ function outboxShortage(capacity: Capacity): readonly Shortage[] {
       remedy: byAge ? "make it a day or more" : `${enough} keep a day; or read less often, or give deadbands`,
     },
   ];
+}
+
+/** In steps of two digits, or whole megabytes; some of it is the write-ahead log's. */
+function sizeFor(bytes: number): number {
+  const step = Math.max(1e6, 10 ** (Math.floor(Math.log10(bytes)) - 1));
+  let maxSizeBytes = Math.ceil(bytes / step) * step;
+  while (roomOf({ maxSizeBytes }, ANY_CARD) < bytes) maxSizeBytes += step;
+  return maxSizeBytes;
 }
 
 function boardShortages({ board }: Capacity): readonly Shortage[] {

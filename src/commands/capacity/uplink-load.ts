@@ -4,10 +4,10 @@ import { LIVE_MESSAGE_MAX_BYTES } from "../../uplinks/flow.ts";
 import { SNAPSHOT_PERIOD_MS } from "../../uplinks/json/renewals.ts";
 import { announcedKeepAliveS } from "../../uplinks/keep-alive.ts";
 import { cloudService } from "../../uplinks/service-limits.ts";
-import { NO_TRAFFIC, pingTraffic, plus, type Traffic, times, trafficOf } from "./network.ts";
+import { NO_TRAFFIC, type Packet, pingTraffic, plus, type Traffic, times, trafficOf } from "./network.ts";
 import { steadyOf } from "./steady.ts";
 import type { Turn } from "./turn.ts";
-import type { DeviceWords, Packet, UplinkWords } from "./uplink-words.ts";
+import type { DeviceWords, UplinkWords } from "./uplink-words.ts";
 
 export interface UplinkLoad {
   readonly samplesPerS: number;
@@ -69,7 +69,7 @@ function turnLoad(turn: Turn, words: UplinkWords, share: number): TurnLoad {
   const perS = 1_000 / turn.periodMs;
   // What is too much for one message goes in more of them.
   const count = messages * Math.max(1, Math.ceil(valueBytes / messages / LIVE_MESSAGE_MAX_BYTES));
-  const packet: Packet = { bytes: device.messageBytes + valueBytes / count, qos: words.qos };
+  const packet: Packet = { bytes: device.messageBytes + valueBytes / count, question: words.question };
   return {
     samplesPerS: sum(samples) * perS,
     messagesPerS: count * perS,
@@ -87,7 +87,10 @@ function renewalsPerS(turns: readonly Turn[]): number {
 function paced(load: UplinkLoad, { format }: UplinkConfig, words: UplinkWords): UplinkLoad {
   const most = cloudService(format)?.limits.messagesPerS ?? Number.POSITIVE_INFINITY;
   if (load.messagesPerS <= most) return load;
-  const spared = times(trafficOf({ bytes: leastMessageBytes(words), qos: words.qos }), load.messagesPerS - most);
+  const spared = times(
+    trafficOf({ bytes: leastMessageBytes(words), question: words.question }),
+    load.messagesPerS - most,
+  );
   return {
     ...load,
     messagesPerS: most,

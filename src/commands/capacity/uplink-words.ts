@@ -7,14 +7,10 @@ import type { Format, SessionFormat } from "../../uplinks/format.ts";
 import { packetBytes } from "../../uplinks/mqtt-packet-bytes.ts";
 import { cloudService } from "../../uplinks/service-limits.ts";
 import { stampPayload } from "../../uplinks/sparkplug/payload.ts";
+import { sparkplugTopics } from "../../uplinks/sparkplug/sparkplug-topics.ts";
 import { formatFor, MESSAGE_MAX_BYTES } from "../../uplinks/uplink.ts";
 import { MadeSite, UNIX_S } from "./made-site.ts";
-
-/** A PUBLISH of so many bytes. */
-export interface Packet {
-  readonly bytes: number;
-  readonly qos: 0 | 1;
-}
+import type { Packet, Question } from "./network.ts";
 
 /** What one tag adds to a message, and what stands around all tags of a device in one. */
 export interface DeviceWords {
@@ -26,7 +22,8 @@ export interface DeviceWords {
 }
 
 export interface UplinkWords {
-  readonly qos: 0 | 1;
+  /** Behind each message; absent: messages are confirmed by themselves. */
+  readonly question: Question | undefined;
   readonly devices: ReadonlyMap<string, DeviceWords>;
   /** Told each minute. */
   readonly status: readonly Packet[];
@@ -37,6 +34,8 @@ export interface UplinkWords {
 const LOOK_MS = 1_000;
 const UPKEEP_AFTER_MS = 61_000;
 const UPKEEP_TURNS_MAX = 4;
+/** Head and mask of a frame (RFC 6455, section 5.2). */
+const WEB_SOCKET_BYTES = 8;
 /** Any of three digits: most are. */
 const SEQ = 200;
 
@@ -48,11 +47,11 @@ export function uplinkWords(config: Config, uplink: UplinkConfig): UplinkWords {
   const greeting = teller.packets([...session.describe(), ...session.picture(), ...session.online()]);
   const devices = new Map(site.devices.map((device) => [device.name, teller.deviceWords(session, device)]));
   const status = teller.packets(teller.upkeep(session).filter((message) => teller.isStatus(message)));
-  return { qos: teller.qos, devices, status, greeting };
+  return { question: teller.question, devices, status, greeting };
 }
 
 class Teller {
-  readonly qos: 0 | 1;
+  readonly question: Question | undefined;
   readonly #uplink: UplinkConfig;
   readonly #site: MadeSite;
   readonly #statusTopic: string;
@@ -60,7 +59,7 @@ class Teller {
   constructor(uplink: UplinkConfig, site: MadeSite) {
     this.#uplink = uplink;
     this.#site = site;
-    this.qos = uplink.format === "sparkplug" ? 0 : 1;
+    this.question = questionOf(uplink);
     this.#statusTopic = this.#format(site.values).will(this.#opening()).topic;
   }
 
@@ -71,10 +70,10 @@ class Teller {
 
   packets(messages: readonly Message[]): readonly Packet[] {
     return messages.map((message) => {
-      const { payload, qos } = message;
-      const written = this.#uplink.format === "sparkplug" ? stampPayload(payload, this.#nowMs(), SEQ) : payload;
-      const bytes = packetBytes({ ...message, payload: written }, this.#uplink.mqttVersion !== "3.1.1");
-      return { bytes, qos };
+      const { payload } = message;
+      const written = this.question === undefined ? payload : stampPayload(payload, this.#nowMs(), SEQ);
+      const bytes = bytesOf({ ...message, payload: written }, this.#uplink);
+      return { bytes, question: this.question };
     });
   }
 
@@ -140,4 +139,18 @@ class Teller {
   #opening() {
     return { session: UNIX_S, connectMs: this.#nowMs() };
   }
+}
+
+/** How data at QoS 0 are confirmed; all else is sent at QoS 1. */
+function questionOf(uplink: UplinkConfig): Question | undefined {
+  const { format, node, sparkplug } = uplink;
+  if (format !== "sparkplug") return undefined;
+  if (sparkplug.barrier === "ping") return "ping";
+  const message = { topic: sparkplugTopics(node).barrier, payload: new Uint8Array(), qos: 1 as const, retain: false };
+  return { bytes: bytesOf(message, uplink) };
+}
+
+function bytesOf(message: Message, { mqttVersion, servers }: UplinkConfig): number {
+  const bytes = packetBytes(message, mqttVersion !== "3.1.1");
+  return servers[0]?.startsWith("wss:") ? bytes + WEB_SOCKET_BYTES : bytes;
 }
