@@ -13,6 +13,7 @@ const PEM: Readonly<Partial<Record<FileKind, RegExp>>> = {
   CRL: /-----BEGIN X509 CRL-----/,
 };
 
+const NOT_TEXT = "is not UTF-8 text";
 const ENCRYPTED_KEY = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
 
 /** Kinds that nobody but the gateway's user and group may read. */
@@ -56,7 +57,7 @@ function unreadable(path: string, error: unknown): Words {
     return { wrong: `this user may not read ${path}`, remedy: "give the gateway's user or group the right to read it" };
   }
   if (code === "ERR_ENCODING_INVALID_ENCODED_DATA") {
-    return { wrong: `${path} is not UTF-8 text`, remedy: "save it as UTF-8" };
+    return { wrong: `${path} ${NOT_TEXT}`, remedy: "save it as UTF-8" };
   }
   return { wrong: `${path} cannot be read: ${messageOf(error)}`, remedy: "mend the file or the path" };
 }
@@ -77,7 +78,9 @@ export function carryMistake(folder: string, path: string): Words | undefined {
 /** What keeps a file from being used as its kind; undefined: nothing. */
 export function fileMistake(path: string, kind: FileKind): Words | undefined {
   const text = readText(path, LIMITS.pemFileBytes);
-  if (typeof text !== "string") return text;
+  const pem = PEM[kind];
+  const noPem = { wrong: `${path} holds no ${kind} in PEM form`, remedy: "name the right file, or convert it to PEM" };
+  if (typeof text !== "string") return pem && text.wrong.endsWith(NOT_TEXT) ? noPem : text;
   if (SECRETS.includes(kind) && (statSync(path).mode & OTHERS_MODE) !== 0) {
     return { wrong: `everybody on this machine may use ${path}`, remedy: `chmod o-rwx ${path}` };
   }
@@ -88,7 +91,5 @@ export function fileMistake(path: string, kind: FileKind): Words | undefined {
       remedy: `take it off: openssl pkey -in ${path} -out new.key`,
     };
   }
-  const pem = PEM[kind];
-  if (pem === undefined || pem.test(text)) return undefined;
-  return { wrong: `${path} holds no ${kind} in PEM form`, remedy: "name the right file, or convert it to PEM" };
+  return pem === undefined || pem.test(text) ? undefined : noPem;
 }

@@ -9,6 +9,8 @@ export type SiteContent = ReadonlyMap<string, Buffer>;
 const SITE_MAX_BYTES = 4 * 1_048_576;
 const FILES_MAX = 256;
 const DEPTH_MAX = 4;
+/** What a card writes whole or not at all. */
+const SECTOR_BYTES = 512;
 
 /** What flash.sh and first boot tell each other, or people, on the FAT: no part of the site. */
 export const MARKS = {
@@ -28,11 +30,13 @@ const LEFT_BY_LAPTOPS = /^(?:\..*|System Volume Information|Thumbs\.db|desktop\.
 export class SiteTooLarge extends Error {}
 
 /**
- * Overwritten with zeros, whole or in part, before it was to be removed. Texts have none, save what an editor wrote as
- * UTF-16, which is told as a mistake of those files that have to be read.
+ * Overwritten with zeros, from its beginning or by whole sectors, before it was to be removed. What is only no text, as a
+ * certificate in DER form or a password in UTF-16, is to be told as a mistake and not to be lost; no secret is YAML.
  */
 export function isWiped(path: string, content: Buffer): boolean {
-  return !/\.ya?ml$/.test(path) && content.includes(0);
+  if (/\.ya?ml$/.test(path) || content.length === 0) return false;
+  const starts = Array.from({ length: Math.ceil(content.length / SECTOR_BYTES) }, (_, index) => index * SECTOR_BYTES);
+  return content[0] === 0 || starts.some((at) => content.subarray(at, at + SECTOR_BYTES).every((byte) => byte === 0));
 }
 
 /**

@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { type CheckedSite, checkSite } from "../config/site.ts";
 import { seededRandom } from "../core/random.ts";
 import { CardFiles, PowerCut } from "../testing/card-files.ts";
-import { hostFiles } from "./boot-files.ts";
+import { type BootFiles, hostFiles } from "./boot-files.ts";
 import type { Places } from "./places.ts";
 import { takeSite } from "./take-site.ts";
 
@@ -150,6 +150,17 @@ describe("the site of a card is taken over", () => {
     assert.deepEqual(boot(card, whole(card, CONTENT)).taken, []);
   });
 
+  test("P8: what a cut left half overwritten is no part of a site, and goes", () => {
+    const card = cardWith(CONTENT, 1);
+    boot(card, whole(card, CONTENT));
+    const [sector, zeros] = ["k".repeat(512), "\0".repeat(512)];
+    for (const [index, text] of [`\0\0${sector}`, `${sector}${zeros}rest`, `${sector}\0\0`].entries()) {
+      card.put(`/fat/site/tls/old-${index}.key`, text);
+    }
+    assert.deepEqual(boot(card, whole(card, CONTENT)).taken, []);
+    assertTaken(card);
+  });
+
   test("what laptops leave behind, and what first boot itself wrote, is no part of a site", () => {
     const card = cardWith(CONTENT, 1);
     for (const name of [".DS_Store", "._site.yaml", "System Volume Information/x", "ERROR.txt", "gateway.csr"]) {
@@ -203,6 +214,48 @@ describe("on a real file system, judged by the very check of the command", () =>
     assert.deepEqual([taken, problems.length], [[], 1]);
     assert.equal(problems[0]?.file, "site/gateway.yaml");
     assert.equal(readFileSync(join(places.data, "site", "gateway.yaml"), "utf8"), GATEWAY);
+  });
+
+  test("what is no text is told as a mistake and stays on the card: a CA in DER form, a password in UTF-16", () => {
+    const places = place("binary", sound);
+    take(places);
+    const gateway = GATEWAY.replace('a.example.com:8883" ]', 'a.example.com:8883" ], tls: { ca: tls/plant.cer }');
+    writeFileSync(join(places.site, "gateway.yaml"), gateway);
+    writeFileSync(join(places.site, "tls", "plant.cer"), Buffer.from([0x30, 0x82, 0x01, 0x00, 0x02, 0xff]));
+    writeFileSync(join(places.site, "wifi.password"), Buffer.from("\uFEFFplant-geheim\r\n", "utf16le"));
+    const told = take(places).problems.map(({ wrong }) => wrong);
+    assert.deepEqual(told, [
+      "site/wifi.password is not UTF-8 text",
+      "site/tls/plant.cer holds no certificate in PEM form",
+    ]);
+    for (const path of ["tls/plant.cer", "wifi.password"]) assert.ok(statSync(join(places.site, path)).size > 0, path);
+  });
+
+  test("P8: a request that the card has no room for is told as that", () => {
+    const { "tls/gateway.key": _, ...keyless } = sound;
+    const places = place("full", keyless);
+    writeFileSync(join(places.site, "key-on-board"), "");
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { syscall: "write" });
+    const files: BootFiles = {
+      ...hostFiles,
+      write(path, content, file) {
+        if (path.startsWith(places.site)) throw full;
+        hostFiles.write(path, content, file);
+      },
+    };
+    const { site, problems } = takeSite({ files, places, check: checkSite, notBeforeMs: NOW_MS });
+    assert.equal(site?.site.hostname, "pump-house-3");
+    assert.match(problems[0]?.wrong ?? "", /^the request for a certificate is not on it: ENOSPC/);
+  });
+
+  test("P8: a key that is none keeps no site from being in force", () => {
+    const places = place("no-key", { ...sound, "tls/gateway.key": "none\n", "key-on-board": "" });
+    const { site, problems } = take(places);
+    assert.equal(site?.site.hostname, "pump-house-3");
+    assert.match(
+      problems[0]?.wrong ?? "",
+      /^the request .* is not on it: tls\/gateway\.key is no key to make one with/,
+    );
   });
 
   test("P8: without any site nothing is in force, and it is said what to do", () => {

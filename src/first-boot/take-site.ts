@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import type { CheckedSite } from "../config/site.ts";
 import { ConfigurationError, type Problem } from "../core/errors.ts";
 import { type BootFiles, replaceFile, UNFINISHED } from "./boot-files.ts";
-import { provideKey } from "./own-key.ts";
+import { provideKey, UnusableKey } from "./own-key.ts";
 import {
   fileAccess,
   installedFolder,
@@ -65,22 +65,28 @@ export function takeSite(options: TakeSiteOptions): TakenSite {
     if (!("passwords" in judged)) return { site: currentSite(options).site, taken: [], problems: judged.problems };
     install(options, found, changed, judged.passwords);
   }
-  const unwritten = tryOnFat(() => provideKey(files, places, () => check(installedFolder(places), true).site.hostname));
+  const unwritten = tryOnFat("the request for a certificate is not on it", () =>
+    provideKey(files, places, () => check(installedFolder(places), true).site.hostname),
+  );
   const { site, problems } = currentSite(options);
   const left =
-    site === undefined ? [] : tryOnFat(() => takeSecretsOff(options, passwordsOf(site, installedFolder(places))));
+    site === undefined
+      ? []
+      : tryOnFat("passwords or keys may still be on it", () =>
+          takeSecretsOff(options, passwordsOf(site, installedFolder(places))),
+        );
   return { site, taken: changed, problems: [...problems, ...unwritten, ...left] };
 }
 
 /** A board starts also where its FAT is worn out, or somebody write-protected it. */
-function tryOnFat(work: () => void): readonly Problem[] {
+function tryOnFat(wrong: string, work: () => void): readonly Problem[] {
   try {
     work();
     return [];
   } catch (error) {
-    if (!(error instanceof Error && "syscall" in error)) throw error;
-    const wrong = `passwords or keys may still be on it: ${error.message}`;
-    return [problemOf(wrong, "check the card's first partition in a laptop, or write the card anew")];
+    if (!(error instanceof Error && (error instanceof UnusableKey || "syscall" in error))) throw error;
+    const remedy = "make room on the card's first partition and check it in a laptop, or write the card anew";
+    return [problemOf(`${wrong}: ${error.message}`, remedy)];
   }
 }
 
