@@ -51,6 +51,13 @@ describe("scripts/image.sh", () => {
     );
   });
 
+  test("P8: a FAT that is worn out, or write-protected, keeps no gateway from running with the site it has", () => {
+    const unit = `${IMAGE}/root/etc/systemd/system/sallyport-first-boot.service.d/card.conf`;
+    const mounts = readFileSync(unit, "utf8").match(/^Exec\w+=.*\/mount .*$/gm) ?? [];
+    assert.equal(mounts.length, 3);
+    for (const line of mounts) assert.match(line, /^Exec\w+=-/);
+  });
+
   test("P1: until first boot has read the site the firewall lets nothing through", () => {
     const rules = readFileSync(`${IMAGE}/root/etc/nftables.conf`, "utf8");
     assert.equal(rules.match(/policy drop/g)?.length, 3);
