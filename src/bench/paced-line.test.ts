@@ -108,8 +108,8 @@ test("a counting line tells in each register where and when it was read, and in 
     assert.deepEqual([unit, (high << 8) | low], [2, countingValue({ line: 1, unit: 2, register: 0 }, 2)]);
     const served = parseServed(1, await readFile(file, "utf8"));
     assert.deepEqual(
-      served.map(({ atMs, ...place }) => ({ ...place, since: atMs >= beforeMs })),
-      Array.from({ length: 2 }, () => ({ line: 1, unit: 2, register: 0, quantity: REGISTERS, since: true })),
+      served.map(({ atMs, unit, register, quantity }) => [unit, register, quantity, atMs >= beforeMs]),
+      Array.from({ length: 2 }, () => [2, 0, REGISTERS, true]),
     );
   } finally {
     await end();

@@ -81,9 +81,10 @@ function outageRows(stage: StageKey, title: string): readonly Row[] {
 }
 
 function lossText(f: Figures): string {
-  const told = f.told ?? 0;
-  const lost = fixed(f, "lost", 0);
-  return `${lost}${told > 0 ? `, ${told === f.lost ? "all" : told} told` : ""} of ${fixed(f, "served", 0)}`;
+  const { lost = 0, told = 0, repeated = 0 } = f;
+  const part = (count: number, what: string) => (count === 0 ? [] : [`${count === lost ? "all" : count} ${what}`]);
+  const parts = [fixed(f, "lost", 0), ...part(told, "told"), ...part(repeated, "asked for again at once")];
+  return `${parts.join(", ")} of ${fixed(f, "served", 0)}`;
 }
 
 function orderText(f: Figures): string {

@@ -149,10 +149,10 @@ async function outage(site: PeerSiteRun, form: Form, trouble: Trouble): Promise<
   site.fallSilent();
   const span = { fromMs, toMs: hostClock.monotonicMs() };
   await settled(site, form, endedMs, span);
-  const { served, lost, told, doubled, outOfOrder, asHistory, wrong } = await site.tally(span);
+  const { latenciesMs, ...counts } = await site.tally(span);
   const first = site.arrivals.find(({ atMs }) => atMs > endedMs);
   const backMs = first === undefined ? {} : { backMs: first.atMs - endedMs };
-  return { served, lost, told, doubled, outOfOrder, asHistory, wrong, ...backMs };
+  return { ...counts, ...backMs };
 }
 
 /** All is there, or nothing comes any more from a peer that is connected, or it takes too long. */

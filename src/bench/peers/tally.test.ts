@@ -5,7 +5,12 @@ import { type Arrival, countingValue, parseServed, percentile, type Served, tall
 const SPAN = { fromMs: 0, toMs: 1_000_000 };
 const PLACE = { line: 1, unit: 3, register: 104 };
 /** Three reads of one register, a second apart. */
-const SERVED: readonly Served[] = [1_000, 2_000, 3_000].map((atMs) => ({ ...PLACE, quantity: 1, atMs }));
+const SERVED: readonly Served[] = [1_000, 2_000, 3_000].map((atMs) => ({
+  ...PLACE,
+  quantity: 1,
+  atMs,
+  repeated: false,
+}));
 
 function arrival(nth: number, atMs: number, history = false): Arrival {
   return { ...PLACE, value: countingValue(PLACE, nth), atMs, history };
@@ -17,6 +22,7 @@ test("each value served and arrived once is neither lost, doubled nor out of ord
     served: 3,
     lost: 0,
     told: 0,
+    repeated: 0,
     doubled: 0,
     outOfOrder: 0,
     asHistory: 0,
@@ -56,20 +62,26 @@ test("a value of another register, of another unit, or of a read that nobody mad
 });
 
 test("a count that has gone round is the newest one served by then", () => {
-  const served = Array.from({ length: 300 }, (_, i) => ({ ...PLACE, quantity: 1, atMs: i * 10 }));
+  const served = Array.from({ length: 300 }, (_, i) => ({ ...PLACE, quantity: 1, atMs: i * 10, repeated: false }));
   const { lost, latenciesMs } = tally(served, [arrival(2, 15), arrival(258, 2_577)], [], SPAN);
   assert.deepEqual([lost, latenciesMs], [298, [5, 7]]);
 });
 
 test("registers read beyond the wanted ones count for nobody", () => {
-  const served = [{ ...PLACE, register: 100, quantity: 11, atMs: 1_000 }];
+  const served = [{ ...PLACE, register: 100, quantity: 11, atMs: 1_000, repeated: false }];
   assert.equal(tally(served, [], [], SPAN).served, 10);
 });
 
 test("a reply that is being written down is not read yet", () => {
   assert.deepEqual(parseServed(2, "1500000 3 100 10\n2500000 3 100 1"), [
-    { line: 2, unit: 3, register: 100, quantity: 10, atMs: 1.5 },
+    { line: 2, unit: 3, register: 100, quantity: 10, atMs: 1.5, repeated: false },
   ]);
+});
+
+test("a reply that is lost counts apart where the same was asked for again at once", () => {
+  const served = parseServed(1, "1000000000 3 104 1\n2000000000 3 104 2\n3000000000 4 104 1\n4000000000 3 104 1\n");
+  const { lost, repeated } = tally(served, [arrival(2, 2_010)], [], SPAN);
+  assert.deepEqual([lost, repeated], [4, 1]);
 });
 
 test("a percentile of many is one of them", () => {

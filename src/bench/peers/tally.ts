@@ -12,6 +12,8 @@ export interface Place {
 export interface Served extends Place {
   readonly quantity: number;
   readonly atMs: number;
+  /** The next request on the line asked for the same: this reply had come too late for whoever asked. */
+  readonly repeated: boolean;
 }
 
 /** A value at the subscriber. */
@@ -40,6 +42,8 @@ export interface Tally {
   readonly lost: number;
   /** Of the lost, how many the peer told of. */
   readonly told: number;
+  /** Of the lost, how many had been asked for again at once. */
+  readonly repeated: number;
   /** Arrived once more than once. */
   readonly doubled: number;
   /** Came after a newer value of their register. */
@@ -65,11 +69,14 @@ export function countingValue({ unit, register }: Place, nth: number): number {
 /** A line of the file that paced-line.c writes. */
 export function parseServed(line: number, text: string): readonly Served[] {
   // What is being written now has no end yet.
-  const rows = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
-  return rows.flatMap((row) => {
-    const [ns, unit, register, quantity] = row.split(" ").map(Number);
-    if (ns === undefined || unit === undefined || register === undefined || quantity === undefined) return [];
-    return [{ line, unit, register, quantity, atMs: ns / 1e6 }];
+  const rows = text.split("\n").slice(0, -1);
+  const replies = rows.map((row) => {
+    const [ns = 0, unit = 0, register = 0, quantity = 0] = row.split(" ").map(Number);
+    return { line, unit, register, quantity, atMs: ns / 1e6 };
+  });
+  return replies.map((reply, at) => {
+    const next = replies[at + 1];
+    return { ...reply, repeated: next?.unit === reply.unit && next.register === reply.register };
   });
 }
 
@@ -96,6 +103,7 @@ export function tally(
     served: sum((page) => page.served),
     lost: sum((page) => page.lost),
     told: sum((page) => page.told),
+    repeated: sum((page) => page.repeated),
     doubled: sum((page) => page.doubled),
     outOfOrder: sum((page) => page.outOfOrder),
     asHistory: sum((page) => page.asHistory),
@@ -115,7 +123,7 @@ export function isWanted(register: number): boolean {
 
 function booksOf(served: readonly Served[]): ReadonlyMap<string, Book> {
   const books = new Map<string, Book>();
-  for (const { line, unit, register, quantity, atMs } of served) {
+  for (const { line, unit, register, quantity, atMs, repeated } of served) {
     for (let i = 0; i < quantity; i++) {
       const place = { line, unit, register: register + i };
       // A gateway may read more than it was asked for, to tell replies apart.
@@ -123,16 +131,17 @@ function booksOf(served: readonly Served[]): ReadonlyMap<string, Book> {
       const key = keyOf(place);
       const book = books.get(key) ?? new Book(placeOf(unit, place.register));
       books.set(key, book);
-      book.reads.push({ servedMs: atMs, arrived: 0, late: undefined });
+      book.reads.push({ servedMs: atMs, repeated, arrived: 0, late: undefined });
     }
   }
   return books;
 }
 
-type Page = Pick<Tally, "served" | "lost" | "told" | "doubled" | "outOfOrder" | "asHistory">;
+type Page = Pick<Tally, "served" | "lost" | "told" | "repeated" | "doubled" | "outOfOrder" | "asHistory">;
 
 interface Read {
   readonly servedMs: number;
+  readonly repeated: boolean;
   arrived: number;
   /** It first came after a newer one. */
   late: "history" | "unmarked" | undefined;
@@ -172,6 +181,7 @@ class Book {
       served: reads.length,
       lost: lost.length,
       told: lost.filter(isTold).length,
+      repeated: lost.filter(({ repeated }) => repeated).length,
       doubled: reads.filter(({ arrived }) => arrived > 1).length,
       outOfOrder: reads.filter(({ late }) => late !== undefined).length,
       asHistory: reads.filter(({ late }) => late === "history").length,
