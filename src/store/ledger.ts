@@ -316,12 +316,14 @@ export class Ledger implements QueueHost {
 
   #makeRoom(): void {
     const { recentSamples, recentBytes, tailSamples, tailBytes, giveUpSamples } = this.#limits;
+    const releasedSamples = Math.min(this.#limits.releasedSamples, recentSamples);
     const isWithin = (samples: number, bytes: number) => this.tail.size <= samples && this.tail.bytes <= bytes;
-    if (isWithin(recentSamples, recentBytes)) return;
+    if (isWithin(releasedSamples, recentBytes)) return;
     const owed = this.owed();
-    const isSettled = ({ state, sample }: TailEntry) =>
-      state === "stored" || (state === "new" && !contains(owed, sample.number));
-    this.tail.trim((entry) => !isWithin(recentSamples, recentBytes) && isSettled(entry));
+    const isOwed = ({ sample }: TailEntry) => contains(owed, sample.number);
+    const isSettled = (entry: TailEntry) => entry.state === "stored" || (entry.state === "new" && !isOwed(entry));
+    const isKept = (entry: TailEntry) => isWithin(isOwed(entry) ? recentSamples : releasedSamples, recentBytes);
+    this.tail.trim((entry) => isSettled(entry) && !isKept(entry));
     while (!isWithin(tailSamples, tailBytes)) {
       const given = this.tail.giveUp(giveUpSamples, (entry) => rankOf(entry.sample.tag.priority));
       if (given.length === 0) return;

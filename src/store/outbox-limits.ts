@@ -2,9 +2,11 @@ import { PACK_LIMITS, type PackLimits } from "./block-packer.ts";
 
 /** What bounds the outbox in memory and in one piece of work. Tests make them small. */
 export interface OutboxLimits extends PackLimits {
-  /** Samples kept in memory though stored or acknowledged, for live sending and rewinds. */
+  /** Samples kept in memory though stored, so that live sending never waits for the card. */
   readonly recentSamples: number;
   readonly recentBytes: number;
+  /** Samples kept in memory though acknowledged by all, for rewinds. Few: then they are garbage before they are old. */
+  readonly releasedSamples: number;
   /** Samples in memory at most, when the card takes none. Beyond, the oldest of the lowest priority are given up. */
   readonly tailSamples: number;
   readonly tailBytes: number;
@@ -30,6 +32,7 @@ export const OUTBOX_LIMITS: OutboxLimits = {
   ...PACK_LIMITS,
   recentSamples: 10_000,
   recentBytes: 8 * 1_048_576,
+  releasedSamples: 250,
   tailSamples: 100_000,
   tailBytes: 32 * 1_048_576,
   giveUpSamples: 5_000,

@@ -16,7 +16,7 @@ export interface TailEntry {
 /** A sample, its entry and its share of the list, in V8; a string is counted on top. */
 const SAMPLE_BYTES = 250;
 /** Removed entries at the front are kept in the list until they are this many: moving it costs more. */
-const SLACK_ENTRIES = 4_096;
+const SLACK_ENTRIES = 256;
 
 export class Tail {
   #entries: TailEntry[] = [];

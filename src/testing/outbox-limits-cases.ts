@@ -62,6 +62,25 @@ export const OUTBOX_LIMITS_CASES: Record<string, StoreCase> = {
     assert.equal((await readAll(rig.queue())).length, 4_001);
   },
 
+  "P7: what every uplink has acknowledged leaves memory first; what is stored stays for the one that waits": async (
+    rig,
+  ) => {
+    await rig.open({}, { limits: { releasedSamples: 5 } });
+    const a = rig.queue("a");
+    const b = rig.queue("b");
+    rig.append(100);
+    await rig.untilCommitted(100);
+    a.acknowledge({ from: 1, to: 100 });
+    rig.append(1);
+    assert.equal(rig.store.outbox.report().memorySamples, 101);
+    b.acknowledge({ from: 1, to: 60 });
+    rig.append(1);
+    assert.equal(rig.store.outbox.report().memorySamples, 42);
+    for (const queue of [a, b]) queue.acknowledge({ from: 1, to: 102 });
+    rig.append(1);
+    assert.equal(rig.store.outbox.report().memorySamples, 5);
+  },
+
   "P4: what is too old goes and is told; a stepped clock makes nothing old": async (rig) => {
     const config = { maxAgeMs: 600_000 };
     await rig.open(config, { limits: SMALL });
