@@ -49,7 +49,7 @@ function intakeText({ intake }: Capacity, columns: number): string {
     ["the gateway's own", ...intakeCells(gateway), ""],
     ["in sum", ...intakeCells(all), ""],
   ];
-  return `what is read\n${listing(rows, { columns, indent: 2, yielding: [0] })}`;
+  return `what is read\n${table(rows, columns)}`;
 }
 
 function intakeCells({ tags, valuesPerS }: Intake): string[] {
@@ -60,8 +60,7 @@ function uplinkText({ uplink, format, loads, connectBytes }: UplinkCapacity, col
   const rows = loads.map(({ share, samplesPerS, messagesPerS, networkBytesPerS }) => {
     return [shareText(share), digits(samplesPerS), digits(messagesPerS), bytesText(networkBytesPerS * DAY_S)];
   });
-  const table = listing([UPLINK_HEAD, ...rows], { columns, indent: 2, yielding: [0] });
-  return `what goes out: ${uplink}, ${format}\n${table}  each connect ${bytesText(connectBytes)}\n`;
+  return `what goes out: ${uplink}, ${format}\n${table([UPLINK_HEAD, ...rows], columns)}  each connect ${bytesText(connectBytes)}\n`;
 }
 
 function outboxText({ outbox }: Capacity, columns: number): string {
@@ -75,7 +74,7 @@ function outboxText({ outbox }: Capacity, columns: number): string {
   ]);
   const title = `what an outage keeps: ${bytesText(roomBytes)} or ${durationText(maxAgeMs)}`;
   const ofUplinks = less.map((each) => `  for ${each.uplink} only ${lastsText(each)}\n`);
-  return `${title}\n${listing([OUTBOX_HEAD, ...rows], { columns, indent: 2, yielding: [0] })}${ofUplinks.join("")}`;
+  return `${title}\n${table([OUTBOX_HEAD, ...rows], columns)}${ofUplinks.join("")}`;
 }
 
 function lastsText({ days, isByAge }: Pick<OutboxCapacity, "days" | "isByAge">): string {
@@ -102,6 +101,15 @@ function shortagesText(shortages: readonly Shortage[], columns: number): string 
 function item(text: string, columns: number): string {
   const [first = "", ...rest] = wrapped(text, columns, 4).split("\n");
   return [`  - ${first.trimStart()}`, ...rest].join("\n");
+}
+
+/** Numbers stand one below the other; names are cut where they are too long. */
+function table(rows: readonly (readonly string[])[], columns: number): string {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const aligned = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell : cell.padStart(widths[column] ?? 0))),
+  );
+  return listing(aligned, { columns, indent: 2, yielding: [0] });
 }
 
 function shareText(share: number): string {
