@@ -2,7 +2,7 @@
 import { type Clock, sleep } from "../core/clock.ts";
 import { isOurBug, messageOf } from "../core/errors.ts";
 import type { Log } from "../core/log.ts";
-import type { Connection, LiveBatch, Message, NumberedSample, Range, UnsyncedCopy, UplinkQueue } from "../pipeline.ts";
+import type { Batch, Connection, Message, Range, UplinkQueue } from "../pipeline.ts";
 import { Alarm } from "./alarm.ts";
 import {
   accrue,
@@ -14,23 +14,20 @@ import {
   historyGate,
   historyRange,
   historySentTo,
-  LIVE_MESSAGE_MAX_BYTES,
   type LiveView,
   lags,
   liveRange,
   liveSentTo,
-  ofOneKind,
   startFlow,
   withoutLooseEnd,
 } from "./flow.ts";
 import type { Conversation, SessionFormat } from "./format.ts";
 import { HistoryFeed } from "./history-feed.ts";
+import { LiveFeed, READ_SAMPLES } from "./live-feed.ts";
 import { type RetainedTopics, retainedBy } from "./retained-topics.ts";
 import type { RollingWindow } from "./rolling-window.ts";
 import { Sender } from "./sender.ts";
 
-/** Samples read at once: more than the largest message holds. What waits for longer costs memory for long. */
-const READ_SAMPLES = 1_000;
 /** What was taken in right before the end gets this long to go out; then it keeps for the next start. */
 const LAST_LIVE_LIMIT_MS = 1_000;
 const LAST_LIVE_LOOK_MS = 10;
@@ -56,6 +53,7 @@ export class Link {
   readonly #connection: Connection;
   readonly #conversation: Conversation | undefined;
   readonly #sender: Sender;
+  readonly #live: LiveFeed;
   readonly #history: HistoryFeed;
   #flow: Flow;
   #delivering = false;
@@ -63,11 +61,6 @@ export class Link {
   #readingLive = false;
   #readingHistory = false;
   #upkeepOnItsWay = false;
-  /** Samples were given up before they were told: whoever reads takes older ones for current until the next picture. */
-  #missesSome = false;
-  #pictureAtMs = 0;
-  /** The last number that was shown without its time; 0 for none, or none that still waits to be told as it is. */
-  #shownTo = 0;
   #unsubscribe = () => {};
   readonly #alarm: Alarm;
 
@@ -97,6 +90,13 @@ export class Link {
       },
       onRoom: () => this.#pump(),
       onFailure: (reason) => this.#fail(reason),
+    });
+    this.#live = new LiveFeed({
+      queue,
+      format,
+      onDelivered: (samples) => onDelivered("live", samples),
+      window,
+      clock,
     });
     this.#history = new HistoryFeed({
       queue,
@@ -204,17 +204,14 @@ export class Link {
 
   /** The full current picture; what was taken in before it and is not acknowledged becomes history. */
   async #cut(): Promise<boolean> {
-    const { queue, clock, format } = this.#options;
+    const { clock, format } = this.#options;
     this.#flow = beginCut(this.#flow);
-    this.#missesSome = false;
-    const cut = queue.newest();
-    const isDated = queue.dated() >= cut;
-    this.#pictureAtMs = clock.monotonicMs();
+    const { cut, beganMs, told } = this.#live.beginPicture();
     if (!(await this.#publish(format.picture()))) return false;
-    const tookMs = clock.monotonicMs() - this.#pictureAtMs;
+    const tookMs = clock.monotonicMs() - beganMs;
     if (!(await this.#sender.none("live"))) return false;
     this.#flow = endCut(this.#flow, cut, tookMs);
-    this.#shownTo = isDated ? 0 : cut;
+    told();
     return true;
   }
 
@@ -243,15 +240,9 @@ export class Link {
   }
 
   #pumpLive(): void {
-    const { queue, clock } = this.#options;
-    // What was shown without its time is dated by now: it is owed as history, and the picture has other times.
-    if (this.#shownTo > 0 && this.#shownTo <= queue.dated() && !this.#flow.cutting && !this.#readingLive) {
-      void this.#cutAgain("the clock is settled");
-    }
-    if (clock.monotonicMs() >= this.#pictureDueMs() && !this.#flow.cutting && !this.#readingLive) {
-      void this.#cutAgain("samples were given up before they were told");
-    }
-    const range = liveRange(this.#flow, this.#liveView(queue.newest()));
+    const why = this.#live.needsPicture(this.#flow.liveLagMaxMs);
+    if (why !== undefined && !this.#flow.cutting && !this.#readingLive) void this.#cutAgain(why);
+    const range = liveRange(this.#flow, this.#liveView(this.#options.queue.newest()));
     if (range === undefined || this.#readingLive) return;
     this.#readingLive = true;
     void this.#readLive(range).then(() => {
@@ -264,46 +255,22 @@ export class Link {
     return { nowMs: this.#options.clock.monotonicMs(), newest, inFlight: this.#sender.inFlight() };
   }
 
-  /** A full memory loses more all the time: pictures leave half of the link to what is not lost. */
-  #pictureDueMs(): number {
-    return this.#missesSome ? this.#pictureAtMs + this.#flow.liveLagMaxMs : Number.POSITIVE_INFINITY;
-  }
-
-  async #readLive({ from, to }: Range): Promise<void> {
-    const { queue, clock } = this.#options;
-    const batch = this.#usable(await queue.readLive(from, to, READ_SAMPLES), from);
+  async #readLive(range: Range): Promise<void> {
+    const batch = await this.#live.read(range);
     if (batch === undefined || !this.#delivering) return;
     // A picture of meanwhile tells what these are about, or leaves them to history; or others took the room.
-    if (liveRange(this.#flow, this.#liveView(batch.covers.to))?.from !== from) return;
-    if (batch.samples.length <= batch.covers.to - batch.covers.from) this.#missesSome = true;
+    if (liveRange(this.#flow, this.#liveView(batch.covers.to))?.from !== range.from) return;
+    this.#live.take(batch);
     const [first] = batch.samples;
     if (first === undefined) {
-      queue.acknowledge(batch.covers);
       this.#flow = liveSentTo(this.#flow, batch.covers.to);
-    } else if (lags(this.#flow, first, clock.monotonicMs())) {
+    } else if (lags(this.#flow, first, this.#options.clock.monotonicMs())) {
       void this.#cutAgain("the link lags");
     } else {
-      this.#sendLive(from, batch.covers.to, batch.samples);
+      const parcel = this.#live.parcel(batch);
+      this.#flow = liveSentTo(this.#flow, parcel.upTo);
+      this.#deliverAll(parcel.messages, "live", () => parcel.delivered());
     }
-  }
-
-  #sendLive(from: number, to: number, samples: readonly (NumberedSample | UnsyncedCopy)[]): void {
-    const { queue, format, onDelivered, window, clock } = this.#options;
-    const alike = ofOneKind(samples);
-    const { messages, taken } = format.live(alike, LIVE_MESSAGE_MAX_BYTES);
-    const upTo = taken === samples.length ? to : (alike[taken - 1]?.number ?? to);
-    this.#flow = liveSentTo(this.#flow, upTo);
-    if (alike[0]?.unsynced === true) {
-      this.#shownTo = upTo;
-      this.#deliverAll(messages, "live", () => undefined);
-      return;
-    }
-    const keep = window?.sending(alike.slice(0, taken));
-    this.#deliverAll(messages, "live", () => {
-      queue.acknowledge({ from, to: upTo });
-      keep?.(clock.monotonicMs());
-      onDelivered("live", taken);
-    });
   }
 
   #pumpHistory(): void {
@@ -320,7 +287,7 @@ export class Link {
     this.#flow = accrue(this.#flow, history.rateBytesPerS, nowMs);
     // What is due already waits for history to arrive, not for a time.
     let wakeAtMs = this.#upkeepOnItsWay || upkeepDue ? Number.POSITIVE_INFINITY : format.upkeepDueMs();
-    if (!this.#flow.cutting) wakeAtMs = Math.min(wakeAtMs, this.#pictureDueMs());
+    if (!this.#flow.cutting) wakeAtMs = Math.min(wakeAtMs, this.#live.pictureDueMs(this.#flow.liveLagMaxMs));
     while (!this.#leaving && !this.#mustNotInterrupt() && this.#historyWaits()) {
       const gate = historyGate(this.#flow, { ...view, inFlight: this.#sender.inFlight() });
       if (!gate.open) {
@@ -392,7 +359,7 @@ export class Link {
   }
 
   /** Undefined when the file could not be read: the outbox has waited and told of it, so it is asked again at once. */
-  #usable<B extends LiveBatch>(batch: B, from: number): B | undefined {
+  #usable(batch: Batch, from: number): Batch | undefined {
     return batch.covers.to < from ? undefined : withoutLooseEnd(batch);
   }
 }

@@ -8,11 +8,10 @@ export const UPLINK_MUTATIONS: readonly Mutation[] = [
     needs: ["connections cut"],
     edits: [
       {
-        file: "uplinks/link.ts",
-        find: `this.#deliverAll(messages, "live", () => {
-      queue.acknowledge({ from, to: upTo });`,
-        replace: `queue.acknowledge({ from, to: upTo });
-    this.#deliverAll(messages, "live", () => {`,
+        file: "uplinks/live-feed.ts",
+        find: "const keep = window?.sending(alike.slice(0, taken));",
+        replace:
+          "const keep = window?.sending(alike.slice(0, taken));\n    queue.acknowledge({ from: covers.from, to: upTo });",
       },
     ],
   },
