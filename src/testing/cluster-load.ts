@@ -9,6 +9,8 @@ export interface NodeLoad {
   readonly atMs: number;
   readonly connections: number;
   readonly rssBytes: number;
+  /** What processes of Erlang and their binaries hold after a collection: connections, not what queues keep. */
+  readonly heldBytes: number;
   readonly cpuMs: number;
   /** Messages from clients connected to this node; to them. */
   readonly received: number;
@@ -26,6 +28,7 @@ export async function loadsOf(nodes: readonly Rabbitmq[]): Promise<readonly Node
       atMs: hostClock.monotonicMs(),
       connections: await connectionsAt(port),
       rssBytes: await residentBytes(pid),
+      heldBytes: counters[n]?.heldBytes ?? Number.NaN,
       cpuMs: await processorMs(pid),
       received: counters[n]?.received ?? Number.NaN,
       delivered: counters[n]?.delivered ?? Number.NaN,
@@ -42,6 +45,7 @@ export interface NodeFigures {
   /** Of one core. */
   readonly cpuPercent: number;
   readonly rssBytes: number;
+  readonly heldBytes: number;
 }
 
 export function figuresOf(node: number, since: NodeLoad, now: NodeLoad): NodeFigures {
@@ -53,6 +57,7 @@ export function figuresOf(node: number, since: NodeLoad, now: NodeLoad): NodeFig
     deliveredPerS: perMs("delivered") * SECOND_MS,
     cpuPercent: perMs("cpuMs") * 100,
     rssBytes: now.rssBytes,
+    heldBytes: now.heldBytes,
   };
 }
 
@@ -70,15 +75,20 @@ export function megabytes(bytes: number): string {
 }
 
 /** Asked of one node for all: each question costs the start of a program. */
-async function countersOf(nodes: readonly Rabbitmq[]): Promise<readonly Pick<NodeLoad, "received" | "delivered">[]> {
+async function countersOf(
+  nodes: readonly Rabbitmq[],
+): Promise<readonly Pick<NodeLoad, "received" | "delivered" | "heldBytes">[]> {
   const names = nodes.map(({ name }) => `'${name}'`).join(",");
   const sum = (counter: string) => `lists:sum([maps:get(${counter},C,0)||C<-maps:values(M)])`;
-  const pair = `{${sum("messages_received_total")},${sum("messages_delivered_total")}}`;
-  const all = `[begin M=erpc:call(N,rabbit_global_counters,overview,[]),${pair} end||N<-[${names}]].`;
+  const held = "lists:sum([B||{_,B}<-erpc:call(N,erlang,memory,[[processes,binary]])])";
+  const three = `{${sum("messages_received_total")},${sum("messages_delivered_total")},${held}}`;
+  const collected = "erpc:call(N,rabbit_runtime,gc_all_processes,[]),M=erpc:call(N,rabbit_global_counters,overview,[])";
+  const all = `[begin ${collected},${three} end||N<-[${names}]].`;
   const told = (await nodes[0]?.control("eval", all)) ?? "";
-  return [...told.matchAll(/\{(\d+),\s*(\d+)\}/g)].map(([, received, delivered]) => ({
+  return [...told.matchAll(/\{(\d+),\s*(\d+),\s*(\d+)\}/g)].map(([, received, delivered, heldBytes]) => ({
     received: Number(received),
     delivered: Number(delivered),
+    heldBytes: Number(heldBytes),
   }));
 }
 

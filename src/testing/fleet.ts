@@ -70,6 +70,7 @@ export async function proveFleet(options: FleetOptions): Promise<FleetResult> {
     processes: options.processes,
     reconnect: RECONNECT,
     periodMs: PERIOD_MS,
+    staggerMs: STAGGER_MS,
   });
   try {
     await fleet.connected(gateways, BACK_LIMIT_MS);
@@ -146,6 +147,8 @@ export interface FleetLoad {
   readonly processes: number;
   readonly reconnect: FleetOrder["reconnect"];
   readonly periodMs: number;
+  /** Between the first connections of two gateways. */
+  readonly staggerMs: number;
 }
 
 /** Light gateways in processes of their own, which end with this one. */
@@ -158,7 +161,7 @@ export class Fleet {
   #attemptsMs: number[] = [];
   readonly #condition = new Condition(hostClock);
 
-  constructor({ certificates, gateways, processes, reconnect, periodMs }: FleetLoad) {
+  constructor({ certificates, gateways, processes, reconnect, periodMs, staggerMs }: FleetLoad) {
     const main = fileURLToPath(new URL("./fleet-main.ts", import.meta.url));
     this.#children = Array.from({ length: processes }, (_, index) => {
       const child = fork(main, { cwd: dirname(main), stdio: "inherit" });
@@ -168,7 +171,7 @@ export class Fleet {
         gateways: gateways.filter((_gateway, n) => n % processes === index),
         reconnect,
         periodMs,
-        staggerMs: STAGGER_MS * processes,
+        staggerMs: staggerMs * processes,
       };
       child.send(order);
       return child;
