@@ -1,5 +1,7 @@
 /** YAML text → plain values, and where in the text each of them stands. */
 import {
+  Composer,
+  type CST,
   isAlias,
   isMap,
   isScalar,
@@ -7,11 +9,11 @@ import {
   Lexer,
   LineCounter,
   type Node,
-  parseDocument,
+  Parser,
   type Scalar,
   type YAMLMap,
 } from "yaml";
-import type { Problem } from "../core/errors.ts";
+import { assert, type Problem } from "../core/errors.ts";
 import { LIMITS } from "./defaults.ts";
 
 /** Keys and indexes from the top of the document. */
@@ -53,10 +55,11 @@ export function byPlace(a: Place, b: Place): number {
   return a.line - b.line || a.column - b.column;
 }
 
-interface Written {
-  readonly path: Path;
-  readonly key: Place;
-  readonly value: Place;
+/** A key with its value, or an item of a list: where they begin in the text, and what is below them. */
+interface Part {
+  readonly key: number;
+  readonly value: number;
+  below?: Map<string | number, Part>;
 }
 
 const TOP: Place = { line: 1, column: 1 };
@@ -64,56 +67,91 @@ const TOP: Place = { line: 1, column: 1 };
 /** Names that JavaScript objects cannot hold as plain keys. */
 const UNUSABLE_KEYS: ReadonlySet<string> = new Set(["__proto__", "prototype", "constructor"]);
 
-const pathId = (path: Path) => path.join("\0");
-
 /** Never throws: what cannot be parsed is a problem. */
 export function parseSource(file: string, text: string): SourceDocument {
-  const tooDeepLine = lineNestedTooDeep(text);
-  if (tooDeepLine !== undefined) {
-    const wrong = `this nests deeper than ${LIMITS.depth} levels`;
-    const problem = { file, line: tooDeepLine, column: 1, key: "", wrong, remedy: "nothing here is that deep" };
-    return { file, value: undefined, problems: [problem], has: () => false, paths: () => [], place: () => TOP };
-  }
   const lines = new LineCounter();
-  const parsed = parseDocument(text, {
-    lineCounter: lines,
-    uniqueKeys: false,
-    intAsBigInt: true,
-    prettyErrors: false,
-    // "silent" would also hide that the file holds a second document.
-    logLevel: "error",
-  });
   const placeAt = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
-  const problems: Problem[] = [...parsed.errors, ...parsed.warnings].map((error) => ({
-    file,
-    ...placeAt(error.pos[0]),
-    key: "",
-    wrong: `this is not YAML: ${error.message}`,
-    remedy: YAML_REMEDIES[error.code] ?? "mend the line, or the one above it",
-  }));
+  const problems: Problem[] = [];
+  const { contents, mistakes, tooDeepLine } = compose(text, lines);
+  if (tooDeepLine !== undefined) {
+    const wrong = `this nests deeper than ${LIMITS.depth} levels`;
+    problems.push({ file, line: tooDeepLine, column: 1, key: "", wrong, remedy: "nothing here is that deep" });
+  }
+  for (const { pos, message, code } of mistakes) {
+    const remedy = YAML_REMEDIES[code] ?? "mend the line, or the one above it";
+    problems.push({ file, ...placeAt(pos[0]), key: "", wrong: `this is not YAML: ${message}`, remedy });
+  }
   const walker = new Walker(placeAt, (path, place, wrong, remedy) => {
     problems.push({ file, ...place, key: keyOf(path), wrong, remedy });
     return undefined;
   });
   // A half-understood tree would only make up mistakes that are not there.
-  const value = problems.length === 0 ? walker.walk(asNode(parsed.contents), [], TOP) : undefined;
+  const value = problems.length === 0 ? walker.walk(asNode(contents), walker.top) : undefined;
   return {
     file,
     value,
     problems,
-    has: (path) => walker.written.has(pathId(path)),
-    paths: () => [...walker.written.values()].map((entry) => entry.path),
+    has: (path) => partAt(walker.top, path).depth === path.length,
+    paths: () => pathsBelow(walker.top, []),
     place: (path, at) => {
-      for (let length = path.length; length > 0; length--) {
-        const found = walker.written.get(pathId(path.slice(0, length)));
-        if (found !== undefined) return length === path.length ? found[at] : found.key;
-      }
-      return TOP;
+      const { part, depth } = partAt(walker.top, path);
+      return depth === 0 ? TOP : placeAt(depth === path.length ? part[at] : part.key);
     },
   };
+}
+
+/** The part that the path leads to, or the last one on its way that is written. */
+function partAt(top: Part, path: Path): { readonly part: Part; readonly depth: number } {
+  let part = top;
+  for (let depth = 0; ; depth++) {
+    const next = depth < path.length ? part.below?.get(path[depth] ?? "") : undefined;
+    if (next === undefined) return { part, depth };
+    part = next;
+  }
+}
+
+function pathsBelow({ below = new Map() }: Part, path: Path): Path[] {
+  return [...below].flatMap(([key, part]) => {
+    const here = [...path, key];
+    return [here, ...pathsBelow(part, here)];
+  });
+}
+
+interface Composed {
+  readonly contents?: unknown;
+  readonly mistakes: readonly {
+    readonly pos: readonly [number, number];
+    readonly code: string;
+    readonly message: string;
+  }[];
+  readonly tooDeepLine?: number;
+}
+
+/** The text is taken apart once: by the lexer, whose tokens are judged before the parser gets them. */
+function compose(text: string, lines: LineCounter): Composed {
+  const nesting = new Nesting();
+  const composer = new Composer({ uniqueKeys: false, intAsBigInt: true });
+  const [document, another] = composer.compose(parserTokens(text, lines, nesting), true, text.length);
+  if (nesting.isTooDeep) return { mistakes: [], tooDeepLine: nesting.line };
+  assert(document !== undefined, "no text is no document");
+  const mistakes = [...document.errors, ...document.warnings];
+  if (another === undefined) return { contents: document.contents, mistakes };
+  const [from, to] = another.range;
+  return { mistakes: [...mistakes, { pos: [from, to], code: "MULTIPLE_DOCS", message: "a second document begins" }] };
+}
+
+function* parserTokens(text: string, lines: LineCounter, nesting: Nesting): Generator<CST.Token> {
+  const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
+  for (const token of new Lexer().lex(text)) {
+    nesting.take(token);
+    if (nesting.isTooDeep) return;
+    yield* parser.next(token);
+  }
+  yield* parser.end();
 }
 
 /** Marks that the lexer puts before the text of a scalar. */
@@ -123,26 +161,29 @@ const SCALAR_AHEAD = "\u001f";
  * The parser calls itself for each level. Where that ends at the end of the stack, a regular expression
  * compiled there aborts the process, which nothing catches.
  */
-function lineNestedTooDeep(text: string): number | undefined {
-  let line = 1;
-  let brackets = 0;
-  let indicators = 0;
-  let scalarAhead = false;
-  for (const token of new Lexer().lex(text)) {
-    if (!scalarAhead) {
-      if (token === "[" || token === "{") brackets++;
-      else if (token === "]" || token === "}") brackets--;
-      else if (brackets === 0 && (token === "-" || token === "?" || token === ":")) indicators++;
-      const indent = indicators === 0 && brackets === 0 && /^ +$/.test(token) ? token.length : 0;
-      if (brackets > LIMITS.depth || indicators > LIMITS.depth || indent > LIMITS.indentColumns) return line;
+class Nesting {
+  line = 1;
+  isTooDeep = false;
+  #brackets = 0;
+  #indicators = 0;
+  #isScalarAhead = false;
+
+  take(token: string): void {
+    if (!this.#isScalarAhead) {
+      if (token === "[" || token === "{") this.#brackets++;
+      else if (token === "]" || token === "}") this.#brackets--;
+      else if (this.#brackets === 0 && (token === "-" || token === "?" || token === ":")) this.#indicators++;
+      const indent = this.#indicators === 0 && this.#brackets === 0 && /^ +$/.test(token) ? token.length : 0;
+      this.isTooDeep =
+        this.#brackets > LIMITS.depth || this.#indicators > LIMITS.depth || indent > LIMITS.indentColumns;
+      if (this.isTooDeep) return;
     }
-    scalarAhead = token === SCALAR_AHEAD;
+    this.#isScalarAhead = token === SCALAR_AHEAD;
     if (token.includes("\n")) {
-      line += token.split("\n").length - 1;
-      indicators = 0;
+      this.line += token.split("\n").length - 1;
+      this.#indicators = 0;
     }
   }
-  return undefined;
 }
 
 const YAML_REMEDIES: Readonly<Record<string, string>> = {
@@ -153,94 +194,107 @@ const YAML_REMEDIES: Readonly<Record<string, string>> = {
   MISSING_CHAR: "close the quote or bracket",
 };
 
+type ComplainAt = (path: Path, place: Place, wrong: string, remedy: string) => undefined;
+type PlaceAt = (offset: number) => Place;
+
 /** Takes the YAML tree apart, level by level, and notes where each part stands. */
 class Walker {
-  readonly written = new Map<string, Written>();
-  readonly #complain: (path: Path, place: Place, wrong: string, remedy: string) => undefined;
-  readonly #placeAt: (offset: number) => Place;
+  readonly top: Part = { key: 0, value: 0 };
+  readonly #placeAt: PlaceAt;
+  readonly #complainAt: ComplainAt;
   readonly #anchors = new Map<string, Node>();
   /** Nodes being walked: an alias to one of them would never end. */
   readonly #open = new Set<Node>();
+  /** Of what is being walked. */
+  readonly #path: (string | number)[] = [];
   #nodes = 0;
 
-  constructor(
-    placeAt: (offset: number) => Place,
-    complain: (path: Path, place: Place, wrong: string, remedy: string) => undefined,
-  ) {
+  constructor(placeAt: PlaceAt, complainAt: ComplainAt) {
     this.#placeAt = placeAt;
-    this.#complain = complain;
+    this.#complainAt = complainAt;
   }
 
-  walk(node: Node | null, path: Path, place: Place): unknown {
+  walk(node: Node | null, part: Part): unknown {
     if (this.#nodes > LIMITS.nodes) return undefined;
     this.#nodes++;
     if (this.#nodes > LIMITS.nodes) {
-      return this.#complain(path, place, `there are more than ${LIMITS.nodes} keys and values`, "use fewer aliases");
+      return this.#complain(part.value, `there are more than ${LIMITS.nodes} keys and values`, "use fewer aliases");
     }
-    if (path.length > LIMITS.depth) {
-      return this.#complain(path, place, `this nests deeper than ${LIMITS.depth} levels`, "nothing here is that deep");
+    if (this.#path.length > LIMITS.depth) {
+      return this.#complain(part.value, `this nests deeper than ${LIMITS.depth} levels`, "nothing here is that deep");
     }
-    if (isAlias(node)) return this.#alias(node.source, path, place);
+    if (isAlias(node)) return this.#alias(node.source, part);
     if (node?.anchor !== undefined) this.#anchors.set(node.anchor, node);
-    if (node === null || isScalar(node)) return this.#scalar(node, path, place);
+    if (node === null || isScalar(node)) return this.#scalar(node, part);
     this.#open.add(node);
-    const value = isMap(node) ? this.#map(node, path) : isSeq(node) ? this.#list(node.items, path) : undefined;
+    const value = isMap(node) ? this.#map(node, part) : isSeq(node) ? this.#list(node.items, part) : undefined;
     this.#open.delete(node);
     return value;
   }
 
-  #alias(anchor: string, path: Path, place: Place): unknown {
-    const target = this.#anchors.get(anchor);
-    if (target === undefined) return this.#complain(path, place, `there is no anchor &${anchor} above`, "write it out");
-    if (this.#open.has(target)) return this.#complain(path, place, `*${anchor} contains itself`, "write it out");
-    return this.walk(target, path, place);
+  /** @param name of something below what is being walked */
+  #complain(offset: number, wrong: string, remedy: string, ...name: readonly string[]): undefined {
+    return this.#complainAt([...this.#path, ...name], this.#placeAt(offset), wrong, remedy);
   }
 
-  #scalar(node: Scalar | null, path: Path, place: Place): unknown {
+  /** Below the part, under the name or index. */
+  #walkBelow(parent: Part, name: string | number, node: Node | null, part: Part): unknown {
+    parent.below ??= new Map();
+    parent.below.set(name, part);
+    this.#path.push(name);
+    const value = this.walk(node, part);
+    this.#path.pop();
+    return value;
+  }
+
+  #alias(anchor: string, part: Part): unknown {
+    const target = this.#anchors.get(anchor);
+    if (target === undefined) return this.#complain(part.value, `there is no anchor &${anchor} above`, "write it out");
+    if (this.#open.has(target)) return this.#complain(part.value, `*${anchor} contains itself`, "write it out");
+    return this.walk(target, part);
+  }
+
+  #scalar(node: Scalar | null, part: Part): unknown {
     if (node === null || node.value === null) return null;
     const value = plainValue(node.value, node.source);
-    return value ?? this.#complain(path, place, "this YAML tag has no meaning here", "remove the tag");
+    return value ?? this.#complain(part.value, "this YAML tag has no meaning here", "remove the tag");
   }
 
-  #list(items: readonly unknown[], path: Path): unknown[] {
+  #list(items: readonly unknown[], part: Part): unknown[] {
     return items.map((item, index) => {
       const node = asNode(item);
-      const here = [...path, index];
-      const place = this.#placeOf(node, path);
-      this.written.set(pathId(here), { path: here, key: place, value: place });
-      return this.walk(node, here, place);
+      const offset = offsetOf(node) ?? part.value;
+      return this.#walkBelow(part, index, node, { key: offset, value: offset });
     });
   }
 
-  #map(map: YAMLMap, path: Path): Record<string, unknown> {
+  #map(map: YAMLMap, part: Part): Record<string, unknown> {
     const value: Record<string, unknown> = {};
     for (const pair of map.items) {
       const keyNode = asNode(pair.key);
-      const key = this.#placeOf(keyNode ?? map, path);
+      const key = offsetOf(keyNode ?? map) ?? part.value;
       const name = isScalar(keyNode) ? (keyNode.source ?? "") : "";
-      const here = [...path, name];
-      const earlier = Object.hasOwn(value, name) ? this.written.get(pathId(here)) : undefined;
       if (name === "") {
-        this.#complain(path, key, "a key here is not plain text", "write it as one word before the colon");
-      } else if (UNUSABLE_KEYS.has(name)) {
-        this.#complain(here, key, `"${name}" cannot be used as a name`, "choose another name");
+        this.#complain(key, "a key here is not plain text", "write it as one word before the colon");
+        continue;
+      }
+      const earlier = Object.hasOwn(value, name) ? part.below?.get(name) : undefined;
+      if (UNUSABLE_KEYS.has(name)) {
+        this.#complain(key, `"${name}" cannot be used as a name`, "choose another name", name);
       } else if (earlier !== undefined) {
-        const wrong = `stands here again, first on line ${earlier.key.line}`;
-        this.#complain(here, key, wrong, "keep one of them, or rename it");
+        const wrong = `stands here again, first on line ${this.#placeAt(earlier.key).line}`;
+        this.#complain(key, wrong, "keep one of them, or rename it", name);
       } else {
         const node = asNode(pair.value);
-        const place = node === null ? key : this.#placeOf(node, here);
-        this.written.set(pathId(here), { path: here, key, value: place });
-        value[name] = this.walk(node, here, place);
+        value[name] = this.#walkBelow(part, name, node, { key, value: offsetOf(node) ?? key });
       }
     }
     return value;
   }
+}
 
-  #placeOf(node: Node | null, path: Path): Place {
-    const offset = node?.range?.[0];
-    return offset === undefined ? (this.written.get(pathId(path))?.value ?? TOP) : this.#placeAt(offset);
-  }
+function offsetOf(node: Node | null): number | undefined {
+  return node?.range?.[0];
 }
 
 function asNode(value: unknown): Node | null {

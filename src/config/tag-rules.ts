@@ -31,13 +31,15 @@ type Rule = (tag: TagDraft, around: TagSurroundings) => (TagMistake | undefined)
 
 /** Where the value is held; undefined unless exactly one place is given. */
 export function locationOf(tag: Pick<TagDraft, (typeof LOCATION_KEYS)[number]>): RegisterAddress | undefined {
-  const found = LOCATION_KEYS.flatMap((key): RegisterAddress[] => {
-    const at = tag[key];
-    if (at === undefined) return [];
-    if (typeof at !== "number") return [at];
-    return key === "register" ? [] : [{ table: key, address: at }];
-  });
-  return found.length === 1 ? found[0] : undefined;
+  let found: RegisterAddress | undefined;
+  for (const key of LOCATION_KEYS) {
+    const given = tag[key];
+    const table = key === "register" ? undefined : key;
+    const at = typeof given === "number" ? table && { table, address: given } : given;
+    if (at !== undefined && found !== undefined) return undefined;
+    found ??= at;
+  }
+  return found;
 }
 
 /** The type of what the registers hold. A bit is cut out of a register of 16. */

@@ -26,8 +26,9 @@ type Block<S extends Span> = readonly S[];
 
 /** Every span in exactly one block. What one request of its own cannot hold must not be among them. */
 export function cheapestBlocks<S extends Span>(spans: readonly S[], rules: BlockRules): readonly Block<S>[] {
-  const apart = byPeriod(spans, rules);
   const together = inOrder(spans, rules);
+  if (spans.every(({ periodMs }) => periodMs === spans[0]?.periodMs)) return together;
+  const apart = byPeriod(spans, rules);
   return load(together, rules) < load(apart, rules) ? together : apart;
 }
 
@@ -44,7 +45,9 @@ function inOrder<S extends Span>(spans: readonly S[], rules: BlockRules): readon
   for (let end = 1; end <= sorted.length; end++) {
     let hull: Span | undefined;
     let chosen = { cost: Number.POSITIVE_INFINITY, begin: end - 1 };
-    for (const [begin, span] of runBackwards(sorted, end)) {
+    for (let begin = end - 1; begin >= 0; begin--) {
+      const span = sorted[begin];
+      if (span === undefined) break;
       hull = hull === undefined ? span : join(hull, span);
       if (!rules.fits(hull.from, hull.to)) break;
       const cost = (best[begin]?.cost ?? 0) + costOf(rules.requestCost, hull);
@@ -59,13 +62,6 @@ function inOrder<S extends Span>(spans: readonly S[], rules: BlockRules): readon
     end = begin;
   }
   return blocks;
-}
-
-function* runBackwards<S>(sorted: readonly S[], end: number): Generator<readonly [number, S]> {
-  for (let i = end - 1; i >= 0; i--) {
-    const span = sorted[i];
-    if (span !== undefined) yield [i, span];
-  }
 }
 
 /**
