@@ -13,6 +13,8 @@ import { runCommand } from "../src/testing/command-run.ts";
 import { VirtualClock } from "../src/testing/virtual-clock.ts";
 import { STEPS, serialNumber, testBoard } from "./board-test.ts";
 import { flashSpeed } from "./flash-speed.ts";
+import { heatUnderLoad } from "./heat-under-load.ts";
+import { lightSeen } from "./light-seen.ts";
 import { nobodyListens } from "./nobody-listens.ts";
 import { pinsJumper } from "./pins-jumper.ts";
 import { hasPassed, type ProtocolEntry, protocolText } from "./protocol.ts";
@@ -142,6 +144,7 @@ test("P1: an open port fails the board, one of the machine with itself does not"
   assert.equal((await seen(row("0100007F:0035", "0A") + row("0A0A0A0A:1F90", "01"))).verdict, "PASSED");
   const open = await seen(row("00000000:0016", "0A"));
   assert.deepEqual([open.verdict, /TCP 22/.test(open.found)], ["FAILED", true]);
+  assert.equal((await nobodyListens.run(bench())).verdict, "FAILED", "nothing was looked at");
 });
 
 test("the watchdog has bitten where another kernel runs soon after the crash, and is not believed else", () => {
@@ -193,6 +196,18 @@ describe("the whole test", () => {
     assert.match(said, /1 of 2 {2}one: title of one\n\n {4}join them\n\nPASSED {2}good\n/);
   });
 
+  test("a step that is stopped has found nothing, and asks nothing", async () => {
+    const ending = new AbortController();
+    const clock = new VirtualClock();
+    const hot = machine({ "sys/class/thermal/thermal_zone0/temp": "41000\n" });
+    const heat = heatUnderLoad.run(bench({ machine: hot, signal: ending.signal, clock }));
+    const ask = () => new Promise<boolean>(() => undefined);
+    const light = lightSeen.run(bench({ light: "none", ask, signal: ending.signal, clock }));
+    ending.abort();
+    await clock.advance(1_000);
+    assert.deepEqual([(await heat).found, (await light).found], ["stopped by hand", "stopped by hand"]);
+  });
+
   test("has passed where all has: what was skipped was not shown to work", () => {
     const entry = (verdict: ProtocolEntry["verdict"]) => ({ step: "line", verdict, found: "x" });
     const of = (...entries: ProtocolEntry[]) => ({
@@ -222,10 +237,11 @@ describe("the whole test", () => {
   });
 
   test("the card's figures are told, whatever this one's are", async () => {
-    const { found } = await flashSpeed.run(bench({ clock: hostClock, machine: createMachine() }));
+    const folder = join(root, "not", "yet");
+    const { found } = await flashSpeed.run(bench({ clock: hostClock, machine: createMachine(), folder }));
     assert.match(found, /100 syncs: median [\d.]+ ms, worst [\d.]+ ms; 32 MB written at [\d.]+ MB\/s|MB are free in/);
     assert.deepEqual(
-      readdirSync(root).filter((name) => name.endsWith(".tmp")),
+      readdirSync(folder).filter((name) => name.endsWith(".tmp")),
       [],
     );
   });
@@ -239,16 +255,25 @@ describe("the whole test", () => {
     });
     const steps = ["--only", "line"];
     const { code, out, err } = await runCommand(runCommandLine, [
-      ...["hw-test", join(root, "none.yaml"), "--data", root, "--lines", `${a},${b}`],
+      ...["hw-test", "--data", root, "--lines", `${a},${b}`],
       ...steps,
     ]);
     assert.equal(code, 0, out + err);
     assert.match(readFileSync(join(root, "hw-test.txt"), "utf8"), /PASSED +line .*\n +RESULT: PASSED/);
-    const skipping = ["hw-test", join(root, "none.yaml"), "--data", root, "--json", "--only", "pins"];
+    const skipping = ["hw-test", "--data", root, "--json", "--only", "pins"];
     const again = await runCommand(runCommandLine, skipping);
     assert.deepEqual([again.code, JSON.parse(again.out).entries[0].verdict], [1, "SKIPPED"]);
     assert.equal(readFileSync(join(root, "hw-test.txt"), "utf8").match(/RESULT/g)?.length, 2, "it is added to");
-    assert.equal((await runCommand(runCommandLine, ["hw-test", "--only", "sun"])).code, 64);
+    for (const wrong of [
+      ["--only", "sun"],
+      ["--lines", "a,a"],
+      ["--pins", "a,a"],
+      ["--lines", "a,b", "--known-line", "a"],
+    ]) {
+      assert.equal((await runCommand(runCommandLine, ["hw-test", ...wrong])).code, 64, wrong.join(" "));
+    }
+    const misnamed = await runCommand(runCommandLine, ["hw-test", join(root, "none.yaml"), "--only", "pins"]);
+    assert.deepEqual([misnamed.code, /there is no file .*none\.yaml/.test(misnamed.err)], [78, true]);
     assert.ok(STEPS.at(-1)?.name === "watchdog");
   });
 });

@@ -9,7 +9,7 @@ import { nobodyListens } from "./nobody-listens.ts";
 import { pinsJumper } from "./pins-jumper.ts";
 import type { Protocol, ProtocolEntry } from "./protocol.ts";
 import { serialLoop } from "./serial-loop.ts";
-import { type Bench, type Step, skipped } from "./step.ts";
+import { type Bench, type Step, stopped } from "./step.ts";
 import { watchdogBites } from "./watchdog-bites.ts";
 
 /** The watchdog last: nothing comes after it. */
@@ -39,7 +39,7 @@ export async function testBoard({ steps, bench, tell, keep }: BoardTest): Promis
     tell(`\n${index + 1} of ${steps.length}  ${step.name}: ${step.title}\n`);
     if (step.wiring !== "") tell(`\n${step.wiring.replace(/^(?=.)/gm, "    ")}\n`);
     if (step === watchdogBites && bench.bites) keep(entries);
-    const { verdict, found } = bench.signal.aborted ? skipped("stopped by hand") : await step.run(bench);
+    const { verdict, found } = bench.signal.aborted ? stopped() : await step.run(bench);
     entries.push({ step: step.name, verdict, found });
     tell(`${verdict}  ${found}\n`);
   }

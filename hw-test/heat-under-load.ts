@@ -1,6 +1,6 @@
 import { pbkdf2 } from "node:crypto";
 import type { Machine } from "../src/commands/doctor/machine.ts";
-import { failed, passed, type Step, skipped } from "./step.ts";
+import { failed, passed, type Step, skipped, stopped } from "./step.ts";
 
 const TEMPERATURE = "/sys/class/thermal/thermal_zone0/temp";
 const LOAD_MS = 20_000;
@@ -28,6 +28,7 @@ export const heatUnderLoad: Step = {
       }
     };
     await Promise.all(Array.from({ length: THREADS }, work));
+    if (signal.aborted) return stopped();
     const found = `${before.toFixed(0)} °C before, ${hottest.toFixed(0)} °C after ${LOAD_MS / 1_000} s of work on ${THREADS} threads`;
     return hottest < HOT_C ? passed(found) : failed(`${found}; ${HOT_C} °C is too hot: give it air`);
   },

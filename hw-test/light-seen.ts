@@ -1,7 +1,7 @@
 import { sleep } from "../src/core/clock.ts";
 import { createLog } from "../src/core/log.ts";
 import { createLight } from "../src/leds/light.ts";
-import { failed, passed, type Step, skipped } from "./step.ts";
+import { failed, passed, type Step, skipped, stopped } from "./step.ts";
 
 const FLASHES = 5;
 const FLASH_MS = 300;
@@ -24,9 +24,10 @@ export const lightSeen: Step = {
       light.set(false);
       await sleep(clock, FLASH_MS);
     }
+    if (signal.aborted) return stopped();
     if (trouble !== "") return failed(trouble);
-    return (await ask(`Did the light ${name} flash ${FLASHES} times?`))
-      ? passed(`${name} was seen`)
-      : failed(`${name} was not seen`);
+    const isSeen = await ask(`Did the light ${name} flash ${FLASHES} times?`);
+    if (signal.aborted) return stopped();
+    return isSeen ? passed(`${name} was seen`) : failed(`${name} was not seen`);
   },
 };

@@ -56,3 +56,8 @@ export function failed(found: string): Outcome {
 export function skipped(found: string): Outcome {
   return { verdict: "SKIPPED", found };
 }
+
+/** Whatever a step had found until then: it is not what it would have come to. */
+export function stopped(): Outcome {
+  return skipped("stopped by hand");
+}

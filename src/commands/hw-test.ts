@@ -88,7 +88,7 @@ function write(path: string, text: string): void {
 
 function benchOf(given: Arguments, board: Board, io: CommandIo): Bench {
   const { lines, pins, knownLine } = given;
-  const config = configOf(given.file, board);
+  const config = configOf(given, board);
   const path = (label: string) => board.lines[label] ?? label;
   return {
     clock: hostClock,
@@ -107,8 +107,9 @@ function benchOf(given: Arguments, board: Board, io: CommandIo): Bench {
   };
 }
 
-function configOf(file: string, board: Board): Config | undefined {
-  return existsSync(file) ? checkConfig(file, { board }).config : undefined;
+/** One that was named has to be there. */
+function configOf({ file, isNamed }: Arguments, board: Board): Config | undefined {
+  return isNamed || existsSync(file) ? checkConfig(file, { board }).config : undefined;
 }
 
 function pinOf(label: string, board: Board): PinAddress {
@@ -138,6 +139,7 @@ function ask(question: string, io: CommandIo): Promise<boolean> {
 
 interface Arguments {
   readonly file: string;
+  readonly isNamed: boolean;
   readonly board: string | undefined;
   readonly lines: readonly [string, string] | undefined;
   readonly knownLine: string | undefined;
@@ -169,12 +171,16 @@ function parse(args: string[], io: CommandIo): Arguments | "help" {
     });
     if (values.help) return "help";
     if (positionals.length > 1) throw new Error("name one file only");
+    if (values.lines !== undefined && values["known-line"] !== undefined) {
+      throw new Error("--lines and --known-line are two ways to test a line; take one");
+    }
     const unknown = values.only.find((name) => !STEPS.some((step) => step.name === name));
     if (unknown !== undefined) throw new Error(`there is no step ${unknown}`);
     const usualData = existsSync(USUAL_DATA) ? USUAL_DATA : "state";
     const data = resolve(values.data ?? io.env.STATE_DIRECTORY?.split(":")[0] ?? usualData);
     return {
       file: resolve(positionals[0] ?? USUAL_FILE),
+      isNamed: positionals[0] !== undefined,
       board: values.board ?? io.env.SALLYPORT_BOARD,
       lines: pairOf(values.lines, "--lines"),
       knownLine: values["known-line"],
@@ -191,7 +197,7 @@ function parse(args: string[], io: CommandIo): Arguments | "help" {
 function pairOf(text: string | undefined, option: string): readonly [string, string] | undefined {
   if (text === undefined) return undefined;
   const [first = "", second = "", ...more] = text.split(",");
-  if (first === "" || second === "" || more.length > 0)
-    throw new Error(`${option} wants two names with a comma between`);
+  if (first === "" || second === "" || more.length > 0 || first === second)
+    throw new Error(`${option} wants two different names with a comma between`);
   return [first, second];
 }
