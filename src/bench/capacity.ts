@@ -12,6 +12,7 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process, { argv, execArgv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
+import { HANDSHAKE_BYTES } from "../commands/capacity/measured.ts";
 import { type Traffic, times, trafficOf } from "../commands/capacity/network.ts";
 import { turnsOf } from "../commands/capacity/turn.ts";
 import { type UplinkLoad, uplinkLoad } from "../commands/capacity/uplink-load.ts";
@@ -19,11 +20,14 @@ import { uplinkWords } from "../commands/capacity/uplink-words.ts";
 import { loadConfig } from "../config/load.ts";
 import { hostClock, sleep } from "../core/clock.ts";
 import { assert } from "../core/errors.ts";
+import { silentLog } from "../core/log.ts";
 import { type Certificates, writeCertificates } from "../testing/certificates.ts";
 import { type CountingPlantOptions, openCountingPlant } from "../testing/counting-plant.ts";
 import { runGateway } from "../testing/gateway-process.ts";
 import { type Mosquitto, startMosquitto } from "../testing/mosquitto.ts";
 import { subscribe } from "../testing/subscriber.ts";
+import { uplinkConfig } from "../testing/uplink-config.ts";
+import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import { type Figure, hasMissed, reportText } from "./figure.ts";
 
 /** How far what was sent may lie from what was foretold. */
@@ -31,6 +35,10 @@ const ERROR_MAX = 0.05;
 const ETHERNET_MTU = 1_500;
 /** IPv4 and TCP with timestamps. */
 const SEGMENT_BYTES = 52;
+const CONNECT = "connect";
+const CONNECT_ERROR_MAX = 0.1;
+/** As long as a status is. */
+const WILL_BYTES = 100;
 const WARM_UP_MS = 12_000;
 const LOOK_MS = 100;
 const LONG_MINUTES = 3;
@@ -78,6 +86,7 @@ async function compareAll(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "sallyport-capacity-"));
   const figures: Figure[] = [];
   try {
+    if (options.only === undefined || options.only === CONNECT) figures.push(await connectFigure(dir));
     for (const format of FORMATS) {
       for (const each of CASES) {
         const name = `${format}_${each.name}`;
@@ -122,6 +131,33 @@ ${plant.yaml}`,
   } finally {
     await broker.close();
     await plant.close();
+  }
+}
+
+/** From the first packet to CONNACK, with certificates of a CA that has signed them itself. */
+async function connectFigure(folder: string): Promise<Figure> {
+  const certificates = await writeCertificates(join(folder, "tls"), hostClock);
+  const broker = await startMosquitto({ certificates });
+  const config = uplinkConfig(certificates, [broker.url]);
+  const transport = createMqttTransport({ config, clock: hostClock, log: silentLog });
+  const { clientId, keepAliveMs } = config;
+  const will = {
+    topic: "plant-7/pump-house-3/status",
+    payload: Buffer.alloc(WILL_BYTES),
+    qos: 1,
+    retain: true,
+  } as const;
+  try {
+    const connection = await transport.connect({ server: broker.url, clientId, keepAliveMs, will });
+    // The last bare acknowledgement goes a little later.
+    await sleep(hostClock, LOOK_MS);
+    const { networkBytes } = countsOf(process.pid, broker.port);
+    await connection.close();
+    const [from, to] = [HANDSHAKE_BYTES * (1 - CONNECT_ERROR_MAX), HANDSHAKE_BYTES * (1 + CONNECT_ERROR_MAX)];
+    const verdict = from <= networkBytes && networkBytes <= to ? "pass" : "FAIL";
+    return { name: `${CONNECT}_network`, value: networkBytes, unit: "B", limit: `${from} to ${to}`, verdict };
+  } finally {
+    await broker.close();
   }
 }
 

@@ -24,10 +24,10 @@ export const DRAIN_BYTES = 17.3e6;
 export const UNIT_MEMORY_MAX_BYTES = 512 * 1_048_576;
 
 /**
- * From the first packet to CONNACK, both ways: `ss -ti` of a gateway at a Mosquitto, TLS 1.3 with an elliptic certificate
- * on both sides, 2026-11-22. Longer chains take more.
+ * From the first packet to CONNACK, both ways, at a Mosquitto: TLS 1.3 with an elliptic certificate on both sides.
+ * `npm run bench:capacity -- --only connect` on 2026-11-22. Longer chains take more.
  */
-export const HANDSHAKE_BYTES = 5_000;
+export const HANDSHAKE_BYTES = 4_800;
 
 /** Between two loads that were measured; above the largest one as from the last to it. */
 export function footprintOf(tags: number, valuesPerS: number): { readonly rssBytes: number; readonly cpu: number } {
