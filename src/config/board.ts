@@ -1,9 +1,9 @@
 /** Boards: where the connectors and pins are that gateway.yaml calls by the labels on the enclosure. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as v from "valibot";
-import { EXIT, UserError } from "../core/errors.ts";
+import { EXIT, problemText, UserError } from "../core/errors.ts";
 import { parseSource } from "./document.ts";
 
 /** A pin as the kernel names it. */
@@ -34,13 +34,15 @@ const BOARD_FILE = "board.yaml";
 const DISPLAY = "/dev/tty1";
 
 const labelSchema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9-]+$/));
-const deviceSchema = v.pipe(v.string(), v.regex(/^\/dev\//));
+const wordsSchema = v.pipe(v.string(), v.minLength(1));
+/** Without a way up: what lies elsewhere is no device. */
+const deviceSchema = v.pipe(v.string(), v.regex(/^\/dev(?:\/[\w:-]+)+$/));
 /** What config.txt of a Raspberry Pi says behind `dtoverlay=` or `dtparam=`. */
 const bootSettingsSchema = v.pipe(v.array(v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9_=,-]*$/))), v.minLength(1));
 
 const lineSchema = v.strictObject({
   /** Where it is on the board, in words. */
-  connector: v.string(),
+  connector: wordsSchema,
   path: deviceSchema,
   overlays: v.exactOptional(bootSettingsSchema),
   parameters: v.exactOptional(bootSettingsSchema),
@@ -54,20 +56,24 @@ const lineSchema = v.strictObject({
 /** The form of board/<name>/board.yaml. `sources` names where each kind of fact was found. */
 export const boardSchema = v.strictObject({
   name: labelSchema,
-  title: v.string(),
+  title: wordsSchema,
   /** Whether Debian's own kernel drives all of it; else the image must come from the maker's. */
   kernel: v.picklist(["debian", "vendor"]),
   deviceTree: v.exactOptional(v.pipe(v.string(), v.regex(/^[\w/.-]+\.dtb$/))),
   lines: v.record(labelSchema, lineSchema),
   pins: v.record(
     labelSchema,
-    v.strictObject({ chip: v.string(), line: v.pipe(v.number(), v.integer(), v.minValue(0)) }),
+    /** The chip by its label, as `gpioinfo` shows it: its number is another one at each start. */
+    v.strictObject({
+      chip: v.pipe(v.string(), v.regex(/^(?!gpiochip\d)[\w.:-]+$/)),
+      line: v.pipe(v.number(), v.integer(), v.minValue(0)),
+    }),
   ),
   /** By the label on the board: names below /sys/class/leds. */
   leds: v.record(labelSchema, v.pipe(v.string(), v.regex(/^[\w:-]+$/))),
   watchdog: v.exactOptional(v.strictObject({ driver: v.string(), longest: v.pipe(v.string(), v.regex(/^\d+s$/)) })),
   clock: v.exactOptional(v.strictObject({ battery: v.picklist(["none", "optional", "fitted"]) })),
-  temperature: v.exactOptional(v.pipe(v.string(), v.regex(/^\/sys\//))),
+  temperature: v.exactOptional(v.pipe(v.string(), v.regex(/^\/sys(?:\/[\w:-]+(?:\.[\w:-]+)*)+$/))),
   /** Of its radio network: what the driver brcmfmac loads, without its endings. Absent: an image can join none. */
   radio: v.exactOptional(v.strictObject({ firmware: v.pipe(v.string(), v.regex(/^brcmfmac[a-z0-9-]+$/)) })),
   console: v.exactOptional(deviceSchema),
@@ -76,10 +82,13 @@ export const boardSchema = v.strictObject({
 
 type BoardFile = v.InferOutput<typeof boardSchema>;
 
-/** What is wrong with a board beyond the form of its file: facts without a source, things that are there twice. */
+/** What is wrong with a board: the form of its file, facts without a source, things that are there twice. */
 export function boardMistakes(folder: string, name: string): readonly string[] {
   const file = join(folder, name, BOARD_FILE);
-  const parsed = v.safeParse(boardSchema, parseSource(file, readFileSync(file, "utf8")).value);
+  if (!existsSync(file)) return [`there is no ${file}`];
+  const source = parseSource(file, readFileSync(file, "utf8"));
+  if (source.problems.length > 0) return source.problems.map(problemText);
+  const parsed = v.safeParse(boardSchema, source.value);
   if (!parsed.success) return parsed.issues.map((issue) => `${v.getDotPath(issue) ?? file}: ${issue.message}`);
   const board = parsed.output;
   const lines = Object.values(board.lines);
@@ -90,6 +99,9 @@ export function boardMistakes(folder: string, name: string): readonly string[] {
     ...factsOf(board)
       .filter((fact) => !Object.hasOwn(board.sources, fact))
       .map((fact) => `no source for ${fact}`),
+    ...Object.keys(board.sources)
+      .filter((fact) => !factsOf(board).includes(fact))
+      .map((fact) => `a source for ${fact}, of which nothing is said`),
     ...twice(paths).map((path) => `${path} is there twice; the console is never a line`),
     ...twice(Object.values(board.pins).map(({ chip, line }) => `${chip} ${line}`)).map((pin) => `${pin} is two pins`),
     ...twice(labels).map((label) => `the label ${label} is there twice`),
@@ -124,7 +136,10 @@ function twice(items: readonly string[]): readonly string[] {
 
 /** Names of the boards that come with the program. */
 export function boardNames(folder = OWN_BOARDS): readonly string[] {
-  return readdirSync(folder).sort();
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -8,16 +8,15 @@ import { boardMistakes, boardNames, loadBoard } from "../config/board.ts";
 
 const BOARDS = fileURLToPath(new URL("../../board", import.meta.url));
 
-test("the boards", () => {
-  assert.deepEqual(boardNames(), [
-    "compute-module-4",
-    "generic-arm64",
-    "raspberry-pi-3",
-    "raspberry-pi-4",
-    "raspberry-pi-5",
-    "revpi-connect",
-    "virtual",
-  ]);
+test("each folder is a board, and nothing else is", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-boards-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  cpSync(join(BOARDS, "virtual"), join(folder, "virtual"), { recursive: true });
+  mkdirSync(join(folder, "begun"));
+  writeFileSync(join(folder, "notes.txt"), "");
+  assert.deepEqual(boardNames(folder), ["begun", "virtual"]);
+  assert.match(boardMistakes(folder, "begun").join(), /there is no .*begun\/board\.yaml/);
+  assert.deepEqual(boardMistakes(folder, "virtual"), []);
 });
 
 for (const name of boardNames()) {
@@ -44,6 +43,12 @@ test("a board is held to its form: sources, a console apart from the lines, noth
     ["temperature: /sys", "temperature: /etc", /^temperature: /],
     ["  radio: https", "  radios: https", /^no source for radio$/],
     ["firmware: brcm", "firmware: ../brcm", /^radio\.firmware: /],
+    ["kernel: debian", "kernel: debian\nkernel: vendor", /board\.yaml:\d+:\d+.*kernel/],
+    ["kernel: debian", "kernel: debian\n\tlines: 1", /board\.yaml:\d+:\d+.*[Tt]abs/],
+    ["path: /dev/ttyAMA0", "path: /dev/../ttyAMA0", /^lines\.UART0\.path: /],
+    ["chip: pinctrl-bcm2711, line: 5 ", "chip: gpiochip0, line: 5 ", /^pins\.GPIO5\.chip: /],
+    ["temperature: /sys", "temperature: /sys/..", /^temperature: /],
+    ["sources:", "sources:\n  sinks: https://example.com", /^a source for sinks, of which nothing is said$/],
   ] as const) {
     assert.ok(good.includes(from), from);
     writeFileSync(file, good.replace(from, to));
