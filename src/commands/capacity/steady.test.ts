@@ -66,3 +66,10 @@ test("what is foretold of a share of changes is what the tag table tells", () =>
     }
   }
 });
+
+test("a share of nearly nothing is as good as none", () => {
+  const turn = turnOf(20_000);
+  const samples = steadyOf(turn, 0).samples;
+  for (const [i, each] of steadyOf(turn, 5e-324).samples.entries())
+    assert.ok(Math.abs(each - (samples[i] ?? 0)) < 1e-9);
+});

@@ -32,11 +32,12 @@ export function steadyOf({ tags, periodMs }: Turn, share: number): Steady {
 /** Of one tag, at each of its looks. */
 function toldOf({ tag, every, motion }: TurnTag, share: number, periodMs: number) {
   const changes = motion === "always" ? 1 : motion === "never" ? 0 : share;
-  const still = 1 - changes;
   // The look at which it is told again, changed or not.
   const last = Math.max(1, Math.ceil(tag.maxIntervalMs / (every * periodMs)));
-  const meanLooks = changes === 0 ? last : (1 - still ** last) / changes;
-  const readsBefore = still - still ** last;
+  // By these functions, for 1 - (1 - a little) is nothing.
+  const changesBefore = -Math.expm1(last * Math.log1p(-changes));
+  const meanLooks = changes === 0 ? last : changesBefore / changes;
+  const readsBefore = Math.max(0, changesBefore - changes);
   return {
     changes,
     repeats: Math.max(0, 1 / meanLooks - changes),
