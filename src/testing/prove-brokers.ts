@@ -9,6 +9,7 @@ import { writeCertificates } from "./certificates.ts";
 import { startMosquitto } from "./mosquitto.ts";
 import { RABBITMQ_ADMINISTRATOR, startRabbitmq } from "./rabbitmq.ts";
 import { proveSeveral } from "./several-brokers.ts";
+import { timedLines } from "./timed-lines.ts";
 
 /** The user that the gateway's certificate names may publish below its topic, and nothing else. */
 const LEAST_RIGHTS = [
@@ -21,11 +22,7 @@ const LEAST_RIGHTS = [
 const LIVE_LIMIT_MS = 1_000;
 
 const { values } = parseArgs({ options: { phase: { type: "string", default: "8" } } });
-const startedMs = hostClock.monotonicMs();
-const tell = (line: string) => {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1_000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-};
+const tell = timedLines();
 
 const certificates = await writeCertificates(await mkdtemp(join(tmpdir(), "sallyport-brokers-")), hostClock);
 const mosquitto = await startMosquitto({ certificates });

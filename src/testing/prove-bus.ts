@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { hostClock } from "../core/clock.ts";
 import { proveBusTruth } from "./bus-truth.ts";
+import { timedLines } from "./timed-lines.ts";
 
 const TELL_EVERY = 5_000;
 
@@ -9,11 +10,7 @@ const { values } = parseArgs({
   options: { requests: { type: "string", default: "100000" }, seed: { type: "string" } },
 });
 const seed = values.seed === undefined ? hostClock.wallMs() % 2 ** 31 : Number(values.seed);
-const startedMs = hostClock.monotonicMs();
-const tell = (line: string) => {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-};
+const tell = timedLines();
 let told = 0;
 tell(`seed ${seed}`);
 const report = await proveBusTruth({

@@ -15,18 +15,18 @@ import { appendFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { hostClock } from "../core/clock.ts";
 import { hostRandom, seededRandom } from "../core/random.ts";
+import { makeImage } from "./flashed-card.ts";
+import { timedLines } from "./timed-lines.ts";
 import { type CutRecord, proveControl, proveCuts } from "./virtual-board/cuts.ts";
 import { proveFirstSample, seconds } from "./virtual-board/first-sample.ts";
 import { proveHwTest } from "./virtual-board/hw-test.ts";
 import { proveSilence } from "./virtual-board/silence.ts";
 
 const SELF = fileURLToPath(import.meta.url);
-const MAKE_IMAGE = fileURLToPath(new URL("../../scripts/image.sh", import.meta.url));
 const MAKE_SURE = fileURLToPath(new URL("../../scripts/parts.sh", import.meta.url));
 const PARTS = ["qemu-system-aarch64", "mosquitto", "mcopy", "debugfs", "sfdisk", "setpriv", "unshare", "ip"];
 
@@ -41,19 +41,15 @@ const { values } = parseArgs({
     here: { type: "boolean", default: false },
   },
 });
-const startedMs = hostClock.monotonicMs();
+const tell = timedLines();
 const run = promisify(execFile);
-
-function tell(line: string): void {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-}
 
 /** Outside the proofs' own network, where packages are to be had. Returns the exit code. */
 async function makeAndProve(folder: string): Promise<number> {
   await run("bash", [MAKE_SURE, ...PARTS]);
   tell("parts are there");
-  const image = values.image ?? (await makeImage(folder));
+  const wanted = ["--board", "virtual", ...(values.short ? [] : ["--compress"])];
+  const image = values.image ?? (await makeImage(join(folder, "virtual.img"), tell, ...wanted));
   const words = [process.execPath, "--import", "tsx", SELF, ...process.argv.slice(2), "--image", image, "--here"];
   // setpriv: all of it ends with this process, however that ends.
   const alone = ["--pdeathsig", "KILL", "unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
@@ -61,19 +57,6 @@ async function makeAndProve(folder: string): Promise<number> {
   const [code] = await once(child, "exit");
   tell("done");
   return typeof code === "number" ? code : 1;
-}
-
-/** Told line by line, so that it shows what takes how long on a machine that has none of it yet. */
-async function makeImage(folder: string): Promise<string> {
-  const image = join(folder, "virtual.img");
-  const compress = values.short ? [] : ["--compress"];
-  const words = [MAKE_IMAGE, "--board", "virtual", "--output", image, ...compress];
-  const child = spawn("bash", words, { stdio: ["ignore", "pipe", "inherit"] });
-  const exited = once(child, "exit");
-  for await (const line of createInterface({ input: child.stdout })) tell(line.replaceAll(`${folder}/`, ""));
-  const [code] = await exited;
-  if (code !== 0) throw new Error("the image could not be made");
-  return image;
 }
 
 async function prove(image: string): Promise<number> {

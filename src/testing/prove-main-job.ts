@@ -1,7 +1,7 @@
 /** The long form of the main job's proof: `npm run prove:main-job -- --minutes 10`. */
 import { parseArgs } from "node:util";
-import { hostClock } from "../core/clock.ts";
 import { CHANGES_PER_S, proveMainJob } from "./main-job.ts";
+import { timedLines } from "./timed-lines.ts";
 
 const PHASE_MS = 15_000;
 /** Four phases of a cycle, with the time they take to be all there again. */
@@ -9,11 +9,7 @@ const CYCLE_MS = 4 * PHASE_MS + 10_000;
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
 const cycles = Math.max(1, Math.round((Number(values.minutes) * 60_000) / CYCLE_MS));
-const startedMs = hostClock.monotonicMs();
-const tell = (line: string) => {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-};
+const tell = timedLines();
 
 tell(`${CHANGES_PER_S} changes/s, ${cycles} cycles of ${PHASE_MS / 1000} s phases`);
 const report = await proveMainJob({ cycles, phaseMs: PHASE_MS, tell });

@@ -6,23 +6,21 @@
  *     -- --keep FOLDER  the card stays there as card.img, to be looked into
  */
 import { execFile } from "node:child_process";
-import { copyFile, readFile, truncate, writeFile } from "node:fs/promises";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import { hostClock, sleep } from "../../core/clock.ts";
 import { CountBook } from "../count-book.ts";
+import { flashCard, makeImage } from "../flashed-card.ts";
+import { timedLines } from "../timed-lines.ts";
 import { valuesIn } from "../virtual-board/books.ts";
 import { type Outside, openOutside, TAGS_PER_DEVICE } from "../virtual-board/outside.ts";
 import { EmulatedPi3 } from "./emulated-pi3.ts";
 
 const BOARD = "raspberry-pi-3";
-const IMAGE_SCRIPT = fileURLToPath(new URL("../../../scripts/image.sh", import.meta.url));
-const FLASH_SCRIPT = fileURLToPath(new URL("../../../scripts/flash.sh", import.meta.url));
 const PARTS_SCRIPT = fileURLToPath(new URL("../../../scripts/parts.sh", import.meta.url));
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const PARTS = ["qemu-system-aarch64", "mosquitto", "mcopy", "debugfs", "sfdisk", "setpriv"];
-const CARD_BYTES = 1_073_741_824;
 const BOOT_LIMIT_MS = 900_000;
 const LOOK_MS = 500;
 /** After the first sample. */
@@ -30,13 +28,7 @@ const RUNNING_MS = 30_000;
 const CLOSING_LIMIT_MS = 60_000;
 
 const { values } = parseArgs({ options: { image: { type: "string" }, keep: { type: "string" } } });
-const startedMs = hostClock.monotonicMs();
-const run = promisify(execFile);
-
-function tell(line: string): void {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-}
+const tell = timedLines();
 
 /** The virtual board's site, on the connectors of this one. */
 async function moveToPi3(site: string): Promise<void> {
@@ -53,20 +45,6 @@ async function moveToPi3(site: string): Promise<void> {
     ["RS485-1:", "UART0:"],
     [/^inputs:\n( .*\n)+/m, ""],
   ]);
-}
-
-async function makeImage(folder: string): Promise<string> {
-  const image = join(folder, "pi3.img");
-  const { stdout } = await run("bash", [IMAGE_SCRIPT, "--board", BOARD, "--output", image]);
-  tell(stdout.trim().split("\n").at(-1) ?? "");
-  return image;
-}
-
-async function flash(image: string, site: string, card: string): Promise<void> {
-  await writeFile(card, "");
-  await truncate(card, CARD_BYTES);
-  const env = { ...process.env, SALLYPORT: `${process.execPath} --import tsx ${MAIN}` };
-  await run(FLASH_SCRIPT, ["--image", image, "--unsigned", "--site", site, "--device", card, "--yes"], { env });
 }
 
 class Arrivals {
@@ -137,13 +115,13 @@ async function proveBoot(outside: Outside, card: string): Promise<readonly strin
   }
 }
 
-await run("bash", [PARTS_SCRIPT, ...PARTS]);
+await promisify(execFile)("bash", [PARTS_SCRIPT, ...PARTS]);
 const outside = await openOutside();
 const card = join(outside.folder, "card.img");
 try {
-  const image = values.image ?? (await makeImage(outside.folder));
+  const image = values.image ?? (await makeImage(join(outside.folder, "pi3.img"), tell, "--board", BOARD));
   await moveToPi3(outside.site);
-  await flash(image, outside.site, card);
+  await flashCard(image, outside.site, card);
   tell("the card is written");
   const faults = await proveBoot(outside, card);
   tell(`faults ${faults.length}`);

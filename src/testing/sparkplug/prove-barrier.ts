@@ -3,17 +3,13 @@
  * The same faults again: `-- --seed 4`. Ends with 1 where a value is missing.
  */
 import { parseArgs } from "node:util";
-import { hostClock } from "../../core/clock.ts";
+import { timedLines } from "../timed-lines.ts";
 import { proveBarrier } from "./barrier.ts";
 
 const { values: options } = parseArgs({
   options: { times: { type: "string", default: "100" }, seed: { type: "string", default: "1" } },
 });
-const startedMs = hostClock.monotonicMs();
-const tell = (line: string) => {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-};
+const tell = timedLines();
 
 const report = await proveBarrier({ times: Number(options.times), seed: Number(options.seed), tell });
 tell(`served      ${report.served}`);

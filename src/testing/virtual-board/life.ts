@@ -1,11 +1,9 @@
 /** A card's life in a virtual board: flashed, booted, cut off, booted again; and what must be true at its end. */
-import { execFile } from "node:child_process";
-import { rm, truncate, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { hostClock, sleep } from "../../core/clock.ts";
 import type { Random } from "../../core/random.ts";
+import { flashCard } from "../flashed-card.ts";
 import { Books, holesText } from "./books.ts";
 import type { Cable } from "./cable.ts";
 import { Machine } from "./machine.ts";
@@ -29,10 +27,6 @@ export interface Cut {
   readonly lost: number;
 }
 
-/** Of the card; the image is smaller, so its data partition must grow. */
-const CARD_BYTES = 1_073_741_824;
-const FLASH = fileURLToPath(new URL("../../../scripts/flash.sh", import.meta.url));
-const MAIN = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const LOOK_MS = 200;
 /** An emulated board on a busy machine. */
 const BOOT_LIMIT_MS = 600_000;
@@ -64,12 +58,7 @@ export class Life {
    */
   static async begin(options: LifeOptions, cable?: Cable): Promise<Life> {
     const life = new Life(options, await openOutside(cable), cable);
-    await writeFile(life.#card, "");
-    await truncate(life.#card, CARD_BYTES);
-    const sallyport = `${process.execPath} --import tsx ${MAIN}`;
-    const { site } = life.outside;
-    const args = ["--image", options.image, "--unsigned", "--site", site, "--device", life.#card, "--yes"];
-    await promisify(execFile)(FLASH, args, { env: { ...process.env, SALLYPORT: sallyport } });
+    await flashCard(options.image, life.outside.site, life.#card);
     return life;
   }
 
