@@ -282,6 +282,10 @@ check_file_system() {
     [ "$found" -eq 0 ] || refuse "$device holds the outbox of a gateway, and no broker may have what is in it. Let that
   gateway deliver it, save it (sallyport export), or take it over (--replace); if it may be lost, say --erase-outbox"
   done
+  # What was written last is in its journal alone, where debugfs does not look: so may be all of an outbox.
+  ! debugfs -R features "$device?offset=$at" 2>/dev/null | grep -qw needs_recovery ||
+    refuse "a partition of $device was cut off while it was written, and may hold the outbox of a gateway. Boot it
+  again, or take it over (--replace); if it may be lost, say --erase-outbox"
 }
 
 confirm() {

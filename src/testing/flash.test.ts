@@ -133,6 +133,10 @@ describe("flash.sh", () => {
     await tool("debugfs", "-w", "-f", at("install"), `${device}?offset=${ROOT_AT}`);
     assert.match((await flash([...given(device), "--yes"])).said, /holds the outbox of a gateway/, "on another system");
     assert.equal((await flash([...given(device), "--yes", "--erase-outbox"])).code, 0);
+    const cut = await rig.usedCard("cut");
+    await rig.putData(cut, "feature needs_recovery");
+    assert.match((await flash([...given(cut), "--yes"])).said, /was cut off while it was written/);
+    assert.equal((await flash([...given(cut), "--yes", "--erase-outbox"])).code, 0);
     // The data partition is there, and nobody can read it.
     await tool(
       "dd",
