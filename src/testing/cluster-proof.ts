@@ -118,11 +118,12 @@ class Site {
     await this.#allHeard();
     tell(`${gateways} gateways are connected, and every observer has heard of each`);
     const full = await this.#measure(this.nodes);
-    const grown = (of: "rssBytes" | "heldBytes") =>
-      (full.reduce((sum, node, n) => sum + node[of] - (empty[n]?.[of] ?? 0), 0) / gateways) * 100;
+    const sum = (loads: readonly Pick<NodeFigures, "rssBytes" | "heldBytes">[], of: "rssBytes" | "heldBytes") =>
+      loads.reduce((total, load) => total + load[of], 0);
+    const grown = (of: "rssBytes" | "heldBytes") => ((sum(full, of) - sum(empty, of)) / gateways) * 100;
     const per100 = { rssBytesPer100: grown("rssBytes"), heldBytesPer100: grown("heldBytes") };
-    const held = `connections hold ${megabytes(per100.heldBytesPer100)} MB`;
-    tell(`  all three, for each 100 gateways: ${held}, RSS grew by ${megabytes(per100.rssBytesPer100)} MB`);
+    const rss = `RSS is ${megabytes(sum(full, "rssBytes"))} MB, before the gateways ${megabytes(sum(empty, "rssBytes"))}`;
+    tell(`  all three: ${rss}; connections hold ${megabytes(per100.heldBytesPer100)} MB for each 100 gateways`);
     return { version, ...per100 };
   }
 

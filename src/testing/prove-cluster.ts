@@ -10,7 +10,7 @@ import { proveCluster } from "./cluster-proof.ts";
 import { RECONNECT } from "./fleet.ts";
 
 /** Short: fewer gateways, one kill, and a spread that a person can wait for. */
-const LONG = { gateways: "500", processes: 3, kills: 3, phaseMs: 20_000, periodMs: 2_000, reconnect: RECONNECT };
+const LONG = { gateways: "500", processes: 3, kills: 3, phaseMs: 20_000, periodMs: 5_000, reconnect: RECONNECT };
 const SHORT = {
   gateways: "60",
   processes: 1,
