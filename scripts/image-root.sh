@@ -205,6 +205,12 @@ install_units() {
 ExecStart=
 ExecStart=/usr/bin/sallyport run --config /etc/sallyport/gateway.yaml --board $board
 TEXT
+  # Another board's site is then told as a mistake, and the light is known also where there is no site.
+  mkdir -p "$packages/etc/systemd/system/sallyport-first-boot.service.d"
+  cat >"$packages/etc/systemd/system/sallyport-first-boot.service.d/board.conf" <<TEXT
+[Service]
+Environment=SALLYPORT_BOARD=$board
+TEXT
   systemctl --root="$packages" --quiet set-default multi-user.target
   for unit in "${MASKED[@]}"; do ln -sf /dev/null "$packages/etc/systemd/system/$unit.service"; done
   for unit in "${MASKED_UNITS[@]}"; do ln -sf /dev/null "$packages/etc/systemd/system/$unit"; done

@@ -52,6 +52,16 @@ describe("`first-boot`", () => {
     assert.equal(existsSync(at("run", "sallyport-boot")), false);
   });
 
+  test("with a site for another board than the image's, too", async () => {
+    writeFileSync(at("fat", "site", "site.yaml"), SITE);
+    const { code } = await boot("--board", "raspberry-pi-4");
+    assert.equal(code, 78);
+    assert.match(
+      onFat("ERROR.txt"),
+      /site\.yaml, line 2, .*at board\r\n.*the image is for raspberry-pi-4, not for virtual/s,
+    );
+  });
+
   test("makes the board's own key where it was told to, and goes on while the certificate is awaited", async () => {
     writeFileSync(at("fat", "site", "site.yaml"), SITE);
     writeFileSync(at("fat", "site", "key-on-board"), "pump-house-3\n");

@@ -15,12 +15,12 @@ import { saltOf } from "../first-boot/console-password.ts";
 import { BOOT_FOLDER, madeFiles, type SiteSecrets } from "../first-boot/made-files.ts";
 import { installedFolder, type Places } from "../first-boot/places.ts";
 import { MARKS } from "../first-boot/site-content.ts";
-import { type TakenSite, takeSite } from "../first-boot/take-site.ts";
+import { type SiteCheck, type TakenSite, takeSite } from "../first-boot/take-site.ts";
 import { createLight } from "../leds/light.ts";
 import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 
-const USAGE = "usage: sallyport first-boot --site DIR --data DIR [--run DIR] [--report]";
+const USAGE = "usage: sallyport first-boot --site DIR --data DIR [--run DIR] [--board NAME] [--report]";
 
 const HELP = `${USAGE}
 
@@ -35,6 +35,8 @@ can be done again: a power cut at any moment costs nothing.
   --data DIR   the data partition: DIR/site gets the site, DIR/sallyport is
                the state directory, DIR/sallyport/tls holds keys
   --run DIR    where what lives as long as the boot is made; default: /run
+  --board NAME what the image was made for, and the site must be for; default:
+               $SALLYPORT_BOARD, else any
   --report     instead: write what doctor finds as REPORT.txt into --site; as
                the service's user, for the firewall lets out nobody else
 
@@ -50,7 +52,7 @@ const SALT_BYTES = 12;
 const REPORT_COLUMNS = 80;
 
 export async function firstBoot(args: string[], io: CommandIo): Promise<number> {
-  const given = parse(args);
+  const given = parse(args, io);
   if (given === "help") {
     io.out(HELP);
     return EXIT.ok;
@@ -72,21 +74,23 @@ interface Arguments {
   readonly site: string;
   readonly data: string;
   readonly run: string;
+  readonly board: string | undefined;
   readonly report: boolean;
 }
 
-function boot({ site, data, run }: Arguments, files: BootFiles, log: Log): number {
+function boot({ site, data, run, board }: Arguments, files: BootFiles, log: Log): number {
   const service = serviceOwner(files);
   const places: Places = { site, data, ...(service !== undefined && { service }) };
   const nowMs = hostClock.wallMs();
   const flashedMs = Date.parse(files.read(join(site, MARKS.flashed))?.toString("utf8").trim() ?? "") || 0;
   const notBeforeMs = Math.max(nowMs, flashedMs);
-  const taken = takeSite({ files, places, check: checkSite, notBeforeMs });
+  const check: SiteCheck = (folder, identityLater) => checkSite(folder, identityLater, board);
+  const taken = takeSite({ files, places, check, notBeforeMs });
   for (const problem of taken.problems) log.error(problemText(problem));
   if (taken.taken.length > 0 && taken.site !== undefined) log.notice(`taken over: ${taken.taken.join(", ")}`);
   tellOnCard(files, site, taken, log);
   if (taken.site === undefined) {
-    for (const name of lightsOf(files, site)) createLight({ name, log }).blink();
+    for (const name of lightsOf(board ?? boardOnFat(files, site))) createLight({ name, log }).blink();
     return EXIT.configuration;
   }
   makeBootFiles(files, run, places, taken.site);
@@ -111,9 +115,12 @@ function tellOnCard(files: BootFiles, site: string, { problems, site: inForce }:
 }
 
 /** The site in force may be none: its board is then what the new one says, right or wrong. */
-function lightsOf(files: BootFiles, site: string): readonly string[] {
+function boardOnFat(files: BootFiles, site: string): string | undefined {
   const text = files.read(join(site, "site.yaml"))?.toString("utf8") ?? "";
-  const name = /^board: *"?([a-z0-9-]+)/m.exec(text)?.[1];
+  return /^\uFEFF?board: *["']?([a-z0-9-]+)/m.exec(text)?.[1];
+}
+
+function lightsOf(name: string | undefined): readonly string[] {
   try {
     const { light } = loadBoard(name);
     return light === undefined ? [] : [light];
@@ -183,7 +190,7 @@ function isSystemError(error: unknown): boolean {
   return error instanceof Error && "syscall" in error;
 }
 
-function parse(args: string[]): Arguments | "help" {
+function parse(args: string[], io: CommandIo): Arguments | "help" {
   return readArguments(USAGE, () => {
     const { values } = parseArgs({
       args,
@@ -191,6 +198,7 @@ function parse(args: string[]): Arguments | "help" {
         site: { type: "string" },
         data: { type: "string" },
         run: { type: "string", default: RUN },
+        board: { type: "string" },
         report: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -201,6 +209,7 @@ function parse(args: string[]): Arguments | "help" {
       site: resolve(values.site),
       data: resolve(values.data),
       run: resolve(values.run),
+      board: values.board ?? io.env.SALLYPORT_BOARD,
       report: values.report,
     };
   });

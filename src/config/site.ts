@@ -29,15 +29,20 @@ export interface CheckedSite {
 
 /**
  * @param identityLater the board's key and certificate come when its card is written
+ * @param imageBoard the board that an image was made for; undefined: not known
  * @throws ConfigurationError with every mistake of both files
  */
-export function checkSite(folder: string, identityLater = false): CheckedSite {
+export function checkSite(folder: string, identityLater = false, imageBoard?: string): CheckedSite {
   const file = join(folder, "site.yaml");
   const text = readText(file, LIMITS.fileBytes);
   const missing =
     typeof text === "string" ? [] : [{ file, line: 1, column: 1, key: "", ...text, ...otherName(folder, "site.yaml") }];
   const inspection = inspect(parseSource(file, typeof text === "string" ? text : ""), siteSchema);
   const board = missing.length > 0 ? undefined : knownBoard(inspection);
+  if (imageBoard !== undefined && board !== undefined && board.name !== imageBoard) {
+    const wrong = `the image is for ${imageBoard}, not for ${board.name}`;
+    inspection.complain(["board"], wrong, `write ${imageBoard}, or take an image for that board`);
+  }
   checkFiles(inspection);
   checkRadio(inspection, board);
   const gateway = attempt(() =>
