@@ -339,13 +339,21 @@ keep_identity() {
     openssl pkey -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1) || fingerprint="as on the old card"
 }
 
+check_certificate() {
+  [ "$(openssl x509 -in "$work/gateway.pem" -noout -pubkey 2>/dev/null | openssl pkey -pubin -outform DER 2>/dev/null |
+    sha256sum | cut -d' ' -f1)" = "$fingerprint" ] || fail "$EXIT_DATA" "the certificate is not for this key"
+}
+
 # The site brings its own.
 take_identity() {
   cp "$site/$OWN_KEY" "$work/gateway.key"
-  [ ! -f "$site/$OWN_CERTIFICATE" ] || cp "$site/$OWN_CERTIFICATE" "$work/gateway.pem"
   [ -z "$sign_command" ] || fail "$EXIT_DATA" "$site has a key already, and --sign-command signs a new one"
   fingerprint=$(openssl pkey -in "$work/gateway.key" -pubout -outform DER 2>/dev/null | sha256sum | cut -d' ' -f1) ||
     fail "$EXIT_DATA" "$site/$OWN_KEY is no private key"
+  if [ -f "$site/$OWN_CERTIFICATE" ]; then
+    cp "$site/$OWN_CERTIFICATE" "$work/gateway.pem"
+    check_certificate
+  fi
 }
 
 make_identity() {
@@ -371,8 +379,7 @@ make_identity() {
   fingerprint=$(openssl pkey -in "$work/gateway.key" -pubout -outform DER | sha256sum | cut -d' ' -f1)
   [ -n "$sign_command" ] || return 0
   bash -c "$sign_command" <"$work/gateway.csr" >"$work/gateway.pem" || fail "$EXIT_DATA" "the sign command failed"
-  [ "$(openssl x509 -in "$work/gateway.pem" -noout -pubkey 2>/dev/null | openssl pkey -pubin -outform DER 2>/dev/null |
-    sha256sum | cut -d' ' -f1)" = "$fingerprint" ] || fail "$EXIT_DATA" "the certificate is not for this key"
+  check_certificate
 }
 
 # mtools ask each disk for heads and tracks, and complain of most; what they say counts where they fail.

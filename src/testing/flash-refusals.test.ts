@@ -79,6 +79,11 @@ describe("flash.sh refuses", () => {
     await rm(certificate);
     await copyFile(at("maker.key"), key);
     refused(await rig.flash([...given, "--key-on-board"]), 65, /has a key already/);
+    const subject = ["-new", "-x509", "-days", "1", "-subj", "/CN=pump", "-key", at("maker.key")];
+    await tool("openssl", "genpkey", "-algorithm", "ed25519", "-out", key);
+    await tool("openssl", "req", ...subject, "-out", certificate);
+    refused(await rig.flash(given), 65, /the certificate is not for this key/);
+    await rm(certificate);
     await rm(key);
     await assertUntouched(device);
   });
