@@ -123,6 +123,7 @@ describe("a site", () => {
       ["dns: [ 192.168.10.1 ]\n", "", /nobody can look up a\.example\.com, b\.example\.com or ntp\.example\.com/],
       ["dns: [ 192.168.10.1 ]", "dns: [ router ]", /dns\[0\]: "router" is not an IP address/],
       ["ntp.example.com", "ntp_example", /ntp\[0\]: .* is not a host name or an IP address/],
+      ["gateway: 192.168.10.1 ", "gateway: 192.168.10.1, interface: end0 ", /end0 is no radio, and wifi is asked for/],
       ["raspberry-pi-4", "virtual", /wifi: an image for virtual joins no radio network; take wifi out/],
       ["country: DE", "country: de", /wifi\.country: "de" is not a country/],
       ["wifi.password", "none.password", /there is no file none\.password/],

@@ -45,6 +45,7 @@ export function checkSite(folder: string, identityLater = false, imageBoard?: st
   }
   checkFiles(inspection);
   checkRadio(inspection, board);
+  checkInterface(inspection);
   const gateway = attempt(() =>
     checkConfig(join(folder, "gateway.yaml"), { board: board ?? anyBoard(), identityLater, siteFolder: folder }),
   );
@@ -130,6 +131,14 @@ function passwordMistake(path: string, min: number, max: number, who: string): W
 function checkRadio({ draft, complain }: Inspection<SiteFile>, board: Board | undefined): void {
   if (draft.wifi === undefined || board === undefined || board.hasRadio === true) return;
   complain(["wifi"], `an image for ${board.name} joins no radio network`, "take wifi out, and use the wire", "key");
+}
+
+/** Which of both is the network's cannot be guessed. */
+function checkInterface({ draft, complain }: Inspection<SiteFile>): void {
+  const { network, wifi } = draft;
+  const named = network === undefined || network === "dhcp" ? undefined : network.interface;
+  if (wifi === undefined || named === undefined || named.startsWith("wl")) return;
+  complain(["network", "interface"], `${named} is no radio, and wifi is asked for`, "take one of both out");
 }
 
 /** A fixed address brings nothing along: names, time and the way out must be told. */
