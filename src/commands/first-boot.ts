@@ -20,7 +20,7 @@ import { createLight } from "../leds/light.ts";
 import { readArguments } from "./arguments.ts";
 import type { CommandIo } from "./io.ts";
 
-const USAGE = "usage: sallyport first-boot --site DIR --data DIR [--run DIR] [--board NAME] [--report]";
+const USAGE = "usage: sallyport first-boot --site DIR --data DIR [--board NAME] [--report]";
 
 const HELP = `${USAGE}
 
@@ -35,8 +35,8 @@ can be done again: a power cut at any moment costs nothing.
   --data DIR   the data partition: DIR/site gets the site, DIR/sallyport is
                the state directory, DIR/sallyport/tls holds keys
   --run DIR    where what lives as long as the boot is made; default: /run
-  --board NAME what the image was made for, and the site must be for; default:
-               $SALLYPORT_BOARD, else any
+  --board NAME what the image was made for, and the site must be for;
+               default: $SALLYPORT_BOARD, else any
   --report     instead: write what doctor finds as REPORT.txt into --site; as
                the service's user, for the firewall lets out nobody else
 
