@@ -82,8 +82,7 @@ function boot({ site, data, run, board }: Arguments, files: BootFiles, log: Log)
   const service = serviceOwner(files);
   const places: Places = { site, data, ...(service !== undefined && { service }) };
   const nowMs = hostClock.wallMs();
-  const flashedMs = Date.parse(files.read(join(site, MARKS.flashed))?.toString("utf8").trim() ?? "") || 0;
-  const notBeforeMs = Math.max(nowMs, flashedMs);
+  const notBeforeMs = Math.max(nowMs, flashedMs(files, site));
   const check: SiteCheck = (folder, identityLater) => checkSite(folder, identityLater, board);
   const taken = takeSite({ files, places, check, notBeforeMs });
   for (const problem of taken.problems) log.error(problemText(problem));
@@ -96,6 +95,15 @@ function boot({ site, data, run, board }: Arguments, files: BootFiles, log: Log)
   makeBootFiles(files, run, places, taken.site);
   log.notice(`in force: ${taken.site.site.hostname}, board ${taken.site.board.name}`);
   return EXIT.ok;
+}
+
+/** 0 where nothing tells, or the FAT cannot be read. */
+function flashedMs(files: BootFiles, site: string): number {
+  try {
+    return Date.parse(files.read(join(site, MARKS.flashed))?.toString("utf8").trim() ?? "") || 0;
+  } catch {
+    return 0;
+  }
 }
 
 /** A card that cannot be written on its FAT still carries a gateway. */

@@ -51,7 +51,10 @@ export interface BootFiles {
   entries(folder: string): readonly Entry[];
   /** Undefined where there is no such file. */
   read(path: string): Buffer | undefined;
-  /** Makes the folder, or gives one that is there that access. Its parent must be there. */
+  /**
+   * Makes the folder, or gives one that is there that access. Its parent must be there. What is as it should be is not
+   * written: a card may take nothing any more.
+   */
   makeFolder(path: string, access: Access): void;
   /** On the card when it returns, save its name: that is the folder's to sync. */
   write(path: string, content: Uint8Array, file: NewFile): void;
@@ -66,6 +69,8 @@ export interface BootFiles {
   /** The names in it are on the card when it returns. */
   syncFolder(path: string): void;
 }
+
+const MODE_BITS = 0o7777;
 
 export const hostFiles: BootFiles = {
   entries(folder) {
@@ -86,8 +91,11 @@ export const hostFiles: BootFiles = {
   },
   makeFolder(path, { mode, owner }) {
     if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) mkdirSync(path, { mode });
-    chmodSync(path, mode);
-    if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+    const found = lstatSync(path);
+    if ((found.mode & MODE_BITS) !== mode) chmodSync(path, mode);
+    if (owner !== undefined && (found.uid !== owner.uid || found.gid !== owner.gid)) {
+      chownSync(path, owner.uid, owner.gid);
+    }
   },
   write(path, content, { mode, owner, modifiedMs }) {
     withFile(path, "w", mode, (file) => {

@@ -248,6 +248,36 @@ describe("on a real file system, judged by the very check of the command", () =>
     assert.match(problems[0]?.wrong ?? "", /^the request for a certificate is not on it: ENOSPC/);
   });
 
+  test("P8: a FAT that cannot be read leaves the site in force, and is told", () => {
+    const places = place("damaged", sound);
+    take(places);
+    const damaged: BootFiles = {
+      ...hostFiles,
+      entries(folder) {
+        if (folder.startsWith(places.site)) {
+          throw Object.assign(new Error("EIO: i/o error, scandir"), { syscall: "scandir" });
+        }
+        return hostFiles.entries(folder);
+      },
+    };
+    const { site, problems } = takeSite({ files: damaged, places, check: checkSite, notBeforeMs: NOW_MS });
+    assert.equal(site?.site.hostname, "pump-house-3");
+    assert.deepEqual(
+      problems.map(({ wrong }) => wrong),
+      ["the folder cannot be read: EIO: i/o error, scandir"],
+    );
+  });
+
+  test("P8: a site that is in force costs no write: its card may take none any more", () => {
+    const places = place("worn", sound);
+    take(places);
+    const folders = ["site", "sallyport", "sallyport/tls"].map((name) => join(places.data, name));
+    const changes = () => folders.map((folder) => statSync(folder).ctimeMs);
+    const before = changes();
+    take(places);
+    assert.deepEqual(changes(), before);
+  });
+
   test("P8: a key that is none keeps no site from being in force", () => {
     const places = place("no-key", { ...sound, "tls/gateway.key": "none\n", "key-on-board": "" });
     const { site, problems } = take(places);

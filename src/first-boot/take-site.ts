@@ -55,9 +55,7 @@ export function takeSite(options: TakeSiteOptions): TakenSite {
   try {
     found = siteContent(files, places.site);
   } catch (error) {
-    if (!(error instanceof SiteTooLarge)) throw error;
-    const remedy = "leave only the files of the site in it";
-    return { site: currentSite(options).site, taken: [], problems: [problemOf(error.message, remedy)] };
+    return { site: currentSite(options).site, taken: [], problems: [unreadable(error)] };
   }
   const changed = differences(found, installed);
   if (changed.length > 0) {
@@ -76,6 +74,14 @@ export function takeSite(options: TakeSiteOptions): TakenSite {
           takeSecretsOff(options, passwordsOf(site, installedFolder(places))),
         );
   return { site, taken: changed, problems: [...problems, ...unwritten, ...left] };
+}
+
+/** A FAT that is damaged says nothing against the site that is in force. */
+function unreadable(error: unknown): Problem {
+  if (error instanceof SiteTooLarge) return problemOf(error.message, "leave only the files of the site in it");
+  if (!(error instanceof Error && "syscall" in error)) throw error;
+  const remedy = "check the card's first partition in a laptop, or write the card anew";
+  return problemOf(`the folder cannot be read: ${error.message}`, remedy);
 }
 
 /** A board starts also where its FAT is worn out, or somebody write-protected it. */
