@@ -264,8 +264,23 @@ describe("on a real file system, judged by the very check of the command", () =>
     assert.equal(site?.site.hostname, "pump-house-3");
     assert.deepEqual(
       problems.map(({ wrong }) => wrong),
-      ["the folder cannot be read: EIO: i/o error, scandir"],
+      ["the site cannot be taken over: EIO: i/o error, scandir"],
     );
+  });
+
+  test("P8: a data partition that takes nothing more leaves the site in force, and a changed one is told", () => {
+    const places = place("full-data", sound);
+    take(places);
+    writeFileSync(join(places.site, "gateway.yaml"), GATEWAY.replace("meter-1", "meter-2"));
+    const full: BootFiles = {
+      ...hostFiles,
+      write() {
+        throw Object.assign(new Error("ENOSPC: no space left on device, write"), { syscall: "write" });
+      },
+    };
+    const { site, problems } = takeSite({ files: full, places, check: checkSite, notBeforeMs: NOW_MS });
+    assert.equal(site?.gateway.config.lines[0]?.devices[0]?.name, "meter-1");
+    assert.match(problems[0]?.wrong ?? "", /^the site cannot be taken over: ENOSPC/);
   });
 
   test("P8: a site that is in force costs no write: its card may take none any more", () => {

@@ -51,18 +51,10 @@ export function takeSite(options: TakeSiteOptions): TakenSite {
   makeFolders(options);
   for (const folder of [installedFolder(places), join(stateFolder(places), TLS)]) sweep(files, folder);
   const installed = siteInForce(options);
-  let found: SiteContent;
-  try {
-    found = siteContent(files, places.site);
-  } catch (error) {
-    return { site: currentSite(options).site, taken: [], problems: [unreadable(error)] };
-  }
-  const changed = differences(found, installed);
-  if (changed.length > 0) {
-    const judged = judge(options, new Map([...installed, ...found]));
-    if (!("passwords" in judged)) return { site: currentSite(options).site, taken: [], problems: judged.problems };
-    install(options, found, changed, judged.passwords);
-  }
+  const next = nextSite(options, installed);
+  if ("problems" in next) return { site: currentSite(options).site, taken: [], problems: next.problems };
+  const { found, changed, passwords } = next;
+  install(options, found, changed, passwords);
   const unwritten = tryOnFat("the request for a certificate is not on it", () =>
     provideKey(files, places, () => check(installedFolder(places), true).site.hostname),
   );
@@ -76,12 +68,33 @@ export function takeSite(options: TakeSiteOptions): TakenSite {
   return { site, taken: changed, problems: [...problems, ...unwritten, ...left] };
 }
 
-/** A FAT that is damaged says nothing against the site that is in force. */
-function unreadable(error: unknown): Problem {
-  if (error instanceof SiteTooLarge) return problemOf(error.message, "leave only the files of the site in it");
-  if (!(error instanceof Error && "syscall" in error)) throw error;
-  const remedy = "check the card's first partition in a laptop, or write the card anew";
-  return problemOf(`the folder cannot be read: ${error.message}`, remedy);
+interface NextSite {
+  readonly found: SiteContent;
+  /** Paths of what is not in force yet. */
+  readonly changed: readonly string[];
+  readonly passwords: ReadonlySet<string>;
+}
+
+interface Refusal {
+  readonly problems: readonly Problem[];
+}
+
+/** What is to be taken over. A card that gives or takes nothing any more says nothing against the site in force. */
+function nextSite(options: TakeSiteOptions, installed: SiteContent): NextSite | Refusal {
+  try {
+    const found = siteContent(options.files, options.places.site);
+    const changed = differences(found, installed);
+    if (changed.length === 0) return { found, changed, passwords: new Set() };
+    const judged = judge(options, new Map([...installed, ...found]));
+    return "problems" in judged ? judged : { found, changed, passwords: judged.passwords };
+  } catch (error) {
+    if (error instanceof SiteTooLarge) {
+      return { problems: [problemOf(error.message, "leave only the files of the site in it")] };
+    }
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    const remedy = "check the card in a laptop, or take it over to a new one (flash.sh --replace)";
+    return { problems: [problemOf(`the site cannot be taken over: ${error.message}`, remedy)] };
+  }
 }
 
 /** A board starts also where its FAT is worn out, or somebody write-protected it. */
@@ -91,7 +104,7 @@ function tryOnFat(wrong: string, work: () => void): readonly Problem[] {
     return [];
   } catch (error) {
     if (!(error instanceof Error && (error instanceof UnusableKey || "syscall" in error))) throw error;
-    const remedy = "make room on the card's first partition and check it in a laptop, or write the card anew";
+    const remedy = "make room on the card's first partition and check it in a laptop, or take it over to a new one";
     return [problemOf(`${wrong}: ${error.message}`, remedy)];
   }
 }
@@ -124,10 +137,7 @@ function siteInForce({ files, places }: TakeSiteOptions): SiteContent {
 }
 
 /** The new site as a whole, beside the old one: half of one and half of the other must never be in force. */
-function judge(
-  options: TakeSiteOptions,
-  whole: SiteContent,
-): { readonly problems: readonly Problem[] } | { readonly passwords: ReadonlySet<string> } {
+function judge(options: TakeSiteOptions, whole: SiteContent): Refusal | { readonly passwords: ReadonlySet<string> } {
   const { files, places, check } = options;
   const staged = stagedFolder(places);
   files.makeFolder(staged, { mode: STAGED.folder });
