@@ -70,7 +70,7 @@ export async function openMqtt(
 ): Promise<Connection> {
   const { webSocketUrl } = settings;
   // What speaks WebSocket is loaded by those who need it.
-  const webSocket = webSocketUrl && { connect: (await import("mqtt")).connect, url: webSocketUrl };
+  const webSocket = webSocketUrl && { connect: (await import("mqtt")).default.connect, url: webSocketUrl };
   const failure = secure.failure();
   if (failure !== undefined) throw new ConnectFailure(secure.explain(failure));
   if (secure.socket.destroyed) throw new ConnectFailure(CLOSED_INSTEAD_OF_ANSWER);
