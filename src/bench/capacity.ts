@@ -54,8 +54,10 @@ interface Case {
 const COUNTED_BEFORE = 4_000;
 const MANY = { lines: 4, devicesPerLine: 5, tagsPerDevice: 50, scanRateMs: 1_000, countedBefore: COUNTED_BEFORE };
 const FEW = { ...MANY, lines: 1, devicesPerLine: 2, tagsPerDevice: 20 };
+/** Long enough for a minute: of fewer values a snapshot that is renewed just outside weighs too much. */
+const SHORT_CASE = "1000_change";
 const CASES: readonly Case[] = [
-  { name: "1000_change", load: MANY },
+  { name: SHORT_CASE, load: MANY },
   { name: "40_change", load: FEW },
   { name: "40_still", load: { ...FEW, still: true } },
 ];
@@ -90,7 +92,7 @@ async function compareAll(): Promise<void> {
     for (const format of FORMATS) {
       for (const each of CASES) {
         const name = `${format}_${each.name}`;
-        if (options.only !== undefined && !name.includes(options.only)) continue;
+        if (!name.includes(options.only ?? "") || (options.short === true && each.name !== SHORT_CASE)) continue;
         stderr.write(`${name}: ${minutes()} min\n`);
         figures.push(...(await compare(join(dir, name), format, each)));
       }
