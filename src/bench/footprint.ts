@@ -1,20 +1,19 @@
 /**
- * What the gateway takes from a board: `npm run bench:footprint [-- --short] [--json]`.
+ * What the gateway takes from a board: `npm run bench:footprint [-- --short] [--only 1000_tags] [--json]`.
  *
- * The bundle as a process of its own with the unit's environment; four lines of devices on terminal pairs whose every
+ * The release, unpacked, as a process of its own with the unit's environment; four lines of devices on terminal pairs whose every
  * register changes at every read; a Mosquitto with TLS; a subscriber. At 100, 1,000 and 10,000 tags, each read once a
  * second, and with one tag that is read once an hour, which is idle.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { CountingPlantOptions } from "../testing/counting-plant.ts";
 import { atMost, type Figure, tableOf, told } from "./figure.ts";
 import { liveOnce } from "./footprint-life.ts";
+import { unpackRelease } from "./footprint-release.ts";
 
 interface Case {
   readonly name: string;
@@ -43,24 +42,25 @@ const CASES: readonly Case[] = [
 const FIRST_SAMPLE_MAX_MS = 1_000;
 const LONG = { warmUpMs: 30_000, measureMs: 60_000 };
 const SHORT = { warmUpMs: 5_000, measureMs: 10_000 };
-const BUILD = fileURLToPath(new URL("../../scripts/build.mjs", import.meta.url));
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const INSTALLED_MAX_MB = 25;
 
-const { values: options } = parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } });
+const { values: options } = parseArgs({
+  options: { short: { type: "boolean" }, only: { type: "string" }, json: { type: "boolean" } },
+});
 const span = options.short ? SHORT : LONG;
-// Beside node_modules, where its addons are found.
-const dist = await mkdtemp(join(ROOT, "node_modules", ".footprint-"));
+const all = CASES.map(({ name }) => name);
+const names = options.only?.split(",") ?? all;
+if (!names.every((name) => all.includes(name))) throw new Error(`--only takes some of ${all.join(",")}`);
 const dir = await mkdtemp(join(tmpdir(), "sallyport-footprint-"));
 const figures: Figure[] = [];
 try {
-  const built = spawnSync(process.execPath, [BUILD, dist], { encoding: "utf8" });
-  if (built.status !== 0) throw new Error(`the bundle was not made: ${built.stderr}`);
-  for (const each of CASES) {
+  const { program, bytes } = unpackRelease(join(dir, "release"));
+  figures.push(atMost("installed", bytes / 1e6, "MB", INSTALLED_MAX_MB));
+  for (const each of CASES.filter(({ name }) => names.includes(name))) {
     process.stderr.write(`${each.name}: ${(span.warmUpMs + span.measureMs) / 1_000} s\n`);
-    figures.push(...(await figuresOf(each, join(dir, each.name))));
+    figures.push(...(await figuresOf(each, program, join(dir, each.name))));
   }
 } finally {
-  await rm(dist, { recursive: true, force: true });
   await rm(dir, { recursive: true, force: true });
 }
 const report = { loadAverage: loadavg()[0] ?? Number.NaN, figures };
@@ -68,8 +68,12 @@ const text = `load average ${report.loadAverage.toFixed(1)}\n\n${tableOf(figures
 process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
 process.exitCode = figures.some(({ verdict }) => verdict === "FAIL") ? 1 : 0;
 
-async function figuresOf({ name, load, rssMaxMB, cpuMaxPercent }: Case, folder: string): Promise<Figure[]> {
-  const life = await liveOnce({ folder, program: join(dist, "sallyport.mjs"), load, ...span });
+async function figuresOf(
+  { name, load, rssMaxMB, cpuMaxPercent }: Case,
+  program: string,
+  folder: string,
+): Promise<Figure[]> {
+  const life = await liveOnce({ folder, program, load, ...span });
   const rssMB = life.rssBytes / 1e6;
   const cpuPercent = (life.cpuS * 100) / (span.measureMs / 1_000);
   return [
