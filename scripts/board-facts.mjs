@@ -15,6 +15,7 @@ const board = parse(readFileSync(`${boards}/${name}/board.yaml`, "utf8"));
 const lines = Object.values(board.lines);
 const facts = {
   board_kernel: board.kernel,
+  board_firmware: board.firmware.join(" "),
   board_tree: board.deviceTree ?? "",
   board_console: board.console ?? "",
   board_radio: board.radio?.firmware ?? "",

@@ -39,10 +39,10 @@ make_fat() {
   printf '%s\n' "$(kernel_words)" >"$work/boot/cmdline.txt"
   if [ -n "$base" ]; then
     add_base
-  elif [[ $board_tree == broadcom/* ]]; then
-    add_raspberry_pi
   else
-    add_extlinux
+    ! starts_by raspberry-pi || add_raspberry_pi
+    ! starts_by u-boot || add_extlinux
+    ! starts_by uefi || add_efi
   fi
   cp "$here/image/README.txt" "$work/boot/site/"
   fat_mib=$(($(du --summarize --block-size="$MIB" "$work/boot" | cut -f1) * 9 / 8 + 4))
@@ -61,7 +61,7 @@ kernel_words() {
   echo "console=$console ro quiet loglevel=4 panic=10 watchdog.stop_on_reboot=0"
 }
 
-# For boards whose U-Boot reads a list of systems from the first partition, and for whoever starts a virtual one.
+# For boards whose U-Boot reads a list of systems from the first partition.
 add_extlinux() {
   mkdir -p "$work/boot/extlinux"
   cat >"$work/boot/extlinux/extlinux.conf" <<TEXT
@@ -72,8 +72,7 @@ label sallyport
   fdtdir /dtb
   append $(kernel_words)
 TEXT
-  [ "$board" != generic-arm64 ] || add_efi
-  [ "$board" = virtual ] || cp -R "$work/trees" "$work/boot/dtb"
+  cp -R "$work/trees" "$work/boot/dtb"
 }
 
 # For boards whose firmware is UEFI: systemd's loader where it looks first on a medium that it does not know.

@@ -68,11 +68,10 @@ unpack_debian() {
   tell_parts "$packages/$PARTS_LIST" >"$work/parts"
 }
 
-# A board of which nothing is known may start by UEFI.
 wanted_packages() {
   grep -v '^#' "$here/image/packages"
   [ -z "$board_radio" ] || grep -v '^#' "$here/image/packages-radio"
-  [ "$board" != generic-arm64 ] || grep -v '^#' "$here/image/packages-efi"
+  ! starts_by uefi || grep -v '^#' "$here/image/packages-efi"
 }
 
 # With Node, and with another image's kernel in place of Debian's.

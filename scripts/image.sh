@@ -79,10 +79,15 @@ read_board() {
   # shellcheck disable=SC2154
   if [ -n "$base" ]; then
     [ -f "$base" ] || fail "$EXIT_DATA" "there is no image $base"
-    [[ $board_tree == broadcom/* ]] || fail "$EXIT_DATA" "$board is no Raspberry Pi, and --base is for these"
+    starts_by raspberry-pi || fail "$EXIT_DATA" "$board is no Raspberry Pi, and --base is for these"
   elif [ "$board_kernel" != debian ]; then
     fail "$EXIT_DATA" "$board is driven by its maker's kernel only: give an image of it by --base"
   fi
+}
+
+# shellcheck disable=SC2154
+starts_by() {
+  [[ " $board_firmware " == *" $1 "* ]]
 }
 
 finish() {

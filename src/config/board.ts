@@ -59,6 +59,8 @@ export const boardSchema = v.strictObject({
   title: wordsSchema,
   /** Whether Debian's own kernel drives all of it; else the image must come from the maker's. */
   kernel: v.picklist(["debian", "vendor"]),
+  /** What may start it, for each of which an image holds the files. None: it is given its kernel from outside. */
+  firmware: v.array(v.picklist(["raspberry-pi", "u-boot", "uefi"])),
   deviceTree: v.exactOptional(v.pipe(v.string(), v.regex(/^[\w/.-]+\.dtb$/))),
   lines: v.record(labelSchema, lineSchema),
   pins: v.record(
@@ -113,6 +115,7 @@ function factsOf(board: BoardFile): readonly string[] {
   const lines = Object.values(board.lines);
   const states: Readonly<Record<string, boolean>> = {
     kernel: true,
+    firmware: board.firmware.length > 0,
     deviceTree: board.deviceTree !== undefined,
     lines: lines.length > 0,
     overlays: lines.some(({ overlays }) => overlays !== undefined),

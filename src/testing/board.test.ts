@@ -34,6 +34,7 @@ test("a board is held to its form: sources, a console apart from the lines, noth
   const file = join(folder, name, "board.yaml");
   const good = readFileSync(file, "utf8");
   for (const [from, to, complaint] of [
+    ["firmware: [raspberry-pi]", "firmware: [grub]", /^firmware\.0: /],
     ["  leds: https", "  led: https", /^no source for leds$/],
     ["console: /dev/tty1", "console: /dev/ttyAMA0", /^\/dev\/ttyAMA0 is there twice/],
     ["line: 6 }", "line: 5 }", /^pinctrl-bcm2711 5 is two pins$/],
