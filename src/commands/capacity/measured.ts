@@ -8,12 +8,15 @@ interface Measured {
   readonly cpu: number;
 }
 
-/** `npm run bench:footprint -- --short` on 2026-11-22: Node 20.20, two shared x86-64 cores with other work. */
+/**
+ * `npm run bench:footprint -- --short` on 2026-11-22: Node 20.20, two shared x86-64 cores with other work. Memory is that
+ * of the release, as README's figures have it; the processor's share is an earlier run's.
+ */
 export const FOOTPRINT: readonly Measured[] = [
-  { tags: 1, rssBytes: 79.8e6, cpu: 0.6 },
-  { tags: 100, rssBytes: 80.5e6, cpu: 1.6 },
-  { tags: 1_000, rssBytes: 92.3e6, cpu: 6.2 },
-  { tags: 10_000, rssBytes: 135.6e6, cpu: 26.4 },
+  { tags: 1, rssBytes: 76e6, cpu: 0.6 },
+  { tags: 100, rssBytes: 77e6, cpu: 1.6 },
+  { tags: 1_000, rssBytes: 82e6, cpu: 6.2 },
+  { tags: 10_000, rssBytes: 109e6, cpu: 26.4 },
 ];
 export const FOOTPRINT_MEASURED = "npm run bench:footprint, 2026-11-22, x86-64";
 
