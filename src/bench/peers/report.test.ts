@@ -23,7 +23,7 @@ test("the README's table has a column for each peer that took part, and rows of 
   assert.deepEqual(lines.slice(0, 3), [
     "|  | Sallyport | plain script |",
     "| --- | --: | --: |",
-    "| killed while the broker is stopped: lost, of | 260, all told of 4,500 | failed |",
+    "| killed while the broker is stopped: lost, of what devices gave | 260 of 4,500, all told | failed |",
   ]);
   assert.ok(lines.includes("| … out of order | 5, all marked as history | failed |"));
   assert.ok(!lines.some((line) => line.includes("RSS")));

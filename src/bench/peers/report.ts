@@ -1,7 +1,7 @@
 /** The comparison as a table: a row a question, a column a peer. */
 import { alignedTable } from "../figure.ts";
 import { DEVICES, LONG, PEERS, type PeerKey, SHORT, type StageKey, VALUES_PER_SCAN } from "./plan.ts";
-import { ASKED_PER_S, type Figures, type StageResult } from "./stages.ts";
+import { ASKED_PER_S, type Figures, FULL_ASKED_PER_S, type StageResult } from "./stages.ts";
 
 export interface PeerReport {
   readonly date: string;
@@ -46,7 +46,7 @@ const ROWS: readonly Row[] = [
     stage: "full",
     text: (f) => fixed({ percent: (f.carried ?? Number.NaN) * 100 }, "percent", 1),
   },
-  { title: "values/s then", stage: "full", text: (f) => fixed(f, "valuesPerS", 0) },
+  { title: `values/s then, of ${FULL_ASKED_PER_S}`, stage: "full", text: (f) => fixed(f, "valuesPerS", 0) },
   {
     title: "requests that broke t3.5 then",
     stage: "full",
@@ -69,7 +69,7 @@ const ROWS: readonly Row[] = [
 
 function outageRows(stage: StageKey, title: string): readonly Row[] {
   return [
-    { title: `${title}: lost, of`, stage, text: lossText },
+    { title: `${title}: lost, of what devices gave`, stage, text: lossText },
     { title: "… doubled", stage, text: (f) => fixed(f, "doubled", 0) },
     { title: "… out of order", stage, text: orderText },
     {
@@ -83,8 +83,8 @@ function outageRows(stage: StageKey, title: string): readonly Row[] {
 function lossText(f: Figures): string {
   const { lost = 0, told = 0, repeated = 0 } = f;
   const part = (count: number, what: string) => (count === 0 ? [] : [`${count === lost ? "all" : count} ${what}`]);
-  const parts = [fixed(f, "lost", 0), ...part(told, "told"), ...part(repeated, "asked for again at once")];
-  return `${parts.join(", ")} of ${fixed(f, "served", 0)}`;
+  const counts = `${fixed(f, "lost", 0)} of ${fixed(f, "served", 0)}`;
+  return [counts, ...part(told, "told"), ...part(repeated, "asked for again at once")].join(", ");
 }
 
 function orderText(f: Figures): string {

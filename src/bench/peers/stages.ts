@@ -148,18 +148,20 @@ async function outage(site: PeerSiteRun, form: Form, trouble: Trouble): Promise<
   await sleep(hostClock, form.aroundMs);
   site.fallSilent();
   const span = { fromMs, toMs: hostClock.monotonicMs() };
-  await settled(site, form, endedMs, span);
+  await settled(site, form, endedMs, span.toMs);
   const { latenciesMs, ...counts } = await site.tally(span);
   const first = site.arrivals.find(({ atMs }) => atMs > endedMs);
   const backMs = first === undefined ? {} : { backMs: first.atMs - endedMs };
   return { ...counts, ...backMs };
 }
 
-/** All is there, or nothing comes any more from a peer that is connected, or it takes too long. */
-async function settled(site: PeerSiteRun, form: Form, endedMs: number, span: Span): Promise<void> {
-  let sinceMs = span.toMs;
+/**
+ * Nothing comes any more from a peer that is connected, or it takes too long. Where all is there it is no other: what
+ * comes twice may still come.
+ */
+async function settled(site: PeerSiteRun, form: Form, endedMs: number, silentMs: number): Promise<void> {
+  let sinceMs = silentMs;
   for (let nowMs = sinceMs; nowMs - endedMs < form.settleMs; nowMs = hostClock.monotonicMs()) {
-    if ((await site.tally(span)).lost === 0) return;
     sinceMs = site.proxy.open() === 0 ? nowMs : Math.max(sinceMs, site.arrivals.at(-1)?.atMs ?? 0);
     if (nowMs - sinceMs > form.quietMs) return;
     await sleep(hostClock, SETTLE_LOOK_MS);
@@ -178,5 +180,6 @@ function wantedOf(served: readonly Served[]): number {
   return served.reduce((sum, each) => sum + wanted(each), 0);
 }
 
-/** What was asked for each second at `SCAN_MS`; in `dead`, of those that live. */
+/** What was asked for each second at `SCAN_MS`, and in `full`. */
 export const ASKED_PER_S = (VALUES_PER_SCAN * 1_000) / SCAN_MS;
+export const FULL_ASKED_PER_S = Math.floor((VALUES_PER_SCAN * 1_000) / FULL_SCAN_MS);

@@ -12,7 +12,7 @@ export interface Place {
 export interface Served extends Place {
   readonly quantity: number;
   readonly atMs: number;
-  /** The next request on the line asked for the same: this reply had come too late for whoever asked. */
+  /** What was given next on the line was the same: this reply had come too late for whoever asked. */
   readonly repeated: boolean;
 }
 
@@ -44,7 +44,7 @@ export interface Tally {
   readonly told: number;
   /** Of the lost, how many had been asked for again at once. */
   readonly repeated: number;
-  /** Arrived once more than once. */
+  /** Arrived more than once. */
   readonly doubled: number;
   /** Came after a newer value of their register. */
   readonly outOfOrder: number;
