@@ -56,6 +56,7 @@ const MANY = { lines: 4, devicesPerLine: 5, tagsPerDevice: 50, scanRateMs: 1_000
 const FEW = { ...MANY, lines: 1, devicesPerLine: 2, tagsPerDevice: 20 };
 /** Long enough for a minute: of fewer values a snapshot that is renewed just outside weighs too much. */
 const SHORT_CASE = "1000_change";
+const EXIT_USAGE = 64;
 const CASES: readonly Case[] = [
   { name: SHORT_CASE, load: MANY },
   { name: "40_change", load: FEW },
@@ -73,7 +74,11 @@ const { values: options } = parseArgs({
   },
 });
 
-if (options.alone !== true && process.getuid?.() === 0) {
+const wrong = mistake();
+if (wrong !== undefined) {
+  stderr.write(`${wrong}\n`);
+  process.exitCode = EXIT_USAGE;
+} else if (options.alone !== true && process.getuid?.() === 0) {
   const network = `ip link set lo mtu ${ETHERNET_MTU} up && exec "$@"`;
   const again = [...execArgv, ...argv.slice(1), "--alone"];
   const { status } = spawnSync("unshare", ["--net", "sh", "-c", network, "sh", process.execPath, ...again], {
@@ -92,7 +97,7 @@ async function compareAll(): Promise<void> {
     for (const format of FORMATS) {
       for (const each of CASES) {
         const name = `${format}_${each.name}`;
-        if (!name.includes(options.only ?? "") || (options.short === true && each.name !== SHORT_CASE)) continue;
+        if (!isAsked(name)) continue;
         stderr.write(`${name}: ${minutes()} min\n`);
         figures.push(...(await compare(join(dir, name), format, each)));
       }
@@ -102,6 +107,18 @@ async function compareAll(): Promise<void> {
   }
   stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
   process.exitCode = hasMissed(figures) ? 1 : 0;
+}
+
+function isAsked(name: string): boolean {
+  return name.includes(options.only ?? "") && (options.short !== true || name.endsWith(SHORT_CASE));
+}
+
+/** What would measure nothing, and pass. */
+function mistake(): string | undefined {
+  const names = FORMATS.flatMap((format) => CASES.map(({ name }) => `${format}_${name}`));
+  if (!(minutes() > 0)) return `--minutes ${options.minutes}: give a number above 0`;
+  if (options.only === CONNECT || names.some(isAsked)) return undefined;
+  return `--only ${options.only}: give ${CONNECT}, or a part of ${names.join(", ")}; with --short of those in ${SHORT_CASE}`;
 }
 
 function minutes(): number {

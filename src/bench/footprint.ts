@@ -11,7 +11,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { CountingPlantOptions } from "../testing/counting-plant.ts";
-import { atMost, type Figure, tableOf, told } from "./figure.ts";
+import { atMost, type Figure, hasMissed, reportText, told } from "./figure.ts";
 import { liveOnce } from "./footprint-life.ts";
 import { unpackRelease } from "./footprint-release.ts";
 
@@ -63,10 +63,8 @@ try {
 } finally {
   await rm(dir, { recursive: true, force: true });
 }
-const report = { loadAverage: loadavg()[0] ?? Number.NaN, figures };
-const text = `load average ${report.loadAverage.toFixed(1)}\n\n${tableOf(figures)}`;
-process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : text);
-process.exitCode = figures.some(({ verdict }) => verdict === "FAIL") ? 1 : 0;
+process.stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+process.exitCode = hasMissed(figures) ? 1 : 0;
 
 async function figuresOf(
   { name, load, rssMaxMB, cpuMaxPercent }: Case,
