@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { hostClock, sleep } from "../core/clock.ts";
+import { cpuSecondsOf } from "../testing/process-figures.ts";
 import { endChild, openPacedLine, type PacedLine, type Programs, type Traffic, type WireCount } from "./paced-line.ts";
-import { cpuSecondsOf } from "./process-figures.ts";
 
 export type Contestant = "libmodbus" | "sallyport" | "modbusSerial";
 

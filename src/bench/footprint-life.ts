@@ -9,8 +9,8 @@ import { startFrozenProxy } from "../testing/frozen-proxy.ts";
 import { runGateway } from "../testing/gateway-process.ts";
 import type { WireMessage } from "../testing/ledger.ts";
 import { startMosquitto } from "../testing/mosquitto.ts";
+import { cpuSecondsOf, residentBytesOf, unitEnvironment } from "../testing/process-figures.ts";
 import { subscribe } from "../testing/subscriber.ts";
-import { cpuSecondsOf, residentBytesOf, unitEnvironment } from "./process-figures.ts";
 
 export interface LifePlan {
   readonly folder: string;

@@ -1,6 +1,7 @@
 /** What each node of a cluster has to carry: connections and messages, processor and memory. */
-import { readFile } from "node:fs/promises";
+
 import { hostClock } from "../core/clock.ts";
+import { cpuSecondsOf, residentBytesOf } from "./process-figures.ts";
 import type { Rabbitmq } from "./rabbitmq.ts";
 import { connectionsAt } from "./sockets.ts";
 
@@ -17,8 +18,6 @@ export interface NodeLoad {
   readonly delivered: number;
 }
 
-const CPU_TICK_MS = 10;
-const BYTES_PER_KB = 1_024;
 const SECOND_MS = 1_000;
 
 export async function loadsOf(nodes: readonly Rabbitmq[]): Promise<readonly NodeLoad[]> {
@@ -27,9 +26,9 @@ export async function loadsOf(nodes: readonly Rabbitmq[]): Promise<readonly Node
     nodes.map(async ({ pid, port }, n) => ({
       atMs: hostClock.monotonicMs(),
       connections: await connectionsAt(port),
-      rssBytes: await residentBytes(pid),
+      rssBytes: (await residentBytesOf(pid)).now,
       heldBytes: counters[n]?.heldBytes ?? Number.NaN,
-      cpuMs: await processorMs(pid),
+      cpuMs: (await cpuSecondsOf(pid)) * SECOND_MS,
       received: counters[n]?.received ?? Number.NaN,
       delivered: counters[n]?.delivered ?? Number.NaN,
     })),
@@ -90,16 +89,4 @@ async function countersOf(
     delivered: Number(delivered),
     heldBytes: Number(heldBytes),
   }));
-}
-
-async function residentBytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1]) * BYTES_PER_KB;
-}
-
-/** After the name, which may hold anything, the fields count from the third; 14 and 15 are the times (proc(5)). */
-async function processorMs(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * CPU_TICK_MS;
 }

@@ -2,7 +2,6 @@
  * `npm run prove:hostile`: a gateway before a broker that means harm, one misdeed after the other and at once behaving
  * again. Nothing may be lost, nothing may end it, and its memory stays bounded.
  */
-import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +14,7 @@ import { openCountingPlant } from "./counting-plant.ts";
 import { startGateway } from "./gateway-process.ts";
 import { allAtOnce, misdeeds, startHostileBroker } from "./hostile-broker.ts";
 import type { WireMessage } from "./ledger.ts";
+import { residentBytesOf, unitEnvironment } from "./process-figures.ts";
 
 const { values } = parseArgs({
   options: {
@@ -54,10 +54,10 @@ uplinks:
 clock: { source: host }
 ${plant.yaml}`,
 );
-const gateway = await startGateway(file, join(dir, "state"), unitEnvironment());
+const gateway = await startGateway(file, join(dir, "state"), await unitEnvironment());
 const faults: string[] = [];
 await caughtUp("before any of it");
-const before = residentMb();
+const before = await residentMb();
 let served = 0;
 const chosen = values.short
   ? [allAtOnce(LISTENS_TO)]
@@ -65,19 +65,19 @@ const chosen = values.short
 for (const [index, misdeed] of chosen.entries()) {
   broker.harm(misdeed, UPLINKS);
   await sleep(hostClock, Number(values.seconds) * 1_000);
-  const during = residentMb();
+  const during = await residentMb();
   broker.behave();
   await caughtUp(misdeed.name);
   // A session that did not hold would count towards a fight for the client id, and the gateway draw back for minutes.
   if (index < chosen.length - 1) await sleep(hostClock, HELD_AFTER_MS + LOOK_MS);
-  tell(`${misdeed.name}: ${during.now.toFixed(0)} MB, at most ${residentMb().peak.toFixed(0)} MB`);
+  tell(`${misdeed.name}: ${during.now.toFixed(0)} MB, at most ${(await residentMb()).peak.toFixed(0)} MB`);
 }
 plant.fallSilent();
 await caughtUp("at the end");
 for (const replies of plant.served.values()) served += replies.length * plant.tagsPerDevice;
 const holes = counts.holes(plant.served, plant.tagsPerDevice);
 if (holes.length > 0) faults.push(`${holes.length} of ${served} values are missing`);
-const { peak } = residentMb();
+const { peak } = await residentMb();
 if (peak - before.now > GROWTH_MAX_MB) faults.push(`its memory grew by ${(peak - before.now).toFixed(0)} MB`);
 const code = await gateway.stop();
 if (code !== 0) faults.push(`it ended with ${code}`);
@@ -103,17 +103,9 @@ async function caughtUp(when: string): Promise<void> {
   }
 }
 
-/** The environment in which the service runs on a board: it bounds V8's heap. */
-function unitEnvironment(): Record<string, string> {
-  const unit = readFileSync(new URL("../../systemd/sallyport.service", import.meta.url), "utf8");
-  const settings = unit.matchAll(/^Environment="?(\w+)=([^"\n]*)"?$/gm);
-  return Object.fromEntries([...settings].map(([, name = "", value = ""]) => [name, value]));
-}
-
-function residentMb(): { readonly now: number; readonly peak: number } {
-  const status = readFileSync(`/proc/${gateway.pid}/status`, "utf8");
-  const of = (name: string) => (Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, "m").exec(status)?.[1]) * 1_024) / MB;
-  return { now: of("VmRSS"), peak: of("VmHWM") };
+async function residentMb(): Promise<{ readonly now: number; readonly peak: number }> {
+  const { now, peak } = await residentBytesOf(gateway.pid);
+  return { now: now / MB, peak: peak / MB };
 }
 
 function tell(line: string): void {

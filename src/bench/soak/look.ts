@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseStatus } from "../../diagnostics/status-shape.ts";
-import { cpuSecondsOf, residentBytesOf } from "../process-figures.ts";
+import { cpuSecondsOf, residentBytesOf } from "../../testing/process-figures.ts";
 import type { InnerLook } from "./probe.ts";
 
 export interface OuterLook {

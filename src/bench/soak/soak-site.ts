@@ -7,8 +7,8 @@ import { type Certificates, writeCertificates } from "../../testing/certificates
 import { type FrozenProxy, startFrozenProxy } from "../../testing/frozen-proxy.ts";
 import { type GatewayProcess, runGateway } from "../../testing/gateway-process.ts";
 import { type Mosquitto, startMosquitto } from "../../testing/mosquitto.ts";
+import { unitEnvironment } from "../../testing/process-figures.ts";
 import { type Subscriber, subscribe } from "../../testing/subscriber.ts";
-import { unitEnvironment } from "../process-figures.ts";
 import { ArrivalBook } from "./arrival-book.ts";
 import { type FarEnd, JsonFarEnd, SparkplugFarEnd } from "./far-ends.ts";
 import { FaultList } from "./fault-list.ts";

@@ -20,7 +20,7 @@ export async function residentBytesOf(pid: number): Promise<{ readonly now: numb
   return { now: of("VmRSS"), peak: of("VmHWM") };
 }
 
-/** The environment in which the service runs on a board. */
+/** The environment in which the service runs on a board: it bounds V8's heap. */
 export async function unitEnvironment(): Promise<Record<string, string>> {
   const settings = (await readFile(UNIT, "utf8")).matchAll(/^Environment="?(\w+)=([^"\n]*)"?$/gm);
   return Object.fromEntries([...settings].map(([, name = "", value = ""]) => [name, value]));
