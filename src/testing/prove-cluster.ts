@@ -5,9 +5,9 @@
  */
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { hostClock } from "../core/clock.ts";
 import { proveCluster } from "./cluster-proof.ts";
 import { RECONNECT } from "./fleet.ts";
+import { timedLines } from "./timed-lines.ts";
 
 /** Short: fewer gateways, one kill, and a spread that a person can wait for. */
 const LONG = { gateways: "500", processes: 3, kills: 3, phaseMs: 20_000, periodMs: 5_000, reconnect: RECONNECT };
@@ -36,16 +36,14 @@ const { values } = parseArgs({
 });
 const form = values.short ? SHORT : LONG;
 const queueType = values.queues === "classic" ? "classic" : "quorum";
+const gateways = Number(values.gateways ?? form.gateways);
+if (values.queues !== queueType) throw new Error(`--queues takes quorum or classic, not ${values.queues}`);
+if (!(gateways >= 1)) throw new Error(`--gateways takes a number from 1, not ${values.gateways}`);
 const limitMs = ATTEMPTS * form.reconnect.spreadMs + CONNECTING_MS;
-const startedMs = hostClock.monotonicMs();
 const seconds = (ms: number) => (ms / 1_000).toFixed(1);
 const verdict = (holds: boolean) => (holds ? "pass" : "FAIL");
-const tell = (line: string) => {
-  const s = ((hostClock.monotonicMs() - startedMs) / 1_000).toFixed(0).padStart(5);
-  process.stdout.write(`${s} s  ${line}\n`);
-};
+const tell = timedLines();
 
-const gateways = Number(values.gateways ?? form.gateways);
 const proof = await proveCluster({
   ...form,
   gateways,
@@ -63,6 +61,6 @@ const isBack = slowestMs <= limitMs;
 const isWhole = missing.every((count) => count === 0);
 tell(`all back after  ${seconds(slowestMs)} s at most, limit ${seconds(limitMs)} s  ${verdict(isBack)}`);
 tell(`values counted  ${counted}; missing at each observer ${missing.join(", ")}; twice ${doubled.join(", ")}`);
-const holds = queueType === "quorum" ? isWhole : !isWhole;
+const holds = counted > 0 && isWhole === (queueType === "quorum");
 tell(queueType === "quorum" ? `nothing is missing  ${verdict(holds)}` : `the control misses some  ${verdict(holds)}`);
 process.exitCode = isBack && holds ? 0 : 1;
