@@ -73,7 +73,9 @@ function outboxText({ outbox }: Capacity, columns: number): string {
     lastsText(each),
   ]);
   const title = `what an outage keeps: ${bytesText(roomBytes)} or ${durationText(maxAgeMs)}`;
-  const ofUplinks = less.map((each) => `  for ${each.uplink} only ${lastsText(each)}\n`);
+  const ofUplinks = less.map(
+    (each) => `  for ${each.uplink} only ${lastsText(each)}${each.days === 0 ? "" : ", where all changes"}\n`,
+  );
   return `${title}\n${table([OUTBOX_HEAD, ...rows], columns)}${ofUplinks.join("")}`;
 }
 

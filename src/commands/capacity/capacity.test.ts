@@ -173,6 +173,15 @@ describe("what is too much is told, with what to do", () => {
     assert.match(`${old?.key}: ${old?.wrong}; ${old?.remedy}`, /^outbox.maxAge: .* 6 h .*; make it a day or more/);
   });
 
+  test("an uplink for which less than a day is kept, but for one whose history is off", () => {
+    const of = (history: string) => `  cloud: { servers: [ "mqtts://b" ], history: ${history} }`;
+    const busy = { devices: 4, tags: 120, scanRateMs: 200 };
+    const keys = (history: string) => toldOf({ ...busy, uplinks: of(history) }).map(({ key }) => key);
+    assert.deepEqual(keys("{ maxSize: 10MB }"), ["uplinks.cloud.history.maxSize"]);
+    assert.deepEqual(keys("{ maxAge: 6h }"), ["uplinks.cloud.history.maxAge"]);
+    assert.deepEqual([...keys("off"), ...keys("{ maxSize: 1GB }")], []);
+  });
+
   test("a service that counts messages", () => {
     const aws = `  aws: { servers: [ "mqtts://b" ], format: json }`;
     const more = Array.from(

@@ -12,7 +12,7 @@ export interface Shortage {
   readonly remedy: string;
 }
 
-const OUTBOX_DAYS_MIN = 1;
+const OUTAGE_DAYS_MIN = 1;
 const DIGITS = 3;
 /** Of one core of the machine that was measured: a board is slower. */
 const CPU_MAX = 50;
@@ -20,7 +20,7 @@ const CPU_MAX = 50;
 export function shortagesOf(config: Config, capacity: Capacity): readonly Shortage[] {
   return [
     ...config.uplinks.flatMap((uplink, i) => uplinkShortages(uplink, capacity.uplinks[i])),
-    ...outboxShortage(capacity),
+    ...outageShortages(capacity),
     ...boardShortages(capacity),
   ];
 }
@@ -55,19 +55,24 @@ function uplinkShortages(uplink: UplinkConfig, capacity: UplinkCapacity | undefi
   ];
 }
 
-function outboxShortage(capacity: Capacity): readonly Shortage[] {
+function outageShortages(capacity: Capacity): readonly Shortage[] {
   const all = capacity.outbox.keeps.find(({ share }) => share === ALL);
-  if (all === undefined || all.days >= OUTBOX_DAYS_MIN) return [];
-  const byAge = all.isByAge;
-  const hours = Number((all.days * 24).toPrecision(DIGITS));
-  const enough = sizeText(sizeFor(all.bytesPerDay));
+  if (all === undefined) return [];
+  const { bytesPerDay } = all;
+  // Whose history is off is not short of it.
+  const ofUplinks = capacity.outbox.less.filter(({ days }) => days > 0);
   return [
-    {
-      key: keyOf(["outbox", byAge ? "maxAge" : "maxSize"]),
-      wrong: `an outage is kept for ${hours} h where all changes`,
-      remedy: byAge ? "make it a day or more" : `${enough} keep a day; or read less often, or give deadbands`,
-    },
-  ];
+    { place: ["outbox"], days: all.days, isByAge: all.isByAge },
+    ...ofUplinks.map(({ uplink, ...kept }) => ({ place: ["uplinks", uplink, "history"], ...kept })),
+  ]
+    .filter(({ days }) => days < OUTAGE_DAYS_MIN)
+    .map(({ place, days, isByAge }) => ({
+      key: keyOf([...place, isByAge ? "maxAge" : "maxSize"]),
+      wrong: `an outage is kept for ${Number((days * 24).toPrecision(DIGITS))} h where all changes`,
+      remedy: isByAge
+        ? "make it a day or more"
+        : `${sizeText(sizeFor(bytesPerDay))} keep a day; or read less often, or give deadbands`,
+    }));
 }
 
 /** In steps of two digits, or whole megabytes; some of it is the write-ahead log's. */
