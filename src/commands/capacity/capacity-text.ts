@@ -89,7 +89,7 @@ function boardText({ board }: Capacity, columns: number): string {
   const { rssBytes, rssMostBytes, memoryMaxBytes, cpu } = board;
   const rows = [
     ["memory", `${bytesText(rssBytes)}; ${bytesText(rssMostBytes)} while a backlog drains`],
-    ["", `the unit's MemoryMax is ${digits(memoryMaxBytes / MIB_BYTES)} MiB`],
+    ["", `the service may use ${digits(memoryMaxBytes / MIB_BYTES)} MiB (MemoryMax)`],
     ["processor", `${digits(cpu)} % of one core`],
   ];
   return `what it takes of a board\n${listing(rows, { columns, indent: 2, yielding: [1] })}${wrapped(`as measured with one JSON uplink: ${FOOTPRINT_MEASURED}; a board is slower`, columns, 2)}`;

@@ -91,7 +91,7 @@ function boardShortages({ board }: Capacity): readonly Shortage[] {
       ? [
           {
             key: "lines",
-            wrong: `${Math.round(rssMostBytes / 1e6)} MB of memory; the unit allows ${Math.round(memoryMaxBytes / 1e6)} MB`,
+            wrong: `${Math.round(rssMostBytes / 1e6)} MB of memory; the service may use ${Math.round(memoryMaxBytes / 1e6)} MB (MemoryMax)`,
             remedy,
           },
         ]
