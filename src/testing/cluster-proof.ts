@@ -66,6 +66,14 @@ const LATE_TOPICS = 20;
 
 export async function proveCluster(options: ClusterProofOptions): Promise<ClusterProof> {
   const dir = await mkdtemp(join(tmpdir(), "sallyport-cluster-proof-"));
+  try {
+    return await proveIn(dir, options);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function proveIn(dir: string, options: ClusterProofOptions): Promise<ClusterProof> {
   const random = seededRandom(options.seed);
   const certificates = await writeCertificates(dir, hostClock);
   const debian = options.debian13 ? join(dir, "debian") : undefined;
@@ -80,7 +88,6 @@ export async function proveCluster(options: ClusterProofOptions): Promise<Cluste
     return { ...begun, backMs, loads: site.loads, ...(await site.closeTheBooks()) };
   } finally {
     await site.close();
-    await rm(dir, { recursive: true, force: true });
   }
 }
 

@@ -99,5 +99,7 @@ async function steadyPorts(count: number, random: Random): Promise<readonly numb
     if (isFree) held.set(port, server);
   }
   await Promise.all([...held.values()].map((server) => once(server.close(), "close")));
+  if (held.size < count)
+    throw new Error(`only ${held.size} of ${count} ports from ${PORTS.from} to ${PORTS.to} are free`);
   return [...held.keys()];
 }

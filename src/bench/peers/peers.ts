@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { hostClock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { writeCertificates } from "../../testing/certificates.ts";
-import { compilePrograms } from "../paced-line.ts";
+import { compilePrograms, type Programs } from "../paced-line.ts";
 import { collectdPeer } from "./collectd-peer.ts";
 import { nodeRedPeer } from "./node-red-peer.ts";
 import type { Peer } from "./peer.ts";
@@ -83,8 +83,11 @@ async function compare({ peers, stages }: Choice, isShort: boolean, out: string 
   // Beside node_modules, where addons are found.
   const programFolder = await mkdtemp(join(ROOT, "node_modules", ".peers-"));
   const folder = await mkdtemp(join(tmpdir(), "sallyport-peers-"));
-  const programs = await compilePrograms();
+  let programs: Programs | undefined;
   try {
+    // What cannot be written is told before it takes half an hour.
+    if (out !== undefined) await writeFile(out, jsonOf(reportOf([], [], isShort)));
+    programs = await compilePrograms();
     const certificates = await writeCertificates(join(folder, "tls"), hostClock);
     const workshop = { programs, certificates, folder };
     const results: StageResult[] = [];
@@ -100,7 +103,7 @@ async function compare({ peers, stages }: Choice, isShort: boolean, out: string 
     }
     return reportOf(heads, results, isShort);
   } finally {
-    await programs.remove();
+    await programs?.remove();
     await rm(folder, { recursive: true, force: true });
     await rm(programFolder, { recursive: true, force: true });
   }
