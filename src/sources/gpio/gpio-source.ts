@@ -49,8 +49,10 @@ function watched(config: InputConfig, options: GpioSourceOptions): Source {
   return {
     start: () => watch.start(),
     async stop() {
+      // Twice: a pin that no longer answers may keep the watch, and pulses on their way count as well.
       input.stop();
       await watch.stop();
+      input.stop();
     },
   };
 }

@@ -36,6 +36,7 @@ export class Input implements PinListener {
   #settling: Timer | undefined;
   #secondBeganMs = Number.NEGATIVE_INFINITY;
   #changesInSecond = 0;
+  #isStopped = false;
 
   constructor({ input, counts, sink, clock, log }: InputOptions) {
     this.#input = input;
@@ -84,7 +85,9 @@ export class Input implements PinListener {
     this.#tell(undefined, "BadNoCommunication", monotonicMs);
   }
 
+  /** From here on nothing is told; what is still counted is kept by another stop. */
   stop(): void {
+    this.#isStopped = true;
     this.#settling?.cancel();
     this.#keepCount();
   }
@@ -131,6 +134,7 @@ export class Input implements PinListener {
   }
 
   #tell(value: Value | undefined, status: Status, monotonicMs: number): void {
+    if (this.#isStopped) return;
     this.#sink.read([{ tag: this.#input, value, status }], monotonicMs);
   }
 }

@@ -33,6 +33,7 @@ export class PinWatch {
   readonly #o: PinWatchOptions;
   /** Opening, scanning and closing, one after the other; none of them rejects. */
   #work: Promise<void> = Promise.resolve();
+  #stopping = false;
   #stopped = false;
   #pin: Pin | undefined;
   /** The next scan, or the next attempt to open. */
@@ -49,12 +50,20 @@ export class PinWatch {
     this.#enqueue(() => this.#open());
   }
 
-  /** Resolves when the pin is closed. */
+  /** Resolves when the pin is closed. Edges that were on their way are told before. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping = true;
     this.#next?.cancel();
-    this.#enqueue(() => this.#close(this.#pin));
+    this.#enqueue(() => this.#end());
     await this.#work;
+  }
+
+  async #end(): Promise<void> {
+    const pin = this.#pin;
+    // What it reads stands behind all edges before it. A pin that can no longer be read has none to tell.
+    await pin?.read().catch(() => undefined);
+    this.#stopped = true;
+    await this.#close(pin);
   }
 
   #enqueue(task: () => Promise<void>): void {
@@ -62,7 +71,7 @@ export class PinWatch {
   }
 
   async #open(): Promise<void> {
-    if (this.#stopped) return;
+    if (this.#stopping) return;
     const events = {
       edge: (level: boolean, monotonicMs: number) => this.#onEdge(level, monotonicMs),
       missed: (edges: number) => this.#onMissed(edges),
@@ -79,7 +88,7 @@ export class PinWatch {
 
   async #scan(): Promise<void> {
     const pin = this.#pin;
-    if (pin === undefined || this.#stopped) return;
+    if (pin === undefined || this.#stopping) return;
     const edgesBefore = this.#edges;
     const beganMs = this.#o.clock.monotonicMs();
     let level: boolean;
@@ -90,7 +99,7 @@ export class PinWatch {
       return;
     }
     // Meanwhile the pin can have been told as lost, or the gateway to stop.
-    if (this.#pin !== pin || this.#stopped) return;
+    if (this.#pin !== pin || this.#stopping) return;
     this.#recovered();
     const nowMs = this.#o.clock.monotonicMs();
     if (this.#edges === edgesBefore) this.#o.listener.sampled(level, nowMs);
@@ -120,7 +129,7 @@ export class PinWatch {
 
   #fail(pin: Pin | undefined, reason: string): void {
     // A pin can be told as lost and fail its read as well: once is enough.
-    if (this.#pin !== pin || this.#stopped) return;
+    if (this.#pin !== pin || this.#stopping) return;
     this.#pin = undefined;
     this.#next?.cancel();
     this.#enqueue(() => this.#close(pin));
