@@ -82,7 +82,11 @@ export function fileMistake(path: string, kind: FileKind): Words | undefined {
   const noPem = { wrong: `${path} holds no ${kind} in PEM form`, remedy: "name the right file, or convert it to PEM" };
   if (typeof text !== "string") return pem && text.wrong.endsWith(NOT_TEXT) ? noPem : text;
   if (SECRETS.includes(kind) && (statSync(path).mode & OTHERS_MODE) !== 0) {
-    return { wrong: `everybody on this machine may use ${path}`, remedy: `chmod o-rwx ${path}` };
+    // A USB stick knows no rights, so there the command would change nothing.
+    return {
+      wrong: `everybody on this machine may use ${path}`,
+      remedy: `chmod o-rwx ${path}; from a USB stick, copy it to this machine first`,
+    };
   }
   if (text.trim() === "") return { wrong: `${path} is empty`, remedy: `put the ${kind} into it` };
   if (kind === "private key" && ENCRYPTED_KEY.test(text)) {
