@@ -8,15 +8,12 @@ interface Measured {
   readonly cpu: number;
 }
 
-/**
- * `npm run bench:footprint -- --short` on 2026-11-22: Node 20.20, two shared x86-64 cores with other work. Memory is that
- * of the release, as README's figures have it; the processor's share is an earlier run's.
- */
+/** `npm run bench:footprint` on 2026-11-22: the release on Node 20.20, two x86-64 cores with no other work. */
 export const FOOTPRINT: readonly Measured[] = [
-  { tags: 1, rssBytes: 76e6, cpu: 0.6 },
-  { tags: 100, rssBytes: 77e6, cpu: 1.6 },
-  { tags: 1_000, rssBytes: 82e6, cpu: 6.2 },
-  { tags: 10_000, rssBytes: 109e6, cpu: 26.4 },
+  { tags: 1, rssBytes: 77e6, cpu: 0.5 },
+  { tags: 100, rssBytes: 79e6, cpu: 1.1 },
+  { tags: 1_000, rssBytes: 90e6, cpu: 3.9 },
+  { tags: 10_000, rssBytes: 102e6, cpu: 16.4 },
 ];
 export const FOOTPRINT_MEASURED = "npm run bench:footprint, 2026-11-22, x86-64";
 
