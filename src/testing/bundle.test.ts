@@ -6,9 +6,9 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { hostClock } from "../core/clock.ts";
 import { writeCertificates } from "./certificates.ts";
-import { runGateway } from "./gateway-process.ts";
-import { startMosquitto } from "./mosquitto.ts";
-import { subscribe } from "./subscriber.ts";
+import { type GatewayProcess, runGateway } from "./gateway-process.ts";
+import { type Mosquitto, startMosquitto } from "./mosquitto.ts";
+import { type Subscriber, subscribe } from "./subscriber.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TOPIC = "plant/gateway";
@@ -17,13 +17,20 @@ test("P2: the bundle brings samples to a broker over WebSocket, by a part of it 
   const folder = await mkdtemp(join(tmpdir(), "sallyport-bundle-"));
   // Beside node_modules, where its addons are found.
   const dist = await mkdtemp(join(ROOT, "node_modules", ".bundle-"));
-  t.after(() => Promise.all([folder, dist].map((each) => rm(each, { recursive: true, force: true }))));
+  let broker: Mosquitto | undefined;
+  let subscriber: Subscriber | undefined;
+  let gateway: GatewayProcess | undefined;
+  // In this order: a gateway that runs makes new files in a folder that is being removed.
+  t.after(async () => {
+    await gateway?.kill();
+    await subscriber?.close();
+    await broker?.close();
+    for (const each of [folder, dist]) await rm(each, { recursive: true, force: true });
+  });
   execFileSync(process.execPath, [join(ROOT, "scripts/build.mjs"), dist], { stdio: "ignore" });
   const certificates = await writeCertificates(join(folder, "tls"), hostClock);
-  const broker = await startMosquitto({ certificates, webSocket: true });
-  t.after(() => broker.close());
-  const subscriber = await subscribe(broker.url, { certificates });
-  t.after(() => subscriber.close());
+  broker = await startMosquitto({ certificates, webSocket: true });
+  subscriber = await subscribe(broker.url, { certificates });
   const config = join(folder, "gateway.yaml");
   await writeFile(
     config,
@@ -37,8 +44,7 @@ uplinks:
     tls: { ca: ${certificates.ca}, certificate: ${certificates.client.certificate}, key: ${certificates.client.key} }
 `,
   );
-  const gateway = runGateway(config, join(folder, "state"), {}, [join(dist, "sallyport.mjs")]);
-  t.after(() => gateway.kill());
+  gateway = runGateway(config, join(folder, "state"), {}, [join(dist, "sallyport.mjs")]);
   await gateway.started();
   await subscriber.message("a sample", ({ topic }) => topic === `${TOPIC}/data`);
 });
