@@ -33,7 +33,6 @@ export class PinWatch {
   readonly #o: PinWatchOptions;
   /** Opening, scanning and closing, one after the other; none of them rejects. */
   #work: Promise<void> = Promise.resolve();
-  #stopping = false;
   #stopped = false;
   #pin: Pin | undefined;
   /** The next scan, or the next attempt to open. */
@@ -52,7 +51,7 @@ export class PinWatch {
 
   /** Resolves when the pin is closed. Edges that were on their way are told before. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopped = true;
     this.#next?.cancel();
     this.#enqueue(() => this.#end());
     await this.#work;
@@ -62,7 +61,7 @@ export class PinWatch {
     const pin = this.#pin;
     // What it reads stands behind all edges before it. A pin that can no longer be read has none to tell.
     await pin?.read().catch(() => undefined);
-    this.#stopped = true;
+    this.#pin = undefined;
     await this.#close(pin);
   }
 
@@ -71,7 +70,7 @@ export class PinWatch {
   }
 
   async #open(): Promise<void> {
-    if (this.#stopping) return;
+    if (this.#stopped) return;
     const events = {
       edge: (level: boolean, monotonicMs: number) => this.#onEdge(level, monotonicMs),
       missed: (edges: number) => this.#onMissed(edges),
@@ -88,7 +87,7 @@ export class PinWatch {
 
   async #scan(): Promise<void> {
     const pin = this.#pin;
-    if (pin === undefined || this.#stopping) return;
+    if (pin === undefined || this.#stopped) return;
     const edgesBefore = this.#edges;
     const beganMs = this.#o.clock.monotonicMs();
     let level: boolean;
@@ -99,7 +98,7 @@ export class PinWatch {
       return;
     }
     // Meanwhile the pin can have been told as lost, or the gateway to stop.
-    if (this.#pin !== pin || this.#stopping) return;
+    if (this.#pin !== pin || this.#stopped) return;
     this.#recovered();
     const nowMs = this.#o.clock.monotonicMs();
     if (this.#edges === edgesBefore) this.#o.listener.sampled(level, nowMs);
@@ -116,20 +115,20 @@ export class PinWatch {
   }
 
   #onEdge(level: boolean, monotonicMs: number): void {
-    if (this.#pin === undefined || this.#stopped) return;
+    if (this.#pin === undefined) return;
     this.#edges += 1;
     this.#o.listener.edge(level, monotonicMs);
   }
 
   #onMissed(edges: number): void {
-    if (this.#pin === undefined || this.#stopped) return;
+    if (this.#pin === undefined) return;
     this.#o.log.warning(`${edges} edges were lost: they came faster than this board can take them`);
     this.#o.listener.missed(edges);
   }
 
   #fail(pin: Pin | undefined, reason: string): void {
     // A pin can be told as lost and fail its read as well: once is enough.
-    if (this.#pin !== pin || this.#stopping) return;
+    if (this.#pin !== pin || this.#stopped) return;
     this.#pin = undefined;
     this.#next?.cancel();
     this.#enqueue(() => this.#close(pin));
