@@ -59,7 +59,10 @@ const GROUPS: Readonly<Record<string, Readonly<Record<string, CommandEntry>>>> =
       summary: "find out what is wrong with board, wiring and broker",
       load: async () => (await import("./doctor/doctor.ts")).doctor,
     },
-    outbox: { summary: "what waits for which broker", load: async () => (await import("./outbox.ts")).outbox },
+    outbox: {
+      summary: "what waits for which broker, and what happened here",
+      load: async () => (await import("./outbox.ts")).outbox,
+    },
     export: {
       summary: "stored samples as CSV or JSON lines",
       load: async () => (await import("./export.ts")).exportSamples,

@@ -1,4 +1,4 @@
-/** `sallyport outbox`: what waits for which broker; forgets or takes over a backlog. */
+/** `sallyport outbox`: what waits for which broker, and what happened here; forgets or takes over a backlog. */
 import { randomUUID } from "node:crypto";
 import { chownSync, existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -41,10 +41,11 @@ while the old configuration goes on.
   --log-level L     error, warning, notice, info (default) or debug
   --json            log lines as JSON
 
-It listens on nothing. It writes only to the state directory, to the runtime
-directory ($RUNTIME_DIRECTORY, else the state directory: status.json) and to
-its output. Exit codes: 0 told to stop, 64 wrong usage, 70 a bug, 74 the state
-directory cannot be used, 78 a mistake in the configuration.
+It listens on nothing. It keeps files only in the state directory, in the folder
+of outbox.path where that is another one, and in the runtime directory
+($RUNTIME_DIRECTORY, else the state directory: status.json). Exit codes: 0 told
+to stop, 64 wrong usage, 70 a bug, 74 the state directory cannot be used, 78 a
+mistake in the configuration.
 `;
 
 const LEVELS: readonly Level[] = ["error", "warning", "notice", "info", "debug"];

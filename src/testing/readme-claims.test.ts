@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { gatewayJsonSchema } from "../config/json-schema.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
@@ -63,6 +64,25 @@ test("each npm script that the README names is there", () => {
     [],
   );
 });
+
+test("each key of gateway.yaml is named beside the example that `check` accepts", () => {
+  const shown = section("Every key of gateway.yaml", "###");
+  assert.ok(shown.includes(readFileSync(join(ROOT, "src/config/fixtures/full.yaml"), "utf8")));
+  const keys = keysOf(gatewayJsonSchema());
+  assert.ok(keys.size > 60);
+  assert.deepEqual(
+    [...keys].filter((key) => !new RegExp(`\\b${key}\\b`).test(shown)),
+    [],
+  );
+});
+
+/** The keys that a schema, or any part of it, has a word for. */
+function keysOf(schema: unknown): ReadonlySet<string> {
+  if (typeof schema !== "object" || schema === null) return new Set();
+  const own =
+    "properties" in schema && typeof schema.properties === "object" ? Object.keys(schema.properties ?? {}) : [];
+  return new Set([...own, ...Object.values(schema).flatMap((part) => [...keysOf(part)])]);
+}
 
 test("each provision of ETSI EN 303 645 is answered once, in words of four", () => {
   const rows = [...section("Against ETSI EN 303 645", "###").matchAll(/^\| ([56][^|]*) \| ([^|]*) \|/gm)];
