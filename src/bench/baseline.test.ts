@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type BenchBaseline, baselineOf, compare, comparisonText, directionOf, isWorse, marginOf } from "./baseline.ts";
+import { type BenchBaseline, baselineOf, compare, comparisonText, isWorse, marginOf } from "./baseline.ts";
 import { atLeast, atMost, context, type Figure, told } from "./figure.ts";
 import { type Measured, measuredOver } from "./noise.ts";
 
@@ -90,11 +90,17 @@ test("what has no direction or is somebody else's is not compared, nor kept; wha
   assert.equal(isWorse(compare(runsOf(cpu, 5), undefined, HERE)), false);
 });
 
-test("a limit tells the direction, else the unit does", () => {
-  assert.equal(directionOf({ limit: ">= 1", unit: "ms" }), 1);
-  assert.equal(directionOf({ limit: "< 1", unit: "ratio" }), -1);
-  assert.equal(directionOf({ limit: "", unit: "MB" }), -1);
-  assert.equal(directionOf({ limit: "", unit: "ratio" }), 0);
+test("a figure in another unit is another figure", () => {
+  const inMs = baselineOf(
+    runsOf((value) => told("wait", value, "ms"), 5),
+    AROUND,
+  );
+  const [now] = compare(
+    runsOf((value) => told("wait", value, "µs/sample"), 5_000),
+    inMs,
+    HERE,
+  );
+  assert.deepEqual([now?.outcome, now?.before], ["new", undefined]);
 });
 
 test("the margin grows with the noise of both", () => {

@@ -1,5 +1,5 @@
 /** What benchmarks gave before, and whether what they give now is worse by more than their own noise. */
-import { alignedTable, valueText } from "./figure.ts";
+import { alignedTable, directionOf, valueText } from "./figure.ts";
 import type { Measured } from "./noise.ts";
 
 /** One benchmark as it was measured once. */
@@ -46,8 +46,6 @@ const ABSOLUTE_MARGIN = 0.15;
 const LEAST_MARGIN: Readonly<Record<string, number>> = { ms: 2, ratio: 0.01, "%": 0.5, MB: 1 };
 /** Say the same on every machine. */
 const PORTABLE = new Set(["ratio", "count", "B/sample", "B/commit", "MB/day"]);
-const HIGHER_IS_BETTER = new Set(["samples/s", "values/s"]);
-const LOWER_IS_BETTER = new Set(["ms", "MB", "%", "µs/sample", "ns/sample", "B/sample", "B/commit", "MB/day"]);
 
 export function compare(
   measured: readonly Measured[],
@@ -55,7 +53,8 @@ export function compare(
   here: Here,
 ): readonly Comparison[] {
   const compared = measured.map((figure) => {
-    const before = baseline?.figures[figure.name];
+    const known = baseline?.figures[figure.name];
+    const before = known?.unit === figure.unit ? known : undefined;
     return { figure, before, outcome: outcomeOf(figure, before, baseline, here) };
   });
   const names = new Set(measured.map(({ name }) => name));
@@ -84,14 +83,6 @@ function outcomeOf(
   const margin = marginOf(figure, before);
   if (gain < -margin) return figure.verdict === "disturbed" ? "same" : "WORSE";
   return gain > margin ? "better" : "same";
-}
-
-/** 1: more is better; -1: less is; 0: neither. */
-export function directionOf({ limit, unit }: Pick<Measured, "limit" | "unit">): 1 | 0 | -1 {
-  if (limit.startsWith(">")) return 1;
-  if (limit.startsWith("<")) return -1;
-  if (HIGHER_IS_BETTER.has(unit)) return 1;
-  return LOWER_IS_BETTER.has(unit) ? -1 : 0;
 }
 
 /** The noise of both measurements together, and never less than what a day changes. */

@@ -28,6 +28,8 @@ const DIGITS: Record<string, number> = {
 };
 /** A limit from here on is printed whole. */
 const WHOLE_FROM = 100;
+const HIGHER_IS_BETTER = new Set(["samples/s", "values/s"]);
+const LOWER_IS_BETTER = new Set(["ms", "MB", "%", "µs/sample", "ns/sample", "B/sample", "B/commit", "MB/day"]);
 
 export function told(name: string, value: number, unit: string): Figure {
   return { name, value, unit, limit: "", verdict: "" };
@@ -38,15 +40,33 @@ export function context(name: string, value: number, unit: string): Figure {
 }
 
 export function atLeast(name: string, value: number, unit: string, min: number): Figure {
-  return { name, value, unit, limit: `>= ${shown(min)}`, verdict: value >= min ? "pass" : "FAIL" };
+  return { name, value, unit, limit: `>= ${shown(min)}`, verdict: verdictOf(value, value >= min) };
 }
 
 export function atMost(name: string, value: number, unit: string, max: number): Figure {
-  return { name, value, unit, limit: `<= ${shown(max)}`, verdict: value <= max ? "pass" : "FAIL" };
+  return { name, value, unit, limit: `<= ${shown(max)}`, verdict: verdictOf(value, value <= max) };
 }
 
 export function below(name: string, value: number, unit: string, max: number): Figure {
-  return { name, value, unit, limit: `< ${shown(max)}`, verdict: value < max ? "pass" : "FAIL" };
+  return { name, value, unit, limit: `< ${shown(max)}`, verdict: verdictOf(value, value < max) };
+}
+
+export function between(name: string, value: number, unit: string, min: number, max: number): Figure {
+  const limit = `${valueText(min, unit)} to ${valueText(max, unit)}`;
+  return { name, value, unit, limit, verdict: verdictOf(value, min <= value && value <= max) };
+}
+
+/** What never came is no number: the greatest of none lies below any limit. */
+function verdictOf(value: number, holds: boolean): Figure["verdict"] {
+  return holds && Number.isFinite(value) ? "pass" : "FAIL";
+}
+
+/** 1: more is better; -1: less is; 0: neither. */
+export function directionOf({ limit, unit }: Pick<Figure, "limit" | "unit">): 1 | 0 | -1 {
+  if (limit.startsWith(">")) return 1;
+  if (limit.startsWith("<")) return -1;
+  if (HIGHER_IS_BETTER.has(unit)) return 1;
+  return LOWER_IS_BETTER.has(unit) ? -1 : 0;
 }
 
 /** How a benchmark ends: its figures as a table, or as JSON. */
@@ -55,8 +75,14 @@ export function reportText(report: FigureReport, json = false): string {
   return `load average ${report.loadAverage.toFixed(1)}\n\n${tableOf(report.figures)}`;
 }
 
+/** What `reportText` wrote as JSON. That has no word for a value that never came, so it stands there as null. */
+export function parseReport(json: string): FigureReport {
+  return JSON.parse(json, (key, value) => (key === "value" && value === null ? Number.NaN : value));
+}
+
+/** Where nothing was measured nothing holds. */
 export function hasMissed(figures: readonly Figure[]): boolean {
-  return figures.some(({ verdict }) => verdict === "FAIL");
+  return figures.length === 0 || figures.some(({ verdict }) => verdict === "FAIL");
 }
 
 export function tableOf(figures: readonly Figure[]): string {

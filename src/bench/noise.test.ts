@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { atLeast, told } from "./figure.ts";
+import { atLeast, atMost, told } from "./figure.ts";
 import { measuredOver, median, medianDistance } from "./noise.ts";
 
 test("the median of an even number lies between the two in the middle", () => {
@@ -28,4 +28,20 @@ test("each figure is one over all runs, in its place, with the limit and verdict
 test("a figure that only some runs have stands for those", () => {
   const [only, always] = measuredOver([[told("only", 1, "ms"), told("always", 1, "ms")], [told("always", 3, "ms")]]);
   assert.deepEqual([only?.runs, always?.runs, always?.value], [1, 2, 2]);
+});
+
+test("a run in which the value never came is the worst of all, whichever way is the better one", () => {
+  const never = Number.NaN;
+  const [delay, rate] = measuredOver(
+    [5, never, 7].map((value) => [atMost("delay", value, "ms", 6), atLeast("rate", value, "samples/s", 6)]),
+  );
+  assert.deepEqual([delay?.value, delay?.verdict, delay?.mad], [7, "FAIL", 2]);
+  assert.deepEqual([rate?.value, rate?.verdict, rate?.mad], [5, "FAIL", 2]);
+});
+
+test("of two runs the worse one gives the verdict", () => {
+  const [slow, few] = measuredOver(
+    [5, 7].map((value) => [atMost("slow", value, "ms", 6), atLeast("few", value, "samples/s", 6)]),
+  );
+  assert.deepEqual([slow?.verdict, few?.verdict], ["FAIL", "FAIL"]);
 });

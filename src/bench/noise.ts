@@ -1,5 +1,5 @@
 /** A benchmark several times: what lies in the middle, and how far the runs lie apart. */
-import type { Figure } from "./figure.ts";
+import { directionOf, type Figure } from "./figure.ts";
 
 /** A figure over all runs. */
 export interface Measured extends Figure {
@@ -20,15 +20,21 @@ export function medianDistance(values: readonly number[]): number {
   return median(values.map((value) => Math.abs(value - middle)));
 }
 
-/** One figure a name, in the order of the first run. Its limit and verdict are those of the run in the middle. */
+/** One figure a name, in the order of the first run. Limit and verdict are those of the run in the middle, of two the worse. */
 export function measuredOver(runs: readonly (readonly Figure[])[]): readonly Measured[] {
   const byName = new Map<string, Figure[]>();
-  for (const figure of runs.flat()) byName.set(figure.name, [...(byName.get(figure.name) ?? []), figure]);
+  for (const figure of runs.flat()) byName.set(figure.name, [...(byName.get(figure.name) ?? []), counted(figure)]);
   return [...byName.values()].flatMap((figures) => {
-    const sorted = figures.toSorted((a, b) => a.value - b.value);
-    const typical = sorted[Math.floor(sorted.length / 2)];
+    const bestFirst = figures.toSorted((a, b) => (directionOf(a) === 1 ? b.value - a.value : a.value - b.value));
+    const typical = bestFirst[Math.floor(bestFirst.length / 2)];
     if (typical === undefined) return [];
     const values = figures.map(({ value }) => value);
     return [{ ...typical, value: median(values), mad: medianDistance(values), runs: values.length }];
   });
+}
+
+/** What never came is worse than any. */
+function counted(figure: Figure): Figure {
+  if (Number.isFinite(figure.value)) return figure;
+  return { ...figure, value: directionOf(figure) === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY };
 }
