@@ -24,7 +24,8 @@ import {
   comparisonText,
   isWorse,
 } from "./baseline.ts";
-import type { Figure, FigureReport } from "./figure.ts";
+import { countOf, readCommandLine, someOf } from "./command-line.ts";
+import { type Figure, parseReport } from "./figure.ts";
 import { measuredOver } from "./noise.ts";
 
 interface Bench {
@@ -51,8 +52,9 @@ const BASELINE_RUNS = 5;
 /** Before something is called worse. */
 const RUNS_AGAIN = 2;
 const BASELINE_FILE = fileURLToPath(new URL("baseline.json", import.meta.url));
-const HELP = `usage: npm run bench [-- --only A,B] [--short] [--runs N] [--json]
-                     [--write-baseline]
+const USAGE = `npm run bench [-- --only A,B] [--short] [--runs N] [--json]
+                     [--write-baseline]`;
+const HELP = `usage: ${USAGE}
 
 Runs the benchmarks one after the other. Each figure stands beside its limit
 and beside what src/bench/baseline.json holds of it. What got worse by more
@@ -61,35 +63,39 @@ figure that is no longer measured.
 
   --only A,B        only these of
     ${BENCHES.map(({ name }) => name).join(" ")}
-  --short           seconds instead of minutes each; other figures, less sure
+  --short           seconds instead of minutes each; other figures, less sure.
+                    Without ${BENCHES.flatMap(({ name, short }) => (short === undefined ? name : [])).join(", ")}
   --runs N          of each; default: ${RUNS}, of --short ${RUNS_SHORT}
   --write-baseline  keep what is measured, on a machine with no other work
   --json            for machines
 
-exit code   0 nothing is worse, 1 something is
+exit code   0 nothing is worse, 1 something is; what misses its limit is told,
+            and makes each benchmark fail that is run by itself
 `;
 const NOTHING: Baseline = { long: {}, short: {} };
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string" },
-    short: { type: "boolean" },
-    runs: { type: "string" },
-    "write-baseline": { type: "boolean" },
-    json: { type: "boolean" },
-    help: { type: "boolean", short: "h" },
-  },
+const { options, isWriting, runs, chosen } = readCommandLine(USAGE, () => {
+  const { values: options } = parseArgs({
+    options: {
+      only: { type: "string" },
+      short: { type: "boolean", default: false },
+      runs: { type: "string" },
+      "write-baseline": { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  const isWriting = options["write-baseline"];
+  const runs = options.runs === undefined ? usualRuns(isWriting, options.short) : countOf("--runs", options.runs);
+  return { options, isWriting, runs, chosen: chooseBenches(options) };
 });
 if (options.help) {
   process.stdout.write(HELP);
   process.exit();
 }
 const form = options.short ? "short" : "long";
-const isWriting = options["write-baseline"] === true;
-const runs = Number(options.runs ?? (isWriting ? BASELINE_RUNS : options.short ? RUNS_SHORT : RUNS));
 const here = { machine: machineName(), node: process.version };
 const baseline = await readBaseline();
-const chosen = chooseBenches();
 const compared: Record<string, readonly Comparison[]> = {};
 const written: Record<string, BenchBaseline> = {};
 for (const bench of chosen) {
@@ -124,26 +130,35 @@ async function runOnce({ name, program, short = [] }: Bench, why: string): Promi
   const beganMs = hostClock.monotonicMs();
   const file = fileURLToPath(new URL(program, import.meta.url));
   const args = ["--import", "tsx", file, ...(options.short ? short : []), "--json"];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  // setpriv: it ends with this process, however this one ends, and cleans up behind itself.
+  const ends = ["--pdeathsig", "TERM", process.execPath];
+  const child = spawn("setpriv", [...ends, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const [printed] = await Promise.all([text(child.stdout), once(child, "exit")]);
   const tookS = ((hostClock.monotonicMs() - beganMs) / 1_000).toFixed(0);
   process.stderr.write(`${name}: ${why}, ${tookS} s, load average ${loadavg()[0]?.toFixed(1)}\n`);
   try {
     // By its own hand; a missed limit is in it.
-    return (JSON.parse(printed) as FigureReport).figures;
+    return parseReport(printed).figures;
   } catch {
     throw new Error(`${name} told no figures: ${printed.slice(0, 500)}`);
   }
 }
 
-function chooseBenches(): readonly Bench[] {
-  const names = options.only?.split(",");
-  const unknown = names?.find((name) => BENCHES.every((bench) => bench.name !== name));
-  if (unknown !== undefined) {
-    throw new Error(`there is no benchmark ${unknown}; there are ${BENCHES.map(({ name }) => name).join(", ")}`);
-  }
-  const asked = BENCHES.filter(({ name }) => names?.includes(name) ?? true);
-  return options.short ? asked.filter(({ short }) => short !== undefined) : asked;
+function usualRuns(isWriting: boolean, isShort: boolean): number {
+  if (isWriting) return BASELINE_RUNS;
+  return isShort ? RUNS_SHORT : RUNS;
+}
+
+function chooseBenches({ only, short }: { readonly only?: string; readonly short: boolean }): readonly Bench[] {
+  const names = someOf(
+    "--only",
+    only,
+    BENCHES.map(({ name }) => name),
+  );
+  const asked = BENCHES.filter(({ name }) => names.includes(name));
+  const chosen = short ? asked.filter((bench) => bench.short !== undefined) : asked;
+  if (chosen.length === 0) throw new Error(`--short: ${only} has no short form; leave it out`);
+  return chosen;
 }
 
 async function readBaseline(): Promise<Baseline> {

@@ -62,7 +62,12 @@ export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowanc
   const ratio = median(ours.map((run) => run.ratio));
   const floor = median(rounds.libmodbus.map((run) => run.ratio));
   const against = (contestant: Contestant, of: (run: RunResult) => number) =>
-    median(ours.map((run, i) => of(run) / of(rounds[contestant][i] ?? run)));
+    median(
+      ours.map((run, i) => {
+        const other = rounds[contestant][i];
+        return other === undefined ? Number.NaN : of(run) / of(other);
+      }),
+    );
   const disturbed = (figure: Figure) => unlessDisturbed(figure, floor, ratioMin - allowance);
   const toLibmodbus = against("libmodbus", (run) => run.ratio);
   return [

@@ -45,7 +45,9 @@ export async function runContestant(programs: Programs, contestant: Contestant, 
     if (plan.deadUnitId !== undefined) for (const line of lines) line.silence(plan.deadUnitId);
     const commands = commandsOf(programs, contestant, plan.traffic, lines);
     for (const [program, ...args] of commands) {
-      children.push(spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] }));
+      // setpriv: it ends with this process, however this one ends; else it would ask a dead line for ever.
+      const command = ["--pdeathsig", "KILL", program, ...args];
+      children.push(spawn("setpriv", command, { stdio: ["ignore", "pipe", "inherit"] }));
     }
     const told = children.map((child) => (child.stdout === null ? "" : text(child.stdout)));
     for (const line of lines) await running(line);

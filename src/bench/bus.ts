@@ -21,9 +21,13 @@ import {
   SHORT,
 } from "./bus-cases.ts";
 import { type Contestant, type RunResult, runContestant } from "./bus-run.ts";
+import { readCommandLine } from "./command-line.ts";
 import { alignedTable, type Figure, hasMissed, tableOf } from "./figure.ts";
 import { median } from "./noise.ts";
 import { compilePrograms, type Programs } from "./paced-line.ts";
+import { openScratch } from "./scratch.ts";
+
+const USAGE = "npm run bench:bus [-- --short] [--json]";
 
 /** Until each runs evenly: ours watches every unit for its first second. */
 const WARM_UP_MS: Readonly<Record<Contestant, number>> = { libmodbus: 100, sallyport: 1_500, modbusSerial: 500 };
@@ -46,16 +50,14 @@ interface Outcome {
   readonly figures: readonly Figure[];
 }
 
-const { values: options } = parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } });
-const programs = await compilePrograms();
-try {
-  const { played, figures } = await playAll(programs, options.short ? SHORT : LONG);
-  const report = { loadAverage: loadavg()[0], runs: played, figures };
-  process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(played, figures));
-  process.exitCode = hasMissed(figures) ? 1 : 0;
-} finally {
-  await programs.remove();
-}
+const { values: options } = readCommandLine(USAGE, () =>
+  parseArgs({ options: { short: { type: "boolean" }, json: { type: "boolean" } } }),
+);
+openScratch("bus");
+const { played, figures } = await playAll(await compilePrograms(), options.short ? SHORT : LONG);
+const report = { loadAverage: loadavg()[0], runs: played, figures };
+process.stdout.write(options.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(played, figures));
+process.exitCode = hasMissed(figures) ? 1 : 0;
 
 async function playAll(programs: Programs, form: Form): Promise<Outcome> {
   const played: Played[] = [];

@@ -1,5 +1,6 @@
 /**
- * Whether `sallyport check --capacity` foretells what a gateway really sends: `npm run bench:capacity [-- --short]`.
+ * Whether `sallyport check --capacity` foretells what a gateway really sends:
+ * `npm run bench:capacity [-- --short | --minutes 3] [--only json] [--json]`.
  *
  * Real gateways beside a Mosquitto over TLS, in a network of their own whose packets are as small as on Ethernet, with
  * devices whose every value changes, and with such that stand still. What the kernel counted of the gateway's
@@ -7,8 +8,8 @@
  * packets on loopback are larger, so that fewer go.
  */
 import { spawnSync } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { loadavg, tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import process, { argv, execArgv, stderr, stdout } from "node:process";
 import { parseArgs } from "node:util";
@@ -28,8 +29,11 @@ import { type Mosquitto, startMosquitto } from "../testing/mosquitto.ts";
 import { subscribe } from "../testing/subscriber.ts";
 import { uplinkConfig } from "../testing/uplink-config.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
-import { type Figure, hasMissed, reportText } from "./figure.ts";
+import { lengthOf, readCommandLine } from "./command-line.ts";
+import { between, type Figure, hasMissed, reportText } from "./figure.ts";
+import { openScratch } from "./scratch.ts";
 
+const USAGE = "npm run bench:capacity [-- --short | --minutes 3] [--only json] [--json]";
 /** How far what was sent may lie from what was foretold. */
 const ERROR_MAX = 0.05;
 const ETHERNET_MTU = 1_500;
@@ -41,7 +45,8 @@ const CONNECT_ERROR_MAX = 0.1;
 const WILL_BYTES = 100;
 const WARM_UP_MS = 12_000;
 const LOOK_MS = 100;
-const LONG_MINUTES = 3;
+const LONG_MINUTES = "3";
+const SHORT_MINUTES = "1";
 const FIRST_MESSAGE_LIMIT_MS = 60_000;
 const FORMATS = ["json", "sparkplug", "kepware"] as const;
 
@@ -56,73 +61,62 @@ const MANY = { lines: 4, devicesPerLine: 5, tagsPerDevice: 50, scanRateMs: 1_000
 const FEW = { ...MANY, lines: 1, devicesPerLine: 2, tagsPerDevice: 20 };
 /** Long enough for a minute: of fewer values a snapshot that is renewed just outside weighs too much. */
 const SHORT_CASE = "1000_change";
-const EXIT_USAGE = 64;
 const CASES: readonly Case[] = [
   { name: SHORT_CASE, load: MANY },
   { name: "40_change", load: FEW },
   { name: "40_still", load: { ...FEW, still: true } },
 ];
 
-const { values: options } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    short: { type: "boolean" },
-    json: { type: "boolean" },
-    alone: { type: "boolean" },
-    only: { type: "string" },
-    minutes: { type: "string" },
-  },
+const options = readCommandLine(USAGE, () => {
+  const { values } = parseArgs({
+    args: argv.slice(2),
+    options: {
+      short: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      // This is the process within the network of its own.
+      alone: { type: "boolean", default: false },
+      only: { type: "string", default: "" },
+      minutes: { type: "string" },
+    },
+  });
+  const { short, only, minutes } = values;
+  if (short && minutes !== undefined) throw new Error("--short lasts a minute each; leave out --minutes");
+  const names = FORMATS.flatMap((format) => CASES.map(({ name }) => `${format}_${name}`));
+  const asked = names.filter((name) => name.includes(only) && (!short || name.endsWith(SHORT_CASE)));
+  if (only !== CONNECT && asked.length === 0) throw new Error(onlyMistake(only, names));
+  return { ...values, asked, minutes: lengthOf("--minutes", minutes ?? (short ? SHORT_MINUTES : LONG_MINUTES)) };
 });
 
-const wrong = mistake();
-if (wrong !== undefined) {
-  stderr.write(`${wrong}\n`);
-  process.exitCode = EXIT_USAGE;
-} else if (options.alone !== true && process.getuid?.() === 0) {
+if (!options.alone && process.getuid?.() === 0) {
   const network = `ip link set lo mtu ${ETHERNET_MTU} up && exec "$@"`;
   const again = [...execArgv, ...argv.slice(1), "--alone"];
-  const { status } = spawnSync("unshare", ["--net", "sh", "-c", network, "sh", process.execPath, ...again], {
-    stdio: "inherit",
-  });
-  process.exitCode = status ?? 1;
+  // setpriv: it ends with this process, however this one ends.
+  const command = ["--pdeathsig", "TERM", "unshare", "--net", "sh", "-c", network, "sh", process.execPath, ...again];
+  process.exitCode = spawnSync("setpriv", command, { stdio: "inherit" }).status ?? 1;
 } else {
+  if (!options.alone)
+    stderr.write("run it as root: on loopback packets are larger than on Ethernet, so fewer go than foretold\n");
   await compareAll();
 }
 
 async function compareAll(): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "sallyport-capacity-"));
+  const dir = openScratch("capacity");
   const figures: Figure[] = [];
-  try {
-    if (options.only === undefined || options.only === CONNECT) figures.push(await connectFigure(dir));
-    for (const format of FORMATS) {
-      for (const each of CASES) {
-        const name = `${format}_${each.name}`;
-        if (!isAsked(name)) continue;
-        stderr.write(`${name}: ${minutes()} min\n`);
-        figures.push(...(await compare(join(dir, name), format, each)));
-      }
+  if (options.only === "" || options.only === CONNECT) figures.push(await connectFigure(dir));
+  for (const format of FORMATS) {
+    for (const each of CASES) {
+      const name = `${format}_${each.name}`;
+      if (!options.asked.includes(name)) continue;
+      stderr.write(`${name}: ${options.minutes} min\n`);
+      figures.push(...(await compare(join(dir, name), format, each)));
     }
-  } finally {
-    await rm(dir, { recursive: true, force: true });
   }
   stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
   process.exitCode = hasMissed(figures) ? 1 : 0;
 }
 
-function isAsked(name: string): boolean {
-  return name.includes(options.only ?? "") && (options.short !== true || name.endsWith(SHORT_CASE));
-}
-
-/** What would measure nothing, and pass. */
-function mistake(): string | undefined {
-  const names = FORMATS.flatMap((format) => CASES.map(({ name }) => `${format}_${name}`));
-  if (!(minutes() > 0)) return `--minutes ${options.minutes}: give a number above 0`;
-  if (options.only === CONNECT || names.some(isAsked)) return undefined;
-  return `--only ${options.only}: give ${CONNECT}, or a part of ${names.join(", ")}; with --short of those in ${SHORT_CASE}`;
-}
-
-function minutes(): number {
-  return options.short ? 1 : Number(options.minutes ?? LONG_MINUTES);
+function onlyMistake(only: string, names: readonly string[]): string {
+  return `--only ${only}: give ${CONNECT}, or a part of ${names.join(", ")}; with --short of those in ${SHORT_CASE}`;
 }
 
 async function compare(folder: string, format: string, { name, load }: Case): Promise<readonly Figure[]> {
@@ -173,8 +167,7 @@ async function connectFigure(folder: string): Promise<Figure> {
     const { networkBytes } = countsOf(process.pid, broker.port);
     await connection.close();
     const [from, to] = [HANDSHAKE_BYTES * (1 - CONNECT_ERROR_MAX), HANDSHAKE_BYTES * (1 + CONNECT_ERROR_MAX)];
-    const verdict = from <= networkBytes && networkBytes <= to ? "pass" : "FAIL";
-    return { name: `${CONNECT}_network`, value: networkBytes, unit: "B", limit: `${from} to ${to}`, verdict };
+    return between(`${CONNECT}_network`, networkBytes, "B", from, to);
   } finally {
     await broker.close();
   }
@@ -200,7 +193,7 @@ async function countedOf(
     }
     await sleep(hostClock, WARM_UP_MS);
     const before = { ...countsOf(gateway.pid, broker.port), messages, atMs: hostClock.monotonicMs() };
-    await sleep(hostClock, minutes() * 60_000);
+    await sleep(hostClock, options.minutes * 60_000);
     const after = { ...countsOf(gateway.pid, broker.port), messages, atMs: hostClock.monotonicMs() };
     const perS = (of: keyof typeof before) => ((after[of] - before[of]) * 1_000) / (after.atMs - before.atMs);
     return {
@@ -242,11 +235,8 @@ function forecastOf(file: string, isStill: boolean): Forecast {
 function judged(name: string, counted: Counted, { least, most, message }: Forecast): readonly Figure[] {
   const spared = times(message, Math.max(0, least.messagesPerS - counted.messagesPerS));
   const figure = (what: string, unit: string, of: keyof Counted, less: number): Figure => {
-    const value = counted[of];
     const [from, to] = [(least[of] - less) * (1 - ERROR_MAX), (most[of] - less) * (1 + ERROR_MAX)];
-    const digits = of === "messagesPerS" ? 3 : 0;
-    const limit = `${from.toFixed(digits)} to ${to.toFixed(digits)}`;
-    return { name: `${name}_${what}`, value, unit, limit, verdict: from <= value && value <= to ? "pass" : "FAIL" };
+    return between(`${name}_${what}`, counted[of], unit, from, to);
   };
   const messages = figure("messages", "messages/s", "messagesPerS", 0);
   const isShared = counted.messagesPerS < least.messagesPerS && messages.verdict === "FAIL";

@@ -11,8 +11,11 @@ import { parseArgs } from "node:util";
 import { hostClock, sleep } from "../core/clock.ts";
 import { FieldSite, RESPONSE_TIMEOUT_MS, SCAN_RATE_MS } from "../testing/field-site.ts";
 import { parseWire, type ValuesOnWire } from "../testing/wire.ts";
+import { countOf, readCommandLine } from "./command-line.ts";
 import { atMost, hasMissed, reportText, told } from "./figure.ts";
+import { openScratch } from "./scratch.ts";
 
+const USAGE = "npm run bench:device-dead [-- --deaths 20] [--json]";
 const RETRIES = 1;
 const LIMIT_MS = SCAN_RATE_MS + (1 + RETRIES) * RESPONSE_TIMEOUT_MS;
 /** Each request and each reply that does not come has its own time on the wire and its silence around it. */
@@ -25,10 +28,11 @@ interface Death {
   readonly wayMs: number;
 }
 
-const { values: options } = parseArgs({
-  options: { deaths: { type: "string", default: "20" }, json: { type: "boolean" } },
+const { deathCount, json } = readCommandLine(USAGE, () => {
+  const { values } = parseArgs({ options: { deaths: { type: "string", default: "20" }, json: { type: "boolean" } } });
+  return { deathCount: countOf("--deaths", values.deaths), json: values.json };
 });
-const deathCount = Number(options.deaths);
+openScratch("device-dead");
 const site = await FieldSite.open();
 
 async function die(nth: number): Promise<Death> {
@@ -75,5 +79,5 @@ const figures = [
   ),
   atMost("device_dead_ratio", unknownMs / limitMs, "ratio", 1),
 ];
-stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, json));
 process.exitCode = hasMissed(figures) ? 1 : 0;

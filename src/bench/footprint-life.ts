@@ -21,12 +21,14 @@ export interface LifePlan {
   readonly measureMs: number;
 }
 
-/** All but the first over the time measured. */
 export interface LifeFigures {
   /** From the start of the process to the first value of a device at the subscriber. */
   readonly firstSampleMs: number;
+  /** At the end. */
   readonly rssBytes: number;
+  /** Since the start. */
   readonly rssPeakBytes: number;
+  /** Over the time measured, as all that follows. */
   readonly cpuS: number;
   /** Values of devices that arrived. */
   readonly values: number;

@@ -19,7 +19,8 @@ export function unpackRelease(folder: string): UnpackedRelease {
   const [key, given, unpacked] = [join(folder, "maker.key"), join(folder, "given"), join(folder, "unpacked")];
   mkdirSync(unpacked, { recursive: true });
   execFileSync("openssl", ["genpkey", "-algorithm", "ed25519", "-out", key]);
-  execFileSync("bash", [RELEASE, "--sign-key", key, "--output", given], { stdio: "ignore" });
+  // Why it fails stands on stderr; stdout is the benchmark's.
+  execFileSync("bash", [RELEASE, "--sign-key", key, "--output", given], { stdio: ["ignore", "ignore", "inherit"] });
   const [name, archive] = readdirSync(given).flatMap((file) => ARCHIVE.exec(file)?.slice(1).concat(file) ?? []);
   if (name === undefined || archive === undefined) throw new Error(`the release made no bundle in ${given}`);
   execFileSync("tar", ["-xzf", join(given, archive), "-C", unpacked]);

@@ -7,14 +7,13 @@
  * small messages, to find out what the link bears: what counts is what comes after these, for all. Kepware's form has no
  * word for history, so a backlog goes as JSON there, too.
  */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { loadavg, tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { loadavg } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import mqtt from "mqtt";
 import type { UplinkConfig } from "../config/config.ts";
-import { hostClock, sleep } from "../core/clock.ts";
+import { hostClock } from "../core/clock.ts";
 import { silentLog } from "../core/log.ts";
 import { hostRandom } from "../core/random.ts";
 import type { Connection, Message, Transport } from "../pipeline.ts";
@@ -28,10 +27,15 @@ import { MESSAGES_IN_FLIGHT_MAX } from "../uplinks/flow.ts";
 import { bufferOf } from "../uplinks/mqtt-packet-bytes.ts";
 import { createMqttTransport } from "../uplinks/mqtt-transport.ts";
 import { createUplink } from "../uplinks/uplink.ts";
+import { countOf, readCommandLine } from "./command-line.ts";
+import { drained } from "./drained.ts";
 import { atLeast, context, type Figure, hasMissed, reportText, told } from "./figure.ts";
 import { leastJsonMakers, leastSparkplugMakers } from "./least-makers.ts";
 import { MadeBacklog } from "./made-backlog.ts";
+import { median } from "./noise.ts";
+import { openScratch } from "./scratch.ts";
 
+const USAGE = "npm run bench:formats [-- --rounds 9] [--json]";
 /** Those that differ: the clouds' are JSON, and sent no faster than the clouds allow. */
 const FORMATS = ["json", "kepware", "sparkplug"] as const satisfies readonly UplinkConfig["format"][];
 const DEVICES = 10;
@@ -57,11 +61,11 @@ interface Load {
 
 type Maker = () => Buffer;
 
-const { values: options } = parseArgs({
-  options: { rounds: { type: "string", default: "9" }, json: { type: "boolean" } },
+const { rounds, json } = readCommandLine(USAGE, () => {
+  const { values } = parseArgs({ options: { rounds: { type: "string", default: "9" }, json: { type: "boolean" } } });
+  return { rounds: countOf("--rounds", values.rounds), json: values.json };
 });
-const rounds = Number(options.rounds);
-const dir = await mkdtemp(join(tmpdir(), "sallyport-formats-"));
+const dir = openScratch("formats");
 const certificates = await writeCertificates(dir, hostClock);
 // Else its last acknowledgement waits for up to 40 ms until the one before has arrived, which is half of a pass.
 const configuration = (port: number) => `set_tcp_nodelay true\n${quietConfiguration(port, dir)}`;
@@ -69,11 +73,10 @@ const broker = await startMosquitto({ certificates, configuration });
 try {
   const figures: Figure[] = [];
   for (const format of FORMATS) figures.push(...(await measure(format)));
-  process.stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+  process.stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, json));
   process.exitCode = hasMissed(figures) ? 1 : 0;
 } finally {
   await broker.close();
-  await rm(dir, { recursive: true, force: true });
 }
 
 async function measure(format: (typeof FORMATS)[number]): Promise<readonly Figure[]> {
@@ -147,7 +150,7 @@ async function throughUplink(
   const parts = { config, values, queue, transport, state: new MemoryState() };
   const uplink = createUplink({ ...parts, clock: hostClock, random: hostRandom, log: silentLog });
   uplink.start();
-  while (queue.depth() > 0) await sleep(hostClock, LOOK_MS);
+  await drained(queue, LOOK_MS, () => uplink.report().state);
   const { samples, stopwatch } = begun ?? { samples: 0, stopwatch: startStopwatch() };
   const result = { ...stopwatch(samples), samples };
   await uplink.stop();
@@ -215,16 +218,12 @@ async function byMqttJs({ messages, samples }: Load, makers: readonly Maker[]): 
   return rate;
 }
 
-function middle(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
-}
-
 function rate(rates: readonly Rate[]): number {
-  return middle(rates.map(({ samplesPerS }) => samplesPerS));
+  return median(rates.map(({ samplesPerS }) => samplesPerS));
 }
 
 function figuresOf(name: string, rates: readonly Rate[], kind: typeof told): readonly Figure[] {
   if (rates.length === 0) return [];
-  const cpuNs = middle(rates.map(({ cpuNsPerSample }) => cpuNsPerSample));
+  const cpuNs = median(rates.map(({ cpuNsPerSample }) => cpuNsPerSample));
   return [kind(name, rate(rates), "samples/s"), kind(`${name}_cpu`, cpuNs, "ns/sample")];
 }

@@ -11,12 +11,16 @@ import { parseArgs } from "node:util";
 import { BREAKS, type Break, breakAndMend, type Outcome, type Seen } from "../testing/far-end/breaks.ts";
 import { BridgedSite, RESPONSE_TIMEOUT_MS, RETRIES, SCAN_RATE_MS } from "../testing/far-end/bridged-site.ts";
 import { SILENCE_KEEP_ALIVES } from "../uplinks/keep-alive.ts";
+import { countOf, readCommandLine } from "./command-line.ts";
 import { atMost, type Figure, hasMissed, reportText, told } from "./figure.ts";
 import { median } from "./noise.ts";
+import { openScratch } from "./scratch.ts";
 
-const TIMES = 5;
+const USAGE = "npm run bench:not-current [-- --short | --times 20 | --keep-alive 30] [--json]";
+const TIMES = "5";
+const TIMES_SHORT = "1";
 /** The gateway's default. */
-const KEEP_ALIVE_S = 15;
+const KEEP_ALIVE_S = "15";
 const DEVICE_LIMIT_MS = SCAN_RATE_MS + (1 + RETRIES) * RESPONSE_TIMEOUT_MS;
 /** Each request and each reply that does not come has its time on the wire and its silence around it; then the way. */
 const WIRE_ALLOWANCE_MS = 2 * (1 + RETRIES) * 10;
@@ -28,18 +32,23 @@ const NOTICE_LIMIT_MS = 5_000 + SCAN_RATE_MS + 300;
 /** The short form runs where other work does: it looks for what is broken, not for what is slow. */
 const BUSY_ALLOWANCE_MS = 1_000;
 
-const { values: options } = parseArgs({
-  args: argv.slice(2),
-  options: {
-    short: { type: "boolean" },
-    times: { type: "string" },
-    "keep-alive": { type: "string" },
-    json: { type: "boolean" },
-  },
+const { times, keepAliveS, allowanceMs, json } = readCommandLine(USAGE, () => {
+  const { values } = parseArgs({
+    args: argv.slice(2),
+    options: {
+      short: { type: "boolean", default: false },
+      times: { type: "string" },
+      "keep-alive": { type: "string", default: KEEP_ALIVE_S },
+      json: { type: "boolean" },
+    },
+  });
+  return {
+    times: countOf("--times", values.times ?? (values.short ? TIMES_SHORT : TIMES)),
+    keepAliveS: countOf("--keep-alive", values["keep-alive"]),
+    allowanceMs: values.short ? BUSY_ALLOWANCE_MS : 0,
+    json: values.json,
+  };
 });
-const times = Number(options.times ?? (options.short ? 1 : TIMES));
-const allowanceMs = options.short ? BUSY_ALLOWANCE_MS : 0;
-const keepAliveS = Number(options["keep-alive"] ?? KEEP_ALIVE_S);
 
 function knownLimitMs({ name }: Break): number {
   if (name === "device dead" || name === "adapter gone") return DEVICE_LIMIT_MS + WIRE_ALLOWANCE_MS;
@@ -77,6 +86,7 @@ function figuresOfBreak(spec: Break, outcomes: readonly Outcome[]): readonly Fig
   return [...seenBy, ...figuresOf(`${name}_noticed_by_the_gateway`, noticed, NOTICE_LIMIT_MS)];
 }
 
+openScratch("not-current");
 const site = await BridgedSite.open(keepAliveS);
 try {
   await site.startGateway();
@@ -91,7 +101,7 @@ try {
     ...[...outcomes].flatMap(([spec, list]) => figuresOfBreak(spec, list)),
     atMost("not_current_faults", faults.length, "count", 0),
   ];
-  stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, options.json));
+  stdout.write(reportText({ loadAverage: loadavg()[0] ?? Number.NaN, figures }, json));
   process.exitCode = hasMissed(figures) ? 1 : 0;
 } finally {
   await site.close();

@@ -19,8 +19,11 @@ import { openStore } from "../store/open-store.ts";
 import { type LoopCard, openLoopCard } from "../testing/loop-card.ts";
 import { PlantTraces } from "../testing/traces.ts";
 import { VirtualClock } from "../testing/virtual-clock.ts";
+import { readCommandLine } from "./command-line.ts";
 import { atMost, context, type Figure, hasMissed, reportText, told } from "./figure.ts";
+import { openScratch } from "./scratch.ts";
 
+const USAGE = "npm run bench:outbox [-- --short] [--file-only] [--json]";
 const SEED = 1;
 const COMMIT_INTERVAL_MS = 1_000;
 /** What `outageCommitInterval` makes of a long outage. */
@@ -46,6 +49,10 @@ const DENSITY_FROM = 1_000;
 const COMMIT_LIMIT_BYTES = 9_000;
 const SAMPLE_LIMIT_BYTES = 6;
 const DAY_S = 86_400;
+/** Of the plant's replies, as a rule: how often it is read for a rate. */
+const REPLY_SAMPLES = 17;
+/** So much of the rate that a figure is named for was made. */
+const RATE_MIN = 0.99;
 
 interface Cost {
   readonly samples: number;
@@ -53,10 +60,13 @@ interface Cost {
   readonly writtenBytes: number;
 }
 
-const { values: options } = parseArgs({
-  args: argv.slice(2),
-  options: { short: { type: "boolean" }, "file-only": { type: "boolean" }, json: { type: "boolean" } },
-});
+const { values: options } = readCommandLine(USAGE, () =>
+  parseArgs({
+    args: argv.slice(2),
+    options: { short: { type: "boolean" }, "file-only": { type: "boolean" }, json: { type: "boolean" } },
+  }),
+);
+openScratch("outbox-density");
 const { seconds, settleSeconds, rates, deviceSeconds } = options.short ? SHORT : LONG;
 
 /** Where and in what time an outage happens. */
@@ -119,7 +129,7 @@ async function outage(samplesPerS: number, outageCommitIntervalMs: number, setti
     let settled = { taken: 0, writtenBytes: 0 };
     for (let second = 1; second <= settleSeconds + seconds; second++) {
       const target = second * samplesPerS;
-      const readsPerS = Math.ceil(samplesPerS / 17);
+      const readsPerS = Math.ceil(samplesPerS / REPLY_SAMPLES);
       for (let read = 0; taken < target && read < 10 * readsPerS; read++) {
         const samples = traces.read(turn++, clock.wallMs(), 1);
         outbox.append(samples);
@@ -132,9 +142,11 @@ async function outage(samplesPerS: number, outageCommitIntervalMs: number, setti
     const { writtenBytes: reported, committed } = outbox.report();
     const written = await writtenBytes(reported);
     await outbox.close();
+    const samples = taken - settled.taken;
+    if (samples < RATE_MIN * seconds * samplesPerS) throw new Error(`${samples} samples in ${seconds} s are too few`);
     return {
-      samples: taken - settled.taken,
-      fileBytes: (statSync(join(stateDir, "outbox.db")).size * (taken - settled.taken)) / Math.max(1, committed),
+      samples,
+      fileBytes: (statSync(join(stateDir, "outbox.db")).size * samples) / committed,
       writtenBytes: written - settled.writtenBytes,
     };
   } finally {

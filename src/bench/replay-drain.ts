@@ -3,9 +3,10 @@
  * uplink. Prints what it took as JSON.
  */
 import { argv, cpuUsage, memoryUsage, stdout } from "node:process";
-import { type Clock, hostClock, sleep, type Timer } from "../core/clock.ts";
+import { type Clock, hostClock, type Timer } from "../core/clock.ts";
 import type { UplinkQueue } from "../pipeline.ts";
 import type { Certificates } from "../testing/certificates.ts";
+import { drained } from "./drained.ts";
 import { openBacklog, UPLINK } from "./replay-backlog.ts";
 import { openReplayUplink } from "./replay-uplink.ts";
 
@@ -56,7 +57,7 @@ async function drainStore(from: UplinkQueue): Promise<void> {
 async function drainUplink({ url, certificates }: NonNullable<DrainPlan["broker"]>): Promise<void> {
   const { uplink } = openReplayUplink({ outbox, state, certificates, server: url });
   uplink.start();
-  while (queue.depth() > 0) await sleep(hostClock, LOOK_MS);
+  await drained(queue, LOOK_MS, () => uplink.report().state);
   await uplink.stop();
 }
 

@@ -7,6 +7,7 @@ import { hostClock, sleep } from "../core/clock.ts";
 import type { Connection } from "../pipeline.ts";
 import type { Certificates } from "../testing/certificates.ts";
 import type { MqttTransport } from "../uplinks/mqtt-transport.ts";
+import { median } from "./noise.ts";
 import { openBacklog, UPLINK } from "./replay-backlog.ts";
 import { openReplayUplink, STAMP, TOPIC } from "./replay-uplink.ts";
 
@@ -80,5 +81,5 @@ async function acknowledgedMs(connection: Connection, topic: string, bytes: numb
     await connection.publish({ topic, payload: new Uint8Array(bytes), qos: 1, retain: false });
     times.push(hostClock.monotonicMs() - sentMs);
   }
-  return times.toSorted((a, b) => a - b)[Math.floor(PROBES / 2)] ?? 0;
+  return median(times);
 }

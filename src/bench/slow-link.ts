@@ -2,7 +2,8 @@
  * A slow link for real processes: a network namespace whose only way out is paced by the kernel's token bucket filter, both
  * ways, with a queue as deep as a modem's. Needs root, `ip` and `tc`.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
+import process from "node:process";
 import { promisify } from "node:util";
 
 export interface SlowLink {
@@ -22,17 +23,22 @@ const NETWORK = "198.18";
 
 const run = promisify(execFile);
 
-/** @param id tells the links of one machine apart, from 0 to 65535 */
+/** @param id tells the links of one machine apart, from 0 to 65535; their addresses by its last byte only */
 export async function openSlowLink(bitsPerS: number, id: number): Promise<SlowLink> {
   const namespace = `sallyport-${id}`;
   const [outside, inside] = [`sp${id}o`, `sp${id}i`];
   const subnet = `${NETWORK}.${id & 0xff}`;
   const [address, insideAddress] = [`${subnet}.1`, `${subnet}.2`];
+  const deletion = ["netns", "delete", namespace];
+  // Where the process is cut short nobody waits for a promise.
+  const cut = () => void spawnSync("ip", deletion);
   const remove = async () => {
-    await run("ip", ["netns", "delete", namespace]);
+    process.off("exit", cut);
+    await run("ip", deletion);
   };
   const pace = `root tbf rate ${bitsPerS}bit burst ${BURST_BYTES} limit ${QUEUE_BYTES}`;
   await run("ip", ["netns", "add", namespace]);
+  process.once("exit", cut);
   try {
     for (const command of [
       `ip link add ${outside} type veth peer name ${inside} netns ${namespace}`,

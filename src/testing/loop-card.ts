@@ -2,10 +2,11 @@
  * A card of its own: a file as a block device, with ext4 as the images of boards have it. Its own statistics count all
  * that reaches it, the file system's journal included. Needs root.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import process from "node:process";
 import { promisify } from "node:util";
 
 export interface LoopCard {
@@ -48,6 +49,13 @@ export async function openLoopCard(sizeBytes: number): Promise<LoopCard> {
     await mkdir(path);
     await run("mount", ["-o", "noatime", device, path]);
     undo.push(() => run("umount", [path]));
+    // Where the process is cut short nobody waits for a promise. First of all, for its folder may be removed then, too.
+    const cut = () => {
+      spawnSync("umount", ["--lazy", path]);
+      spawnSync("losetup", ["--detach", device]);
+    };
+    process.prependOnceListener("exit", cut);
+    undo.push(async () => process.off("exit", cut));
     const written = async () => {
       await run("sync", ["--file-system", path]);
       const fields = (await readFile(`/sys/block/${basename(device)}/stat`, "utf8")).trim().split(/\s+/).map(Number);
