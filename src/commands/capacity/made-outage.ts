@@ -2,12 +2,10 @@
 import { seededRandom } from "../../core/random.ts";
 import type { Tag, Value } from "../../core/tag.ts";
 import type { NumberedSample } from "../../pipeline.ts";
+import { UNIX_S } from "./made-site.ts";
 import { MadeValues } from "./made-values.ts";
 import type { Turn, TurnTag } from "./turn.ts";
 
-/** A moment within the day: what an outage's times look like. */
-const BEGIN_MS = 1_800_000_000_000;
-const EPOCH = 1_800_000_000;
 const SEED = 2;
 
 /** Eight blocks of it: what one of them is short of does not weigh. */
@@ -91,8 +89,8 @@ class Outage {
       tag,
       value,
       status: "Good" as const,
-      sourceTimestampMs: BEGIN_MS + readAtMs,
-      epoch: EPOCH,
+      sourceTimestampMs: UNIX_S * 1_000 + readAtMs,
+      epoch: UNIX_S,
       number,
     };
     this.samples.push(isReadBefore ? { ...sample, readBefore: true } : sample);

@@ -7,7 +7,7 @@ import type { CurrentValues, Device, NumberedSample } from "../../pipeline.ts";
 import { createTagTable, type TagTable } from "../../tags/tag-table.ts";
 import { MadeValues } from "./made-values.ts";
 
-/** Epochs and sessions are the Unix time in seconds, or above. */
+/** When it is. Epochs and sessions are the Unix time in seconds, or above. */
 export const UNIX_S = 1_800_000_000;
 
 /** Time moves when told; nobody waits for it. */

@@ -26,7 +26,7 @@ export class MadeValues {
   readonly #random: Random = seededRandom(SEED);
   readonly #last = new Map<string, number>();
 
-  /** Another value than the last one of this tag. */
+  /** Another value than the last one of this tag, where its range holds another. */
   next(tag: Tag): Value {
     switch (tag.type) {
       case "bool":
@@ -56,10 +56,14 @@ export class MadeValues {
   #number(tag: Tag): number {
     const { min, max } = rangeOf(tag);
     const before = this.#last.get(tag.id) ?? (min + max) / 2;
-    const step = Math.max((max - min) * STEP_SHARE, tag.deadband * 2) * (0.5 + this.#random.next());
+    const least = Math.max((max - min) * STEP_SHARE, tag.deadband * 2, resolutionOf(tag) * 2);
+    const step = least * (0.5 + this.#random.next());
     const way = this.#random.next() < 0.5 ? -step : step;
     const level = before + way < min || before + way > max ? before - way : before + way;
-    const next = Math.min(max, Math.max(min, level));
+    const inRange = Math.min(max, Math.max(min, level));
+    // A range of few values may hold the last one only on either side.
+    const isSame = inTypeOf(tag, inRange) === inTypeOf(tag, before);
+    const next = isSame ? (before - min > max - before ? min : max) : inRange;
     this.#last.set(tag.id, next);
     return inTypeOf(tag, next);
   }
@@ -96,8 +100,13 @@ function rawMax(type: RegisterTag["register"]["type"]): number {
 
 function inTypeOf(tag: Tag, value: number): number {
   if (tag.type === "float32") return Math.fround(value);
-  if (INTEGER_RANGES[tag.type] !== undefined || !isRegisterTag(tag)) return Math.round(value);
-  const scale = scaleOf(tag);
-  if (scale === undefined) return value;
-  return Number((Math.round(value / scale) * scale).toPrecision(DIGITS));
+  const resolution = resolutionOf(tag);
+  return resolution === 0 ? value : Number((Math.round(value / resolution) * resolution).toPrecision(DIGITS));
+}
+
+/** Between two values that differ; 0: any are told apart. */
+function resolutionOf(tag: Tag): number {
+  if (tag.type === "float32") return 0;
+  if (INTEGER_RANGES[tag.type] !== undefined || !isRegisterTag(tag)) return 1;
+  return Math.abs(scaleOf(tag) ?? 0);
 }

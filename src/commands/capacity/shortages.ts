@@ -15,7 +15,7 @@ export interface Shortage {
 const OUTAGE_DAYS_MIN = 1;
 const DIGITS = 3;
 /** Of one core of the machine that was measured: a board is slower. */
-const CPU_MAX = 50;
+const CPU_MAX_PERCENT = 50;
 
 export function shortagesOf(config: Config, capacity: Capacity): readonly Shortage[] {
   return [
@@ -96,7 +96,7 @@ function boardShortages({ board }: Capacity): readonly Shortage[] {
           },
         ]
       : []),
-    ...(cpu > CPU_MAX
+    ...(cpu > CPU_MAX_PERCENT
       ? [{ key: "lines", wrong: `${Math.round(cpu)} % of a core of a PC; a board is slower`, remedy }]
       : []),
   ];
