@@ -56,14 +56,19 @@ export class PeerSiteRun {
     const home = join(folder, `${peer.key}-${name}`);
     await mkdir(home, { recursive: true });
     const lines: PacedLine[] = [];
-    for (let line = 1; line <= LINES; line++) {
-      const opened = await openPacedLine(programs.pacedLine, TRAFFIC);
-      opened.count(join(home, servedFile(line)));
-      lines.push(opened);
+    try {
+      for (let line = 1; line <= LINES; line++) {
+        const opened = await openPacedLine(programs.pacedLine, TRAFFIC);
+        opened.count(join(home, servedFile(line)));
+        lines.push(opened);
+      }
+      const broker = await startMosquitto({ certificates });
+      const proxy = await startFrozenProxy({ host: "127.0.0.1", port: broker.port }, hostClock);
+      return new PeerSiteRun(peer, home, certificates, { lines, broker, proxy });
+    } catch (error) {
+      await Promise.all(lines.map((line) => line.close()));
+      throw error;
     }
-    const broker = await startMosquitto({ certificates });
-    const proxy = await startFrozenProxy({ host: "127.0.0.1", port: broker.port }, hostClock);
-    return new PeerSiteRun(peer, home, certificates, { lines, broker, proxy });
   }
 
   /** Resolves when its first value is at the subscriber. */

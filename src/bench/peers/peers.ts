@@ -10,8 +10,8 @@
  * `--only` takes peers and stages: sallyport, node-red, collectd, script; steady, full, dead, late, broker-stop, frozen, kill.
  * `--out` keeps what was measured, `--report` makes the README's table of it without measuring.
  */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { arch, cpus, loadavg, tmpdir } from "node:os";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { arch, cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,9 @@ import { parseArgs } from "node:util";
 import { hostClock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { writeCertificates } from "../../testing/certificates.ts";
-import { compilePrograms, type Programs } from "../paced-line.ts";
+import { readCommandLine, someOf } from "../command-line.ts";
+import { compilePrograms } from "../paced-line.ts";
+import { openScratch, removeAtExit } from "../scratch.ts";
 import { collectdPeer } from "./collectd-peer.ts";
 import { nodeRedPeer } from "./node-red-peer.ts";
 import type { Peer } from "./peer.ts";
@@ -30,8 +32,8 @@ import { sallyportPeer } from "./sallyport-peer.ts";
 import { scriptPeer } from "./script-peer.ts";
 import { runStage, type StageResult } from "./stages.ts";
 
+const USAGE = "npm run bench:peers [-- --short] [--only node-red,frozen] [--json] [--out FILE] [--report FILE]";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-const EXIT_USAGE = 64;
 
 const PREPARE: Readonly<Record<PeerKey, (folder: string) => Promise<Peer>>> = {
   sallyport: sallyportPeer,
@@ -42,71 +44,68 @@ const PREPARE: Readonly<Record<PeerKey, (folder: string) => Promise<Peer>>> = {
 
 interface Choice {
   readonly peers: readonly PeerKey[];
+  /** Those without which there is nothing to compare: ours, and whoever was asked for by name. */
+  readonly needed: readonly PeerKey[];
   readonly stages: readonly StageKey[];
 }
 
-const { values: options } = parseArgs({
-  options: {
-    short: { type: "boolean" },
-    only: { type: "string" },
-    json: { type: "boolean" },
-    out: { type: "string" },
-    report: { type: "string" },
-  },
+const { options, choice } = readCommandLine(USAGE, () => {
+  const { values } = parseArgs({
+    options: {
+      short: { type: "boolean" },
+      only: { type: "string" },
+      json: { type: "boolean" },
+      out: { type: "string" },
+      report: { type: "string" },
+    },
+  });
+  return { options: values, choice: choiceOf(values.only) };
 });
 
 if (options.report !== undefined) {
   process.stdout.write(markdownOf(JSON.parse(await readFile(options.report, "utf8")) as PeerReport));
 } else {
-  const choice = choiceOf(options.only);
-  if (choice === undefined) {
-    tell(`--only takes ${[...PEERS, ...STAGES].join(", ")}`);
-    process.exitCode = EXIT_USAGE;
-  } else {
-    const report = await compare(choice, options.short === true, options.out);
-    process.stdout.write(options.json ? jsonOf(report) : textOf(report));
-    process.exitCode = report.results.some(({ failed }) => failed !== undefined) ? 1 : 0;
-  }
+  const report = await compare(choice, options.short === true, options.out);
+  process.stdout.write(options.json ? jsonOf(report) : textOf(report));
+  const isFailed = report.results.some(({ failed, gone }) => failed !== undefined || gone !== undefined);
+  const isAbsent = report.peers.some(({ key, absent }) => absent !== undefined && choice.needed.includes(key));
+  process.exitCode = isFailed || isAbsent ? 1 : 0;
 }
 
-/** Undefined where a word is neither a peer nor a stage. */
-function choiceOf(only: string | undefined): Choice | undefined {
-  const words = only?.split(",") ?? [];
-  const peers = PEERS.filter((key) => words.includes(key));
+function choiceOf(only: string | undefined): Choice {
+  const words = only === undefined ? [] : someOf("--only", only, [...PEERS, ...STAGES]);
+  const named = PEERS.filter((key) => words.includes(key));
   const stages = STAGES.filter((key) => words.includes(key));
-  if (peers.length + stages.length < words.length) return undefined;
-  return { peers: peers.length > 0 ? peers : PEERS, stages: stages.length > 0 ? stages : STAGES };
+  return {
+    peers: named.length > 0 ? named : PEERS,
+    needed: named.length > 0 ? named : ["sallyport"],
+    stages: stages.length > 0 ? stages : STAGES,
+  };
 }
 
 /** @param out gets what is known after each stage, for half an hour can be cut short */
 async function compare({ peers, stages }: Choice, isShort: boolean, out: string | undefined): Promise<PeerReport> {
   // Beside node_modules, where addons are found.
   const programFolder = await mkdtemp(join(ROOT, "node_modules", ".peers-"));
-  const folder = await mkdtemp(join(tmpdir(), "sallyport-peers-"));
-  let programs: Programs | undefined;
-  try {
-    // What cannot be written is told before it takes half an hour.
-    if (out !== undefined) await writeFile(out, jsonOf(reportOf([], [], isShort)));
-    programs = await compilePrograms();
-    const certificates = await writeCertificates(join(folder, "tls"), hostClock);
-    const workshop = { programs, certificates, folder };
-    const results: StageResult[] = [];
-    const heads: PeerHead[] = [];
-    for (const key of peers) {
-      const peer = await prepared(key, programFolder);
-      heads.push(headOf(peer));
-      if ("absent" in peer) continue;
-      for (const stage of stages) {
-        results.push(await toldStage(peer, stage, isShort ? SHORT : LONG, workshop));
-        if (out !== undefined) await writeFile(out, jsonOf(reportOf(heads, results, isShort)));
-      }
+  removeAtExit(programFolder);
+  const folder = openScratch("peers");
+  // What cannot be written is told before it takes half an hour.
+  if (out !== undefined) await writeFile(out, jsonOf(reportOf([], [], isShort)));
+  const programs = await compilePrograms();
+  const certificates = await writeCertificates(join(folder, "tls"), hostClock);
+  const workshop = { programs, certificates, folder };
+  const results: StageResult[] = [];
+  const heads: PeerHead[] = [];
+  for (const key of peers) {
+    const peer = await prepared(key, programFolder);
+    heads.push(headOf(peer));
+    if ("absent" in peer) continue;
+    for (const stage of stages) {
+      results.push(await toldStage(peer, stage, isShort ? SHORT : LONG, workshop));
+      if (out !== undefined) await writeFile(out, jsonOf(reportOf(heads, results, isShort)));
     }
-    return reportOf(heads, results, isShort);
-  } finally {
-    await programs?.remove();
-    await rm(folder, { recursive: true, force: true });
-    await rm(programFolder, { recursive: true, force: true });
   }
+  return reportOf(heads, results, isShort);
 }
 
 function reportOf(peers: readonly PeerHead[], results: readonly StageResult[], isShort: boolean): PeerReport {

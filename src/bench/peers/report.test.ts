@@ -13,8 +13,13 @@ const REPORT: PeerReport = {
     { key: "collectd", title: "collectd", versions: [], absent: "no such package" },
   ],
   results: [
-    { peer: "sallyport", stage: "kill", figures: { served: 4_500, lost: 260, told: 260, outOfOrder: 5, asHistory: 5 } },
-    { peer: "script", stage: "kill", figures: {}, failed: "it ended" },
+    {
+      peer: "sallyport",
+      stage: "kill",
+      loadAverage: 0.4,
+      figures: { served: 4_500, lost: 260, told: 260, outOfOrder: 5, asHistory: 5 },
+    },
+    { peer: "script", stage: "kill", loadAverage: 3.1, figures: {}, failed: "it ended" },
   ],
 };
 
@@ -33,6 +38,18 @@ test("a report tells who took no part, what failed, and the versions of the othe
   const text = textOf(REPORT);
   for (const said of ["collectd takes no part: no such package", "script, kill: it ended", "Sallyport 0.1.0"])
     assert.ok(text.includes(said), said);
+});
+
+test("who is gone at the end of a stage is told beside what was counted of it", () => {
+  const results = [{ peer: "script", stage: "dead", figures: { othersPerS: 0 }, gone: "no memory" }] as const;
+  const text = textOf({ ...REPORT, results });
+  assert.match(text, /one of ten devices dead.* 0$/m);
+  assert.match(text, /^script, dead: it was gone at the end, its last words: no memory$/m);
+});
+
+test("a report tells how busy the machine was in the busiest of its stages", () => {
+  assert.match(textOf(REPORT), /load average 0\.2 to 3\.1/);
+  assert.match(textOf({ ...REPORT, results: [] }), /load average 0\.2\./);
 });
 
 test("figures of the short form are said to be none", () => {

@@ -6,6 +6,7 @@ import { ASKED_PER_S, type Figures, FULL_ASKED_PER_S, type StageResult } from ".
 export interface PeerReport {
   readonly date: string;
   readonly form: "long" | "short";
+  /** At the end. */
   readonly loadAverage: number;
   readonly machine: string;
   readonly peers: readonly PeerHead[];
@@ -130,14 +131,24 @@ export function markdownOf(report: PeerReport): string {
 }
 
 function notesOf(report: PeerReport): readonly string[] {
-  const { date, form, loadAverage, machine, peers, results } = report;
+  const { date, form, machine, peers, results } = report;
   const outageS = (form === "short" ? SHORT : LONG).outageMs / 1_000;
-  const measured = `Measured ${date.slice(0, 10)} on ${machine}, load average ${loadAverage.toFixed(1)}`;
+  const measured = `Measured ${date.slice(0, 10)} on ${machine}, load average ${loadText(report)}`;
   return [
     `${measured}${form === "short" ? "; the short form, no figures to go by" : ""}. ${VALUES_PER_SCAN} registers on two lines; outages of ${outageS} s.`,
     ...peers.map(({ title, versions, absent }) =>
       absent === undefined ? `${title}: ${versions.join(", ")}` : `${title} takes no part: ${absent}`,
     ),
     ...results.flatMap(({ peer, stage, failed }) => (failed === undefined ? [] : [`${peer}, ${stage}: ${failed}`])),
+    ...results.flatMap(({ peer, stage, gone }) =>
+      gone === undefined ? [] : [`${peer}, ${stage}: it was gone at the end, its last words: ${gone}`],
+    ),
   ];
+}
+
+/** What else the machine did in one stage only shows in none of the others. */
+function loadText({ loadAverage, results }: PeerReport): string {
+  const all = [loadAverage, ...results.flatMap((result) => result.loadAverage ?? [])];
+  const [least, most] = [Math.min(...all), Math.max(...all)].map((load) => load.toFixed(1));
+  return least === most ? `${least}` : `${least} to ${most}`;
 }

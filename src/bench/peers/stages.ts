@@ -1,5 +1,7 @@
 /** What each peer is put through. */
+import { loadavg } from "node:os";
 import { hostClock, sleep } from "../../core/clock.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Peer } from "./peer.ts";
 import { PeerSiteRun, type Workshop } from "./peer-site.ts";
 import {
@@ -24,8 +26,12 @@ export interface StageResult {
   readonly peer: PeerKey;
   readonly stage: StageKey;
   readonly figures: Figures;
+  /** Of the machine, at the end of the stage; reports that were kept may lack it. */
+  readonly loadAverage?: number;
   /** Why it came to no end. */
   readonly failed?: string;
+  /** The peer was gone at the end, and nobody had ended it: its last words. What it had not sent is counted as it is. */
+  readonly gone?: string;
 }
 
 const SETTLE_LOOK_MS = 1_000;
@@ -68,13 +74,16 @@ const STAGE: Readonly<Record<StageKey, Stage>> = {
 };
 
 export async function runStage(peer: Peer, stage: StageKey, form: Form, workshop: Workshop): Promise<StageResult> {
-  const site = await PeerSiteRun.open(peer, stage, workshop);
+  const result = (figures: Figures) => ({ peer: peer.key, stage, figures, loadAverage: loadavg()[0] ?? Number.NaN });
+  let site: PeerSiteRun | undefined;
   try {
-    return { peer: peer.key, stage, figures: await STAGE[stage](site, form) };
+    site = await PeerSiteRun.open(peer, stage, workshop);
+    const figures = await STAGE[stage](site, form);
+    return { ...result(figures), ...(!site.process.isRunning() && { gone: site.lastWords() }) };
   } catch (thrown) {
-    return { peer: peer.key, stage, figures: {}, failed: thrown instanceof Error ? thrown.message : String(thrown) };
+    return { ...result({}), failed: messageOf(thrown) };
   } finally {
-    await site.close();
+    await site?.close();
   }
 }
 
