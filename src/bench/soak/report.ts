@@ -13,6 +13,20 @@ export const STORY_FILE = "story.txt";
 const REPORT_FILE = "report.txt";
 const PLOT_FILE = "soak.svg";
 
+const NOTHING_COUNTED: Counted = {
+  served: 0,
+  faults: 0,
+  lost: 0,
+  doubled: 0,
+  history: 0,
+  live: 0,
+  recoveries: 0,
+  recoveriesJudged: 0,
+  recoveryMaxS: 0,
+  recoveryWorstS: 0,
+  late: 0,
+};
+
 export interface Report {
   readonly text: string;
   readonly failed: boolean;
@@ -20,13 +34,16 @@ export interface Report {
 
 /** Writes report and plot beside the record. */
 export async function reportOn(folder: string): Promise<Report> {
-  const looks = looksOf(await readFile(join(folder, RECORD_FILE), "utf8"));
+  const record = await readFile(join(folder, RECORD_FILE), "utf8").catch((cause: unknown) => {
+    throw new Error(`${folder} holds no ${RECORD_FILE}; give the folder of a soak`, { cause });
+  });
+  const looks = looksOf(record);
   const counted = await countedIn(folder);
   const findings = judge(looks, counted);
   const failed = findings.some(({ verdict }) => verdict === "FAIL");
   const hours = ((looks.at(-1)?.s ?? 0) / 3_600).toFixed(2);
   const lives = looks.at(-1)?.life ?? 0;
-  const text = `${hours} h, ${lives} processes, ${looks.length} looks\n\n${findingsText(findings)}\n\n${failed ? "FAIL" : "pass"}\n`;
+  const text = `${hours} h, ${lives} processes, ${looks.length} looks\n\n${findingsText(findings)}\n${failed ? "FAIL" : "pass"}\n`;
   await writeFile(join(folder, REPORT_FILE), text);
   await writeFile(join(folder, PLOT_FILE), plotOf(looks));
   return { text, failed };
@@ -45,6 +62,5 @@ export function looksOf(record: string): readonly Look[] {
 
 async function countedIn(folder: string): Promise<Counted> {
   const text = await readFile(join(folder, COUNTED_FILE), "utf8").catch(() => "");
-  const none = { served: 0, faults: 0, lost: 0, doubled: 0, history: 0, live: 0, recoveryMaxS: 0, late: 0 };
-  return text === "" ? none : { ...none, ...JSON.parse(text) };
+  return text === "" ? NOTHING_COUNTED : { ...NOTHING_COUNTED, ...JSON.parse(text) };
 }

@@ -10,9 +10,11 @@ import { build } from "esbuild";
 import { hostClock, sleep } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import { seededRandom } from "../../core/random.ts";
+import { openScratch, removeAtExit } from "../scratch.ts";
 import { type Look, lookFromInside, lookFromOutside } from "./look.ts";
 import { drawPlan, type PlannedTrouble, troubleWords } from "./plan.ts";
 import { COUNTED_FILE, RECORD_FILE, reportOn, STORY_FILE } from "./report.ts";
+import { RESPONSE_TIMEOUT_MS } from "./soak-plant.ts";
 import { SIZE, SoakSite, UPLINKS } from "./soak-site.ts";
 import type { Counted } from "./verdict.ts";
 
@@ -34,25 +36,25 @@ const LOOP_RESOLUTION_MS = 10;
 const NS_PER_MS = 1e6;
 /** Load average beyond which what takes long may be waiting for its turn. */
 const BUSY_PER_CORE = 2;
-/** Half of responseTimeout. */
-const HELD_UP_MS = 1_500;
+/** A reply may come late by what a process was held up for: beyond this nobody is asked for it. */
+const HELD_UP_MS = RESPONSE_TIMEOUT_MS / 2;
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** @returns whether it failed */
 export async function runSoak(options: SoakOptions): Promise<boolean> {
   // Beside node_modules, where the addons of the bundle are found.
   const dist = await mkdtemp(join(ROOT, "node_modules", ".soak-"));
+  removeAtExit(dist);
   const soak = new Soak(options, dist);
-  const stop = () => soak.stop("told to stop");
-  process.on("SIGTERM", stop).on("SIGINT", stop);
+  openScratch("soak-parts", (exitCode) => {
+    if (soak.isStopping) process.exit(exitCode);
+    soak.stop("told to stop");
+  });
   try {
     await soak.run();
   } catch (error) {
     soak.tell(`ended by an error: ${messageOf(error)}`);
     return true;
-  } finally {
-    process.off("SIGTERM", stop).off("SIGINT", stop);
-    await rm(dist, { recursive: true, force: true });
   }
   const { text, failed } = await reportOn(options.out);
   process.stdout.write(text);
@@ -69,7 +71,8 @@ class Soak {
   #trouble = "";
   /** undefined while not all is there again. */
   #quietSinceMs: number | undefined;
-  #recoveryMaxS = 0;
+  /** After a trouble, until all was there; of the judged ones those on a machine that was not too busy. */
+  readonly #recoveriesS: { readonly all: number[]; readonly judged: number[] } = { all: [], judged: [] };
   /** Replies that may have come after their time. */
   #late = 0;
   /** A restart is on: no process is no fault. */
@@ -79,6 +82,10 @@ class Soak {
     this.#options = options;
     this.#dist = dist;
     this.#lookEveryMs = Math.max(LOOK_EVERY_MS, options.durationMs / LOOKS_MAX);
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== "";
   }
 
   stop(why: string): void {
@@ -137,7 +144,7 @@ class Soak {
     await this.#allThere(site, "the start");
     for (const trouble of plan) {
       await this.#waitUntil(trouble.atMs);
-      if (this.#stopping !== "") break;
+      if (this.isStopping) break;
       this.#trouble = trouble.kind;
       this.#quietSinceMs = undefined;
       this.#mayBeGone = trouble.kind === "gateway restarted";
@@ -149,7 +156,9 @@ class Soak {
       await this.#allThere(site, troubleWords(trouble));
     }
     await this.#waitUntil(durationMs);
-    if (this.#stopping !== "") this.tell(this.#stopping);
+    if (!this.isStopping) return;
+    this.tell(this.#stopping);
+    site.faults.add("cut short", `${this.#s().toFixed(0)} of ${(durationMs / 1_000).toFixed(0)} s: ${this.#stopping}`);
   }
 
   async #closeTheBooks(site: SoakSite): Promise<void> {
@@ -199,7 +208,8 @@ class Soak {
     }
     const tookS = (hostClock.monotonicMs() - sinceMs) / 1_000;
     const isBusy = (loadavg()[0] ?? 0) > BUSY_PER_CORE * cpus().length;
-    if (!isBusy) this.#recoveryMaxS = Math.max(this.#recoveryMaxS, tookS);
+    this.#recoveriesS.all.push(tookS);
+    if (!isBusy) this.#recoveriesS.judged.push(tookS);
     this.#quietSinceMs = hostClock.monotonicMs();
     const { live, history } = this.#counted(site);
     const busy = isBusy ? "; the machine is too busy to judge that" : "";
@@ -207,7 +217,7 @@ class Soak {
   }
 
   async #waitUntil(ms: number): Promise<void> {
-    while (this.#stopping === "" && this.#s() * 1_000 < ms) await sleep(hostClock, TICK_MS);
+    while (!this.isStopping && this.#s() * 1_000 < ms) await sleep(hostClock, TICK_MS);
   }
 
   async #lookOn(site: SoakSite, isOver: () => boolean): Promise<void> {
@@ -277,7 +287,10 @@ class Soak {
       doubled: of(({ doubled }) => doubled),
       history: of(({ history }) => history),
       live: of(({ live }) => live),
-      recoveryMaxS: this.#recoveryMaxS,
+      recoveries: this.#recoveriesS.all.length,
+      recoveriesJudged: this.#recoveriesS.judged.length,
+      recoveryMaxS: Math.max(0, ...this.#recoveriesS.judged),
+      recoveryWorstS: Math.max(0, ...this.#recoveriesS.all),
       late: this.#late,
     };
   }

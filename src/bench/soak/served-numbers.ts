@@ -38,10 +38,14 @@ export class ServedNumbers {
     return this.#wallMs[number % REMEMBERED] ?? 0;
   }
 
-  /** The gateway could not hear this reply to its end: the terminal or the process was taken away meanwhile. */
-  forgive(number: number): void {
-    if (number < 1 || this.#forgiven.size >= FORGIVEN_MAX) return;
+  /**
+   * The gateway could not hear this reply to its end: the terminal or the process was taken away meanwhile.
+   * @returns whether it was not forgiven before, and is now
+   */
+  forgive(number: number): boolean {
+    if (number < 1 || this.#forgiven.size >= FORGIVEN_MAX || this.#forgiven.has(number)) return false;
     this.#forgiven.add(number);
+    return true;
   }
 
   isForgiven(number: number): boolean {

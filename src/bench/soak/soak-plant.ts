@@ -28,6 +28,8 @@ interface SoakLine {
   last: SoakDevice | undefined;
 }
 
+/** Generous: on a busy machine the simulated devices are late for reasons of their own. */
+export const RESPONSE_TIMEOUT_MS = 3_000;
 /** Whoever was answered this long before the end of a line or a process had the reply in time. */
 const REPLY_UNDERWAY_MS = 3_000;
 const READ_HOLDING_REGISTERS = 3;
@@ -94,8 +96,7 @@ export class SoakPlant {
     let forgiven = 0;
     for (const served of this.served().values()) {
       for (let number = served.newest; number >= 1 && served.servedMs(number) >= wallMs; number--) {
-        served.forgive(number);
-        forgiven += 1;
+        if (served.forgive(number)) forgiven += 1;
       }
     }
     return forgiven;
@@ -148,7 +149,6 @@ function readsAll({ pdu }: ModbusRequest, registers: number): boolean {
   return pdu[0] === READ_HOLDING_REGISTERS && word(pdu, 1) === 0 && word(pdu, 3) >= registers;
 }
 
-/** responseTimeout is generous: on a busy machine the simulated devices are late for reasons of their own. */
 function lineYaml(nth: number, { pair, devices }: SoakLine, size: PlantSize): string {
   const tags = Array.from({ length: size.tagsPerDevice }, (_, i) => `r${i}: { holdingRegister: ${i}, type: uint16 }`);
   const each = devices.map(
@@ -158,7 +158,7 @@ function lineYaml(nth: number, { pair, devices }: SoakLine, size: PlantSize): st
   return `  line-${nth}:
     path: ${pair.path}
     serial: 115200 8N1
-    responseTimeout: 3s
+    responseTimeout: ${RESPONSE_TIMEOUT_MS}ms
     devices:
 ${each.join("")}`;
 }

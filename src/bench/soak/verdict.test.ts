@@ -11,7 +11,10 @@ const NOTHING_AMISS: Counted = {
   doubled: 12,
   history: 100_000,
   live: 28_700_000,
+  recoveries: 115,
+  recoveriesJudged: 110,
   recoveryMaxS: 4,
+  recoveryWorstS: 9,
   late: 0,
 };
 const HOUR_S = 3_600;
@@ -85,6 +88,22 @@ test("a short life is not judged, and says so", () => {
   assert.match(slope?.note ?? "", /too short/);
 });
 
+test("a slope that nobody saw in a long life is not taken for none", () => {
+  const never = record(2).map(({ handles: _, ...rest }) => rest);
+  assert.deepEqual(failed(never), ["handles slope"]);
+  const text = findingsText(judge(never, NOTHING_AMISS));
+  assert.match(text, /^handles slope +- .*FAIL +seen at 0 of \d+ looks$/m);
+});
+
+test("a run in which nothing was served, or of which nothing was written down, fails", () => {
+  assert.deepEqual(failed([], { served: 0 }), ["served"]);
+});
+
+test("a return that no quiet moment saw is told, and not judged", () => {
+  const text = findingsText(judge(record(2), { ...NOTHING_AMISS, recoveriesJudged: 0, recoveryMaxS: 0 }));
+  assert.match(text, /^all there again after a trouble, not judged +9 +s +0 of 115; at the others/m);
+});
+
 test("P4: one value lost, one fault, one late return fail", () => {
   assert.deepEqual(failed(record(2), { lost: 1 }), ["lost"]);
   assert.deepEqual(failed(record(2), { faults: 1 }), ["faults"]);
@@ -109,5 +128,7 @@ test("delays that no quiet look saw are not judged, and it is said so", () => {
 test("what no look saw is told as such", () => {
   const { rssBytes, ...blind } = look(0);
   assert.equal(rssBytes, 80 * MB);
-  assert.match(findingsText(judge([blind], NOTHING_AMISS)), /^rss slope +- +MB\/h/);
+  const text = findingsText(judge([blind], NOTHING_AMISS));
+  assert.match(text, /^rss slope +- +MB\/h/);
+  assert.match(text, /^rss peak +- +MB/m);
 });

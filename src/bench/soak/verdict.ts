@@ -1,4 +1,5 @@
 /** What a soak found, row by row, from its record and its books. */
+import { alignedTable } from "../figure.ts";
 import { DelayHistogram } from "./delay-histogram.ts";
 import type { Look } from "./look.ts";
 import { minima, type Point, spanFor, theilSen } from "./trend.ts";
@@ -22,8 +23,12 @@ export interface Counted {
   readonly doubled: number;
   readonly history: number;
   readonly live: number;
-  /** After a trouble, until all that was served up to its end had come. */
+  /** How often all had to be there, the start and the end among it; and how often on a machine that was not too busy. */
+  readonly recoveries: number;
+  readonly recoveriesJudged: number;
+  /** After a trouble, until all that was served up to its end had come: of those judged, and of all. */
   readonly recoveryMaxS: number;
+  readonly recoveryWorstS: number;
   /** Replies that nobody is asked for, as the machine held prover or gateway up for longer than a device may take. */
   readonly late: number;
 }
@@ -32,6 +37,8 @@ export interface Counted {
 export const WARM_UP_S = 20 * 60;
 /** A shorter life tells nothing of a slope. */
 export const JUDGED_MIN_S = 30 * 60;
+/** Of the looks at it: what fewer saw is not known, however flat it is. */
+const SEEN_MIN = 0.5;
 const RSS_MAX_MB_PER_HOUR = 0.5;
 const FLAT_MAX_PER_HOUR = 1;
 const COUNT_UNIT = "1/h";
@@ -56,8 +63,8 @@ export function judge(looks: readonly Look[], counted: Counted): readonly Findin
     middleRow("loop delay p99, median", looks, ({ loopDelayP99Ms }) => loopDelayP99Ms, "ms"),
     greatest("loop delay p99, worst", looks, ({ loopDelayP99Ms }) => loopDelayP99Ms, "ms"),
     ...delayRows(looks),
-    atMost("all there again after a trouble", counted.recoveryMaxS, "s", RECOVERY_MAX_S),
-    plain("served", counted.served, "values"),
+    ...recoveryRows(counted),
+    atLeast("served", counted.served, "values", 1),
     plain("arrived live", counted.live, "values"),
     plain("arrived as history", counted.history, "values"),
     plain("doubled", counted.doubled, "values"),
@@ -92,9 +99,13 @@ export function pointsOf(looks: readonly Look[], take: Take): readonly Point[] {
 function trendRow(name: string, looks: readonly Look[], take: Take, unit: string, max?: number): Finding {
   const points = pointsOf(looks, take);
   const trend = theilSen(minima(points, spanFor(points)));
-  const isLong = trend !== undefined && trend.spanS >= JUDGED_MIN_S;
   const limit = max === undefined ? "" : `< ${max}`;
-  if (trend === undefined || !isLong) {
+  const lifeS = (looks.at(-1)?.s ?? 0) - (looks[0]?.s ?? 0);
+  if (lifeS >= JUDGED_MIN_S && points.length < looks.length * SEEN_MIN) {
+    const note = `seen at ${points.length} of ${looks.length} looks`;
+    return { name, value: undefined, unit, limit, verdict: max === undefined ? "" : "FAIL", note };
+  }
+  if (trend === undefined || trend.spanS < JUDGED_MIN_S) {
     return { name, value: trend?.perHour, unit, limit, verdict: "", note: "too short a life to judge" };
   }
   const range = `95 %: ${trend.lowPerHour.toFixed(2)} … ${trend.highPerHour.toFixed(2)}`;
@@ -103,6 +114,16 @@ function trendRow(name: string, looks: readonly Look[], take: Take, unit: string
   const isGrowing = trend.perHour >= (max ?? Number.POSITIVE_INFINITY) && (unit !== COUNT_UNIT || trend.lowPerHour > 0);
   const verdict = max === undefined ? "" : isGrowing ? "FAIL" : "pass";
   return { name, value: trend.perHour, unit, limit, verdict, note };
+}
+
+function recoveryRows({ recoveries, recoveriesJudged, recoveryMaxS, recoveryWorstS }: Counted): readonly Finding[] {
+  const name = "all there again after a trouble";
+  const note = `${recoveriesJudged} of ${recoveries}; at the others the machine was too busy`;
+  if (recoveriesJudged === 0) return [plain(`${name}, not judged`, recoveryWorstS, "s", note)];
+  return [
+    { ...atMost(name, recoveryMaxS, "s", RECOVERY_MAX_S), note },
+    plain("the same, on a busy machine too", recoveryWorstS, "s"),
+  ];
 }
 
 /** By uplink, over the looks at quiet moments. */
@@ -140,17 +161,17 @@ function plain(name: string, value: number | undefined, unit: string, note = "")
   return { name, value, unit, limit: "", verdict: "", note };
 }
 
+function atLeast(name: string, value: number, unit: string, min: number): Finding {
+  return { name, value, unit, limit: `>= ${min}`, verdict: value >= min ? "pass" : "FAIL", note: "" };
+}
+
 function atMost(name: string, value: number, unit: string, max: number): Finding {
   return { name, value, unit, limit: `<= ${max}`, verdict: value <= max ? "pass" : "FAIL", note: "" };
 }
 
 function greatest(name: string, looks: readonly Look[], take: Take, unit: string): Finding {
   const values = pointsOf(looks, take).map(({ value }) => value);
-  return plain(
-    name,
-    values.reduce((a, b) => Math.max(a, b), 0),
-    unit,
-  );
+  return plain(name, values.length === 0 ? undefined : Math.max(...values), unit);
 }
 
 function middleRow(name: string, looks: readonly Look[], take: Take, unit: string): Finding {
@@ -169,8 +190,5 @@ export function findingsText(findings: readonly Finding[]): string {
     verdict,
     note,
   ]);
-  const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows
-    .map((row) => `${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd())
-    .join("\n");
+  return alignedTable(rows);
 }
