@@ -1,5 +1,5 @@
 /** Waits until nothing waits any more, but not for ever: an uplink that gets nowhere would be waited for all night. */
-import { hostClock, sleep } from "../core/clock.ts";
+import { type Clock, sleep } from "../core/clock.ts";
 
 const STALLED_MS = 60_000;
 
@@ -8,14 +8,19 @@ const STALLED_MS = 60_000;
  * @param state of who drains it, in words
  * @throws where nothing was acknowledged for a minute
  */
-export async function drained(queue: { depth(): number }, lookMs: number, state: () => string): Promise<void> {
+export async function drained(
+  queue: { depth(): number },
+  clock: Clock,
+  lookMs: number,
+  state: () => string,
+): Promise<void> {
   let least = queue.depth();
-  let sinceMs = hostClock.monotonicMs();
+  let sinceMs = clock.monotonicMs();
   for (let depth = least; depth > 0; depth = queue.depth()) {
-    const nowMs = hostClock.monotonicMs();
+    const nowMs = clock.monotonicMs();
     if (depth < least) sinceMs = nowMs;
     least = Math.min(least, depth);
     if (nowMs - sinceMs > STALLED_MS) throw new Error(`${depth} samples wait, and the uplink is ${state()}`);
-    await sleep(hostClock, lookMs);
+    await sleep(clock, lookMs);
   }
 }

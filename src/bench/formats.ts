@@ -150,7 +150,7 @@ async function throughUplink(
   const parts = { config, values, queue, transport, state: new MemoryState() };
   const uplink = createUplink({ ...parts, clock: hostClock, random: hostRandom, log: silentLog });
   uplink.start();
-  await drained(queue, LOOK_MS, () => uplink.report().state);
+  await drained(queue, hostClock, LOOK_MS, () => uplink.report().state);
   const { samples, stopwatch } = begun ?? { samples: 0, stopwatch: startStopwatch() };
   const result = { ...stopwatch(samples), samples };
   await uplink.stop();

@@ -57,7 +57,7 @@ async function drainStore(from: UplinkQueue): Promise<void> {
 async function drainUplink({ url, certificates }: NonNullable<DrainPlan["broker"]>): Promise<void> {
   const { uplink } = openReplayUplink({ outbox, state, certificates, server: url });
   uplink.start();
-  await drained(queue, LOOK_MS, () => uplink.report().state);
+  await drained(queue, hostClock, LOOK_MS, () => uplink.report().state);
   await uplink.stop();
 }
 
