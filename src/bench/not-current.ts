@@ -87,6 +87,13 @@ function figuresOfBreak(spec: Break, outcomes: readonly Outcome[]): readonly Fig
 }
 
 openScratch("not-current");
+/** A moment that nobody saw is held to no limit. */
+function faultsOf(spec: Break, { faults, seen }: Outcome): readonly string[] {
+  if (spec.connection === undefined) return faults;
+  const unseen = seen.filter(({ sinceConnackMs }) => sinceConnackMs === undefined);
+  return [...faults, ...unseen.map(({ observer }) => `${spec.name}: no CONNACK for ${observer.format} was seen`)];
+}
+
 const site = await BridgedSite.open(keepAliveS);
 try {
   await site.startGateway();
@@ -95,7 +102,7 @@ try {
   for (let nth = 0; nth < times; nth++) {
     for (const [spec, list] of outcomes) list.push(await breakAndMend(site, spec, SCAN_RATE_MS, nth / times));
   }
-  const faults = [...outcomes.values()].flat().flatMap((outcome) => outcome.faults);
+  const faults = [...outcomes].flatMap(([spec, list]) => list.flatMap((outcome) => faultsOf(spec, outcome)));
   for (const fault of faults) stderr.write(`${fault}\n`);
   const figures = [
     ...[...outcomes].flatMap(([spec, list]) => figuresOfBreak(spec, list)),

@@ -89,15 +89,11 @@ export class BridgedSite {
     const dir = await mkdtemp(join(tmpdir(), "sallyport-far-end-"));
     const certificates = await writeCertificates(join(dir, "tls"), hostClock);
     const accepted: Accepted[] = [];
-    const onLog = (text: string) => {
-      const atMs = hostClock.wallMs();
-      for (const [, clientId = ""] of text.matchAll(CONNACK)) accepted.push({ clientId, atMs });
-    };
-    const cloud = await startMosquitto({ certificates, onLog });
+    const cloud = await startMosquitto({ certificates, onLog: acceptanceReader(accepted) });
     const bridge = await startFrozenProxy({ host: "127.0.0.1", port: cloud.port }, hostClock);
     const section = await bridgeOfReadme(certificates, bridge.port);
     const configuration = (port: number) => dmzConfiguration(certificates, port, section);
-    const dmz = await startMosquitto({ certificates, configuration, onLog });
+    const dmz = await startMosquitto({ certificates, configuration, onLog: acceptanceReader(accepted) });
     const link = await startFrozenProxy({ host: "127.0.0.1", port: dmz.port }, hostClock);
     const pump = await openLine("pump", RESPONSE_TIMEOUT_MS);
     const meter = await openLine("meter", PATIENT_TIMEOUT_MS);
@@ -150,6 +146,19 @@ export class BridgedSite {
     await meter.close();
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** Of one broker, whose words come in pieces that end anywhere. */
+function acceptanceReader(accepted: Accepted[]): (text: string) => void {
+  let begun = "";
+  return (text) => {
+    const atMs = hostClock.wallMs();
+    const lines = (begun + text).split("\n");
+    begun = lines.pop() ?? "";
+    for (const line of lines) {
+      for (const [, clientId = ""] of line.matchAll(CONNACK)) accepted.push({ clientId, atMs });
+    }
+  };
 }
 
 function openLine(device: string, responseTimeoutMs: number): Promise<Plant> {
