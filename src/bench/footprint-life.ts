@@ -17,6 +17,8 @@ export interface LifePlan {
   /** The bundle's entry. */
   readonly program: string;
   readonly load: CountingPlantOptions;
+  /** The devices share a model, as those of a plant do; else each tag of each stands in gateway.yaml. */
+  readonly byModel?: true;
   readonly warmUpMs: number;
   readonly measureMs: number;
 }
@@ -50,7 +52,8 @@ export async function liveOnce(plan: LifePlan): Promise<LifeFigures> {
     onMessage: (message) => arrivals.take(message),
   });
   const proxy = await startFrozenProxy({ host: "127.0.0.1", port: broker.port }, hostClock);
-  const plant = await openCountingPlant(plan.load);
+  const modelFile = plan.byModel && join(plan.folder, "counter.yaml");
+  const plant = await openCountingPlant({ ...plan.load, ...(modelFile && { modelFile }) });
   const config = join(plan.folder, "gateway.yaml");
   const { ca, client } = certificates;
   await writeFile(

@@ -2,6 +2,7 @@
  * Devices that count: every reply carries the next number in each of its registers. So each read is a change of
  * every tag, and what is missing at the far end shows as a hole, whatever the gateway itself believes.
  */
+import { writeFile } from "node:fs/promises";
 import { hostClock } from "../core/clock.ts";
 import { ModbusDevice } from "./modbus-device.ts";
 import { openPtyPair, type PtyPair } from "./pty.ts";
@@ -16,6 +17,8 @@ export interface CountingPlantOptions {
   readonly still?: true;
   /** The first number, less one; default 0. */
   readonly countedBefore?: number;
+  /** Gets a device model with the tags; absent: they are written out for each device. */
+  readonly modelFile?: string;
 }
 
 /** One reply of a device: its number stands in all its tags. */
@@ -40,6 +43,7 @@ const COUNT_MAX = 65_535;
 const STILL = 4_711;
 
 export async function openCountingPlant(options: CountingPlantOptions): Promise<CountingPlant> {
+  if (options.modelFile !== undefined) await writeFile(options.modelFile, modelText(options));
   const served = new Map<string, ServedReply[]>();
   const pairs: PtyPair[] = [];
   const stops: (() => void)[] = [];
@@ -102,16 +106,14 @@ function deviceName(line: number, unitId: number): string {
 
 /** responseTimeout is generous: on a busy test machine the simulated devices are late for reasons of their own. */
 function lineYaml(line: number, path: string, options: CountingPlantOptions): string {
-  const tags = Array.from(
-    { length: options.tagsPerDevice },
-    (_, i) => `r${i}: { holdingRegister: ${i}, type: uint16 }`,
-  );
+  const { modelFile } = options;
+  const content = modelFile === undefined ? `tags: { ${tagTexts(options).join(", ")} }` : `model: ${modelFile}`;
   const devices = Array.from(
     { length: options.devicesPerLine },
     (_, i) => `      ${deviceName(line, i + 1)}:
         unitId: ${i + 1}
         scanRate: ${options.scanRateMs}ms
-        tags: { ${tags.join(", ")} }
+        ${content}
 `,
   );
   return `  line-${line}:
@@ -120,4 +122,13 @@ function lineYaml(line: number, path: string, options: CountingPlantOptions): st
     responseTimeout: 3s
     devices:
 ${devices.join("")}`;
+}
+
+function modelText(options: CountingPlantOptions): string {
+  const lines = tagTexts(options).map((tag) => `  ${tag}\n`);
+  return `name: counter\nmaker: nobody\nsource: this program\ntags:\n${lines.join("")}`;
+}
+
+function tagTexts({ tagsPerDevice }: CountingPlantOptions): readonly string[] {
+  return Array.from({ length: tagsPerDevice }, (_, i) => `r${i}: { holdingRegister: ${i}, type: uint16 }`);
 }
