@@ -32,8 +32,8 @@ export interface SourceDocument {
   /** What is wrong with the YAML itself: syntax, doubled keys, aliases. */
   readonly problems: readonly Problem[];
   has(path: Path): boolean;
-  /** Every path written in the file. */
-  paths(): readonly Path[];
+  /** The paths written in the file that are like this, name by name; `*` is any name. In the order of the file. */
+  like(pattern: readonly string[]): readonly Path[];
   /** The place of a key or of its value; where it is not written, of the nearest key above it that is. */
   place(path: Path, at: "key" | "value"): Place;
 }
@@ -95,7 +95,7 @@ export function parseSource(file: string, text: string): SourceDocument {
     value,
     problems,
     has: (path) => partAt(walker.top, path).depth === path.length,
-    paths: () => pathsBelow(walker.top, []),
+    like: (pattern) => pathsLike(walker.top, pattern, []),
     place: (path, at) => {
       const { part, depth } = partAt(walker.top, path);
       return depth === 0 ? TOP : placeAt(depth === path.length ? part[at] : part.key);
@@ -113,11 +113,10 @@ function partAt(top: Part, path: Path): { readonly part: Part; readonly depth: n
   }
 }
 
-function pathsBelow({ below = new Map() }: Part, path: Path): Path[] {
-  return [...below].flatMap(([key, part]) => {
-    const here = [...path, key];
-    return [here, ...pathsBelow(part, here)];
-  });
+function pathsLike({ below }: Part, [name, ...names]: readonly string[], path: Path): readonly Path[] {
+  if (name === undefined) return [path];
+  const parts = name === "*" ? [...(below ?? [])] : [[name, below?.get(name)] as const];
+  return parts.flatMap(([key, part]) => (part === undefined ? [] : pathsLike(part, names, [...path, key])));
 }
 
 interface Composed {

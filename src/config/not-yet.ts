@@ -1,5 +1,5 @@
 /** What this version accepts and checks, but does not act on. Whoever builds one of these removes its line. */
-import { keyOf, type Path, type Place, type SourceDocument } from "./document.ts";
+import { byPlace, keyOf, type Place, type SourceDocument } from "./document.ts";
 
 interface NotYet {
   /** Key by key from the top; `*` stands for any name. */
@@ -23,21 +23,14 @@ export interface Notice extends Place {
 }
 
 /** The keys of a file that are not acted on yet, in the order of the file. */
-export function notYetNotices(document: SourceDocument): Notice[] {
-  return document.paths().flatMap((path): Notice[] => {
-    const entry = PATTERNS.find(({ parts, without }) => {
-      if (without !== undefined && document.has([without])) return false;
-      return matches(parts, path);
-    });
-    if (entry === undefined) return [];
-    const { without, instead } = entry;
+export function notYetNotices(document: SourceDocument): readonly Notice[] {
+  const notices = NOT_YET.flatMap(({ key, without, instead }): Notice[] => {
+    if (without !== undefined && document.has([without])) return [];
     const text = without === undefined ? `not in this version: ${instead}` : `without a section ${without} ${instead}`;
-    return [{ file: document.file, ...document.place(path, "key"), key: keyOf(path), text }];
+    const { file } = document;
+    return document
+      .like(key.split("."))
+      .map((path) => ({ file, ...document.place(path, "key"), key: keyOf(path), text }));
   });
-}
-
-const PATTERNS = NOT_YET.map((entry) => ({ ...entry, parts: entry.key.split(".") }));
-
-function matches(parts: readonly string[], path: Path): boolean {
-  return parts.length === path.length && parts.every((part, index) => part === "*" || part === path[index]);
+  return notices.toSorted(byPlace);
 }
