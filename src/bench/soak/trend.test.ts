@@ -25,6 +25,15 @@ test("what is taken for a moment and given back is no growth", () => {
   assert.ok(Math.abs(slopeOf(sawtooth)) < 0.05);
 });
 
+test("a heap that is collected more and more seldom, to the same floor, does not grow", () => {
+  let sinceS = 0;
+  const collected = record((s) => {
+    sinceS = sinceS >= 70 + s / 120 ? 0 : sinceS + 5;
+    return 115 + sinceS / 6;
+  });
+  assert.ok(Math.abs(slopeOf(collected)) < 0.05, `${slopeOf(collected)}`);
+});
+
 test("a leak under noise is found, within the range that is told", () => {
   const random = seededRandom(5);
   const leaking = minima(
@@ -55,17 +64,7 @@ test("each span gives its least point, at its own time", () => {
   ]);
 });
 
-test("spans are a minute, and longer where days would make too many of them", () => {
-  assert.equal(spanFor(record(() => 1)), 60);
-  assert.equal(spanFor([0, 72 * HOUR_S].map((s) => ({ s, value: 1 }))), 648);
-});
-
-test("two points make no trend", () => {
-  assert.equal(
-    theilSen([
-      { s: 0, value: 1 },
-      { s: 9, value: 2 },
-    ]),
-    undefined,
-  );
+test("spans are five minutes, and longer where weeks would make too many of them", () => {
+  assert.equal(spanFor(record(() => 1)), 300);
+  assert.equal(spanFor([0, 720 * HOUR_S].map((s) => ({ s, value: 1 }))), 6_480);
 });

@@ -18,6 +18,8 @@ const S_PER_HOUR = 3_600;
 /** The pairs are their square: enough for any line. */
 const POINTS_MAX = 400;
 const Z_95 = 1.96;
+/** V8 collects all of a heap of 50 MB each 70 to 100 s under the soak's load: each span sees the floor several times. */
+const SPAN_MIN_S = 300;
 
 /** The least value of each span, at its time: what is taken for a moment and given back does not count. */
 export function minima(points: readonly Point[], spanS: number): readonly Point[] {
@@ -30,10 +32,10 @@ export function minima(points: readonly Point[], spanS: number): readonly Point[
   return [...least.values()];
 }
 
-/** The span that leaves so many minima, a minute at least. */
+/** The span that leaves so many minima, and is no shorter than tells the floor. */
 export function spanFor(points: readonly Point[]): number {
   const wholeS = (points.at(-1)?.s ?? 0) - (points[0]?.s ?? 0);
-  return Math.max(60, Math.ceil(wholeS / POINTS_MAX));
+  return Math.max(SPAN_MIN_S, Math.ceil(wholeS / POINTS_MAX));
 }
 
 /** The median of the slopes of all pairs (Theil, Sen); undefined for fewer than three points. */
