@@ -28,7 +28,7 @@ test("what is taken for a moment and given back is no growth", () => {
 test("a heap that is collected more and more seldom, to the same floor, does not grow", () => {
   let sinceS = 0;
   const collected = record((s) => {
-    sinceS = sinceS >= 70 + s / 120 ? 0 : sinceS + 5;
+    sinceS = sinceS >= 60 + s / 36 ? 0 : sinceS + 5;
     return 115 + sinceS / 6;
   });
   assert.ok(Math.abs(slopeOf(collected)) < 0.05, `${slopeOf(collected)}`);
