@@ -29,28 +29,17 @@ function uplinkShortages(uplink: UplinkConfig, capacity: UplinkCapacity | undefi
   const limits = cloudService(uplink.format)?.limits;
   const most = capacity?.loads.find(({ share }) => share === ALL);
   if (limits === undefined || most === undefined) return [];
-  const remedy = "read less often (scanRate), or give deadbands";
-  const key = keyOf(["uplinks", uplink.name]);
-  const bytes = most.sentBytesPerS > limits.bytesPerS;
-  const messages = most.wantedMessagesPerS > limits.messagesPerS;
+  const told = (wrong: string): Shortage => {
+    return { key: keyOf(["uplinks", uplink.name]), wrong, remedy: "read less often (scanRate), or give deadbands" };
+  };
+  const bytes = `${sizeText(Math.round(most.sentBytesPerS))} a second where all changes`;
+  const messages = `${Math.round(most.wantedMessagesPerS)} messages a second where all changes`;
   return [
-    ...(bytes
-      ? [
-          {
-            key,
-            wrong: `${sizeText(Math.round(most.sentBytesPerS))} a second where all changes; ${uplink.format} takes ${sizeText(limits.bytesPerS)}`,
-            remedy,
-          },
-        ]
+    ...(most.sentBytesPerS > limits.bytesPerS
+      ? [told(`${bytes}; ${uplink.format} takes ${sizeText(limits.bytesPerS)}`)]
       : []),
-    ...(messages
-      ? [
-          {
-            key,
-            wrong: `${Math.round(most.wantedMessagesPerS)} messages a second where all changes; ${uplink.format} takes ${limits.messagesPerS}, so values wait for each other`,
-            remedy,
-          },
-        ]
+    ...(most.wantedMessagesPerS > limits.messagesPerS
+      ? [told(`${messages}; ${uplink.format} takes ${limits.messagesPerS}, so values wait for each other`)]
       : []),
   ];
 }
@@ -84,20 +73,15 @@ function sizeFor(bytes: number): number {
 }
 
 function boardShortages({ board }: Capacity): readonly Shortage[] {
-  const remedy = "read fewer tags or less often, or share them between two gateways";
+  const told = (wrong: string): Shortage => {
+    return { key: "lines", wrong, remedy: "read fewer tags or less often, or share them between two gateways" };
+  };
   const { rssMostBytes, memoryMaxBytes, cpu } = board;
+  const [mostMB, maxMB] = [rssMostBytes, memoryMaxBytes].map((bytes) => Math.round(bytes / 1e6));
   return [
     ...(rssMostBytes > memoryMaxBytes
-      ? [
-          {
-            key: "lines",
-            wrong: `${Math.round(rssMostBytes / 1e6)} MB of memory; the service may use ${Math.round(memoryMaxBytes / 1e6)} MB (MemoryMax)`,
-            remedy,
-          },
-        ]
+      ? [told(`${mostMB} MB of memory; the service may use ${maxMB} MB (MemoryMax)`)]
       : []),
-    ...(cpu > CPU_MAX_PERCENT
-      ? [{ key: "lines", wrong: `${Math.round(cpu)} % of a core of a PC; a board is slower`, remedy }]
-      : []),
+    ...(cpu > CPU_MAX_PERCENT ? [told(`${Math.round(cpu)} % of a core of a PC; a board is slower`)] : []),
   ];
 }
