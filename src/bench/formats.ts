@@ -140,18 +140,20 @@ async function throughUplink(
   const queue = new MadeBacklog(tags, TAGS, WARM_UP_SAMPLES + SAMPLES, hostClock.wallMs());
   const values = new SettableValues(hostClock, devices, []);
   const config = uplinkConfig(certificates, [broker.url], { format, topic: "bench/formats" });
-  let begun: { readonly samples: number; readonly stopwatch: Stopwatch } | undefined;
+  const timed: { from?: { readonly samples: number; readonly stopwatch: Stopwatch } } = {};
   const transport = watched(createMqttTransport({ config, clock: hostClock, log: silentLog }), (message) => {
     const samples = queue.depth();
     if (samples > SAMPLES || samples === 0) return;
-    begun ??= { samples, stopwatch: startStopwatch() };
+    timed.from ??= { samples, stopwatch: startStopwatch() };
     onMessage(message);
   });
   const parts = { config, values, queue, transport, state: new MemoryState() };
   const uplink = createUplink({ ...parts, clock: hostClock, random: hostRandom, log: silentLog });
   uplink.start();
   await drained(queue, hostClock, LOOK_MS, () => uplink.report().state);
-  const { samples, stopwatch } = begun ?? { samples: 0, stopwatch: startStopwatch() };
+  if (timed.from === undefined)
+    throw new Error(`no message began within the last ${SAMPLES} samples: nothing was timed`);
+  const { samples, stopwatch } = timed.from;
   const result = { ...stopwatch(samples), samples };
   await uplink.stop();
   return result;

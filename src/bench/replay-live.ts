@@ -35,6 +35,8 @@ const SMALL_BYTES = 64;
 const MESSAGE_BYTES = 4_096;
 /** Until TCP knows a slow link, and history its pace; a fast one is through at once. */
 const SETTLE_SAMPLES = 200;
+/** Beyond this they will not come at all. */
+const SETTLE_LIMIT_MS = 120_000;
 /** As long as so much waits, history goes on. */
 const BACKLOG_MIN = 5_000;
 /** The last value is on its way for less. */
@@ -48,7 +50,13 @@ const queue = outbox.uplink(UPLINK, "now");
 const { uplink, transport, values } = openReplayUplink({ outbox, state, certificates, server });
 const { roundTripMs, messageMs } = await measureLink(transport);
 uplink.start();
-while (uplink.report().replayed < SETTLE_SAMPLES) await sleep(hostClock, LOOK_MS);
+const settlingMs = hostClock.monotonicMs();
+while (uplink.report().replayed < SETTLE_SAMPLES) {
+  const { replayed, state } = uplink.report();
+  if (hostClock.monotonicMs() - settlingMs > SETTLE_LIMIT_MS)
+    throw new Error(`${replayed} came, the uplink is ${state}`);
+  await sleep(hostClock, LOOK_MS);
+}
 const replayedBefore = uplink.report().replayed;
 const startMs = hostClock.monotonicMs();
 let taken = 0;

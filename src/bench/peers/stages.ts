@@ -191,4 +191,4 @@ function wantedOf(served: readonly Served[]): number {
 
 /** What was asked for each second at `SCAN_MS`, and in `full`. */
 export const ASKED_PER_S = (VALUES_PER_SCAN * 1_000) / SCAN_MS;
-export const FULL_ASKED_PER_S = Math.floor((VALUES_PER_SCAN * 1_000) / FULL_SCAN_MS);
+export const FULL_ASKED_PER_S = Math.round((VALUES_PER_SCAN * 1_000) / FULL_SCAN_MS);
