@@ -20,13 +20,17 @@ process.stdin.resume();
 test("a benchmark that is cut short leaves no folder behind, and tells by its code that it was", async () => {
   const args = ["--import", "tsx", "--input-type=module", "--eval", BENCH];
   const child = spawn(process.execPath, args, { stdio: ["pipe", "pipe", "inherit"] });
-  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const line = async () => String((await lines.next()).value);
-  const own = await line();
-  const part = await line();
-  assert.ok(part.startsWith(`${own}/`) && existsSync(part), part);
-  const ended = once(child, "exit");
-  child.kill("SIGTERM");
-  assert.deepEqual(await ended, [143, null]);
-  assert.equal(existsSync(own), false);
+  try {
+    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+    const line = async () => String((await lines.next()).value);
+    const own = await line();
+    const part = await line();
+    assert.ok(part.startsWith(`${own}/`) && existsSync(part), part);
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    assert.deepEqual(await ended, [143, null]);
+    assert.equal(existsSync(own), false);
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
