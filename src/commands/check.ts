@@ -120,7 +120,7 @@ async function tell(checked: CheckedConfig, given: Arguments, io: CommandIo, mor
   const overloads = overloadsOf(checked);
   const open = openTags(checked.config, checked.place);
   const refusal = force || overloads.length === 0 ? undefined : new ConfigurationError(overloads);
-  const capacity = change === undefined ? undefined : await measuredUp(config, change);
+  const capacity = change === undefined ? undefined : await foretold(config, change);
   if (json) {
     const accepted = { problems: [], warnings: [...overloads, ...open] };
     const told = refusal === undefined ? accepted : { problems: overloads, warnings: open };
@@ -138,7 +138,7 @@ async function tell(checked: CheckedConfig, given: Arguments, io: CommandIo, mor
 }
 
 /** Loaded by those who ask: formats and the outbox are much code. */
-async function measuredUp(config: Config, change: number) {
+async function foretold(config: Config, change: number) {
   const { capacityOf } = await import("./capacity/capacity.ts");
   const { capacityText } = await import("./capacity/capacity-text.ts");
   const { shortagesOf } = await import("./capacity/shortages.ts");

@@ -128,7 +128,7 @@ export class BridgedSite {
     return new Map(DEVICES.map((device) => [`${device}/r0`, this[device].served.get(device)?.at(-1)]));
   }
 
-  /** When the broker first accepted the connection on which this observer waits, after that moment. */
+  /** When the broker accepted the connection on which this observer waits, the last time since that moment. */
   acceptedAfter({ place, format }: Observer, sinceMs: number, link: "gateway" | "bridge"): number | undefined {
     if (link === "bridge" && place === "dmz") return undefined;
     const clientId = link === "bridge" ? BRIDGE_CLIENT : `${GROUP}-${NAME}-${format}`;
