@@ -8,12 +8,15 @@ interface Measured {
   readonly cpu: number;
 }
 
-/** `npm run bench:footprint` on 2026-11-22: the release on Node 20.20, two x86-64 cores with no other work. */
+/**
+ * `npm run bench:footprint` on 2026-11-22: the release on Node 20.20, two x86-64 cores; the most of four runs, between
+ * which the machine's own speed changed by half.
+ */
 export const FOOTPRINT: readonly Measured[] = [
-  { tags: 1, rssBytes: 77e6, cpu: 0.5 },
-  { tags: 100, rssBytes: 79e6, cpu: 1.1 },
-  { tags: 1_000, rssBytes: 90e6, cpu: 3.9 },
-  { tags: 10_000, rssBytes: 102e6, cpu: 16.4 },
+  { tags: 1, rssBytes: 80e6, cpu: 0.7 },
+  { tags: 100, rssBytes: 81e6, cpu: 1.6 },
+  { tags: 1_000, rssBytes: 90e6, cpu: 5.8 },
+  { tags: 10_000, rssBytes: 104e6, cpu: 24.2 },
 ];
 /** Node 24 took 19 to 25 MB more, by the short form on a machine at work. */
 export const FOOTPRINT_MEASURED =
