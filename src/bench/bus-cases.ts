@@ -1,6 +1,6 @@
 /** What the bus benchmark plays, and what it asks of the result. */
 import type { Contestant, RunPlan, RunResult } from "./bus-run.ts";
-import { atLeast, atMost, below, type Figure } from "./figure.ts";
+import { atLeast, atMost, below, context, type Figure } from "./figure.ts";
 import { median } from "./noise.ts";
 
 export interface BusCase {
@@ -37,6 +37,8 @@ export interface Form {
   readonly deathWarmUpMs: number;
   readonly deathWindowMs: number;
   readonly allowance: number;
+  /** The kernel counts CPU in hundredths of a second, and a short window has four of them: a figure to see, not to hold. */
+  readonly isCpuCoarse: boolean;
 }
 
 export const LONG: Form = {
@@ -45,6 +47,7 @@ export const LONG: Form = {
   deathWarmUpMs: 6_000,
   deathWindowMs: 30_000,
   allowance: 0,
+  isCpuCoarse: false,
 };
 export const SHORT: Form = {
   rounds: 1,
@@ -52,12 +55,14 @@ export const SHORT: Form = {
   deathWarmUpMs: 5_000,
   deathWindowMs: 10_000,
   allowance: 0.05,
+  isCpuCoarse: true,
 };
 
 export type Rounds = Readonly<Record<Contestant, readonly RunResult[]>>;
 
 /** The figures of one case; runs of one round are compared with each other, because they met the same noise. */
-export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowance }: Form): readonly Figure[] {
+export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, form: Form): readonly Figure[] {
+  const { allowance, isCpuCoarse } = form;
   const ours = rounds.sallyport;
   const ratio = median(ours.map((run) => run.ratio));
   const floor = median(rounds.libmodbus.map((run) => run.ratio));
@@ -70,18 +75,15 @@ export function figuresOf({ key, ratioMin }: BusCase, rounds: Rounds, { allowanc
     );
   const disturbed = (figure: Figure) => unlessDisturbed(figure, floor, ratioMin - allowance);
   const toLibmodbus = against("libmodbus", (run) => run.ratio);
+  const cpuName = `bus_${key}_cpu_to_modbus_serial`;
+  const cpu = against("modbusSerial", (run) => run.cpuSPer1000);
   return [
     disturbed(atLeast(`bus_${key}_ratio`, ratio, "ratio", ratioMin - allowance)),
     disturbed(atLeast(`bus_${key}_to_libmodbus`, toLibmodbus, "ratio", TO_LIBMODBUS_MIN - allowance)),
     atMost(`bus_${key}_violations`, sum(ours.map((run) => run.violations)), "count", 0),
     atLeast(`bus_${key}_delivered`, median(ours.map((run) => run.delivered)), "ratio", DELIVERED_MIN - allowance),
     atMost(`bus_${key}_not_good`, sum(ours.map((run) => run.notGood)), "count", 0),
-    below(
-      `bus_${key}_cpu_to_modbus_serial`,
-      against("modbusSerial", (run) => run.cpuSPer1000),
-      "ratio",
-      1,
-    ),
+    isCpuCoarse ? context(cpuName, cpu, "ratio") : below(cpuName, cpu, "ratio", 1),
   ];
 }
 
