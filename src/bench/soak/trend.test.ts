@@ -68,3 +68,13 @@ test("spans are five minutes, and longer where weeks would make too many of them
   assert.equal(spanFor(record(() => 1)), 300);
   assert.equal(spanFor([0, 720 * HOUR_S].map((s) => ({ s, value: 1 }))), 6_480);
 });
+
+test("two points make no trend", () => {
+  assert.equal(
+    theilSen([
+      { s: 0, value: 1 },
+      { s: 9, value: 2 },
+    ]),
+    undefined,
+  );
+});
