@@ -86,7 +86,6 @@ function figuresOfBreak(spec: Break, outcomes: readonly Outcome[]): readonly Fig
   return [...seenBy, ...figuresOf(`${name}_noticed_by_the_gateway`, noticed, NOTICE_LIMIT_MS)];
 }
 
-openScratch("not-current");
 /** A moment that nobody saw is held to no limit. */
 function faultsOf(spec: Break, { faults, seen }: Outcome): readonly string[] {
   if (spec.connection === undefined) return faults;
@@ -94,6 +93,7 @@ function faultsOf(spec: Break, { faults, seen }: Outcome): readonly string[] {
   return [...faults, ...unseen.map(({ observer }) => `${spec.name}: no CONNACK for ${observer.format} was seen`)];
 }
 
+openScratch("not-current");
 const site = await BridgedSite.open(keepAliveS);
 try {
   await site.startGateway();

@@ -93,7 +93,7 @@ describe("mistakes in a configuration", () => {
         chmodSync(folder.path(name), mode);
         assert.match(
           folder.complaints(variant({ uplink })).join(),
-          new RegExp(`may use ${name}; chmod o-rwx ${name}; from a USB stick, copy it`),
+          new RegExp(`may use ${name}; chmod o-rwx ${name}; from a USB stick, copy it to this machine first$`),
         );
       }
       chmodSync(folder.path(name), 0o640);

@@ -1,5 +1,4 @@
 /** What each node of a cluster has to carry: connections and messages, processor and memory. */
-
 import { hostClock } from "../core/clock.ts";
 import { cpuSecondsOf, residentBytesOf } from "./process-figures.ts";
 import type { Rabbitmq } from "./rabbitmq.ts";

@@ -182,11 +182,10 @@ class Soak {
 
   /** A counter is told at its scan, which may be a second after its last pulse. */
   async #inputsTold({ inputs, uplinks }: SoakSite): Promise<void> {
+    if (inputs === undefined) return;
     const sinceMs = hostClock.monotonicMs();
-    const isTold = () => uplinks.every(({ farEnd }) => Number(farEnd.inputs.value("energy")) === inputs?.pulses);
-    while (inputs !== undefined && !isTold() && hostClock.monotonicMs() - sinceMs < INPUTS_TOLD_LIMIT_MS) {
-      await sleep(hostClock, TICK_MS);
-    }
+    const isTold = () => uplinks.every(({ farEnd }) => Number(farEnd.inputs.value("energy")) === inputs.pulses);
+    while (!isTold() && hostClock.monotonicMs() - sinceMs < INPUTS_TOLD_LIMIT_MS) await sleep(hostClock, TICK_MS);
   }
 
   #judgeInputs({ inputs, uplinks, faults }: SoakSite): void {
