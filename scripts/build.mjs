@@ -58,6 +58,19 @@ const withoutDemo = {
   },
 };
 
+/** mqtt-packet keeps a buffer for each length that a message had, up to 16,384 of half a kB: hours of growth. */
+const KEEPS_LENGTHS = "if (num < 16384) varByteIntCache[num] = buffer";
+const withoutLengths = {
+  name: "without lengths kept",
+  setup({ onLoad }) {
+    onLoad({ filter: /\/mqtt-packet\/writeToStream\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      if (!text.includes(KEEPS_LENGTHS)) throw new Error("mqtt-packet keeps lengths differently now; see build.mjs");
+      return { contents: text.replace(KEEPS_LENGTHS, "") };
+    });
+  },
+};
+
 await rm(dist, { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: { sallyport: resolve(src, "main.ts"), "storage-worker": resolve(src, "store/storage-worker.ts") },
@@ -76,7 +89,7 @@ const { metafile } = await build({
   banner: {
     js: 'import { createRequire as requireOf } from "node:module";\nconst require = requireOf(import.meta.url);',
   },
-  plugins: [withoutDemo, filesByUrl],
+  plugins: [withoutDemo, withoutLengths, filesByUrl],
   logLevel: "info",
   // Node holds the text of what runs in memory for good; names stay, for the traces of what goes wrong.
   minifyWhitespace: true,

@@ -15,11 +15,12 @@ export interface TailEntry {
 
 /** A sample, its entry and its share of the list, in V8; a string is counted on top. */
 const SAMPLE_BYTES = 250;
-/** Removed entries at the front are kept in the list until they are this many: moving it costs more. */
+/** Removed entries leave their places at the front of the list until they are this many: moving it costs more. */
 const SLACK_ENTRIES = 256;
 
 export class Tail {
-  #entries: TailEntry[] = [];
+  /** Before the head nothing: what was removed must not live on there. */
+  #entries: (TailEntry | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #base: number;
@@ -70,6 +71,7 @@ export class Tail {
     for (let entry = this.first(); entry !== undefined && may(entry); entry = this.first()) {
       this.#base = entry.sample.number + 1;
       this.#bytes -= entry.bytes;
+      this.#entries[this.#head] = undefined;
       this.#head++;
     }
     if (this.#head < SLACK_ENTRIES || this.#head < this.size) return;
@@ -79,7 +81,7 @@ export class Tail {
 
   /** Removes and returns the oldest `count` entries that are new and of the lowest priority there is. */
   giveUp(count: number, rankOf: (entry: TailEntry) => number): TailEntry[] {
-    const live = this.#entries.slice(this.#head);
+    const live = this.#entries.slice(this.#head).filter((entry) => entry !== undefined);
     const open = live.filter((entry) => entry.state === "new");
     const lowest = open.reduce((rank, entry) => Math.min(rank, rankOf(entry)), Infinity);
     const given = new Set(open.filter((entry) => rankOf(entry) === lowest).slice(0, count));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Loss, NumberedSample } from "../pipeline.ts";
+import { afterCollection } from "../testing/garbage.ts";
 import { tagOf } from "../testing/settable-values.ts";
 import { AGAIN_AFTER_MS, MISSES_ALL, RollingWindow, WINDOW_MAX_BYTES, WINDOW_MS } from "./rolling-window.ts";
 
@@ -123,6 +124,21 @@ test("P7: the window is bounded, and keeps the newest", () => {
   window.owe(MISSES_ALL, 0);
   assert.equal(owed(window).length, WINDOW_MAX_BYTES / 200);
   assert.equal(owed(window).at(-1), count);
+});
+
+test("P7: what is too old leaves memory at once", async () => {
+  const window = new RollingWindow();
+  const kept: WeakRef<object>[] = [];
+  const tell = (number: number, atMs: number) => {
+    const own = tagOf("pump", `speed ${number}`);
+    kept.push(new WeakRef(own));
+    window.sending([{ ...sample(number), tag: own }])(atMs);
+  };
+  for (const number of [1, 2, 3, 4, 5]) tell(number, number);
+  tell(6, WINDOW_MS + 3);
+  assert.deepEqual(await afterCollection(kept), [true, true, false, false, false, false]);
+  window.owe(MISSES_ALL, WINDOW_MS + 3);
+  assert.deepEqual(owed(window), [3, 4, 5, 6]);
 });
 
 test("P7: long texts that are owed again count by what they take", () => {

@@ -3,13 +3,14 @@
  * something is missing gets it again: twice rather than never. What went out again is kept like what went out first.
  */
 import type { Loss, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
+import { packSamples } from "./packed-samples.ts";
 
 /** Two keep-alives of a host, after which a broker knows that it is gone. */
 export const WINDOW_MS = 120_000;
 export const WINDOW_MAX_BYTES = 16_000_000;
 /** Who asks again and again gets the same no more often: a slow host would be buried under what it could not take. */
 export const AGAIN_AFTER_MS = 60_000;
-/** What a sample takes in memory, about, but for a text as its value. */
+/** What a sample takes in memory once it is owed, about, but for a text as its value. As long as it is kept, a third. */
 const SAMPLE_BYTES = 200;
 const LOSS_BYTES = 200;
 /** A tag in a loss. */
@@ -24,8 +25,8 @@ export const MISSES_NOTHING = Number.POSITIVE_INFINITY;
 export type Acknowledged = (nowMs: number) => void;
 
 export class RollingWindow {
-  readonly samples = new Rolling<NumberedSample>(bytesOfSample, WINDOW_MAX_BYTES);
-  readonly losses = new Rolling<Loss>(bytesOfLoss, LOSSES_MAX_BYTES);
+  readonly samples = new Rolling(bytesOfSample, WINDOW_MAX_BYTES, packSamples);
+  readonly losses = new Rolling<Loss>(bytesOfLoss, LOSSES_MAX_BYTES, (losses) => () => losses);
 
   /** These go out. What has no identity yet is not kept. */
   sending(samples: readonly (NumberedSample | UnsyncedCopy)[]): Acknowledged {
@@ -50,7 +51,7 @@ export class RollingWindow {
 
 /** What was acknowledged together. */
 interface Kept<T> {
-  readonly items: readonly T[];
+  readonly unpack: () => readonly T[];
   readonly bytes: number;
   /** Of the first acknowledgement, and of the last one. */
   readonly firstMs: number;
@@ -58,6 +59,9 @@ interface Kept<T> {
   /** It went out more than once. */
   readonly isAgain: boolean;
 }
+
+/** In the place of what is forgotten, until the others are moved up: nothing may hold its samples any longer. */
+const FORGOTTEN: Kept<never> = { unpack: () => [], bytes: 0, firstMs: 0, lastMs: 0, isAgain: false };
 
 interface Owed<T> {
   readonly item: T;
@@ -67,6 +71,7 @@ interface Owed<T> {
 export class Rolling<T> {
   readonly #bytesOf: (item: T) => number;
   readonly #maxBytes: number;
+  readonly #pack: (items: readonly T[]) => () => readonly T[];
   /** By their last acknowledgement. */
   #kept: Kept<T>[] = [];
   #owed: Owed<T>[] = [];
@@ -79,9 +84,11 @@ export class Rolling<T> {
   #turn = 0;
   #beganMs = Number.NEGATIVE_INFINITY;
 
-  constructor(bytesOf: (item: T) => number, maxBytes: number) {
+  /** @param pack what is kept, until somebody misses it */
+  constructor(bytesOf: (item: T) => number, maxBytes: number, pack: (items: readonly T[]) => () => readonly T[]) {
     this.#bytesOf = bytesOf;
     this.#maxBytes = maxBytes;
+    this.#pack = pack;
   }
 
   begin(nowMs: number): void {
@@ -91,7 +98,7 @@ export class Rolling<T> {
   sending(items: readonly T[]): Acknowledged {
     const turn = this.#turn;
     return (nowMs) => {
-      if (turn === this.#turn) this.#keep({ items, firstMs: nowMs, isAgain: false }, nowMs);
+      if (turn === this.#turn) this.#keep(items, { firstMs: nowMs, isAgain: false }, nowMs);
       else this.#oweItems(items.map((item) => ({ item, firstMs: nowMs })));
     };
   }
@@ -100,7 +107,9 @@ export class Rolling<T> {
     this.#turn += 1;
     const kept = this.#kept.slice(this.#first);
     const isMissing = (one: Kept<T>) => fromMs === MISSES_ALL || (one.firstMs >= fromMs && !wasToldAgain(one, nowMs));
-    this.#oweItems(kept.filter(isMissing).flatMap(({ items, firstMs }) => items.map((item) => ({ item, firstMs }))));
+    this.#oweItems(
+      kept.filter(isMissing).flatMap(({ unpack, firstMs }) => unpack().map((item) => ({ item, firstMs }))),
+    );
     this.#kept = kept.filter((one) => !isMissing(one));
     this.#first = 0;
     this.#bytes = this.#kept.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -136,10 +145,10 @@ export class Rolling<T> {
     return Math.max(0, place - this.#gone);
   }
 
-  #keep(told: Pick<Kept<T>, "items" | "firstMs" | "isAgain">, nowMs: number): void {
-    if (told.items.length === 0) return;
-    const bytes = told.items.reduce((sum, item) => sum + this.#bytesOf(item), 0);
-    this.#kept.push({ ...told, bytes, lastMs: nowMs });
+  #keep(items: readonly T[], told: Pick<Kept<T>, "firstMs" | "isAgain">, nowMs: number): void {
+    if (items.length === 0) return;
+    const bytes = items.reduce((sum, item) => sum + this.#bytesOf(item), 0);
+    this.#kept.push({ ...told, unpack: this.#pack(items), bytes, lastMs: nowMs });
     this.#bytes += bytes;
     this.#forget(nowMs);
   }
@@ -151,7 +160,7 @@ export class Rolling<T> {
       if (alike === undefined) byFirst.set(firstMs, [item]);
       else alike.push(item);
     }
-    for (const [firstMs, items] of byFirst) this.#keep({ items, firstMs, isAgain: true }, nowMs);
+    for (const [firstMs, items] of byFirst) this.#keep(items, { firstMs, isAgain: true }, nowMs);
   }
 
   #oweItems(items: readonly Owed<T>[]): void {
@@ -173,6 +182,7 @@ export class Rolling<T> {
     for (let oldest = this.#kept[this.#first]; oldest !== undefined; oldest = this.#kept[this.#first]) {
       if (nowMs - Math.max(oldest.lastMs, this.#beganMs) <= WINDOW_MS && this.#bytes <= this.#maxBytes) break;
       this.#bytes -= oldest.bytes;
+      this.#kept[this.#first] = FORGOTTEN;
       this.#first += 1;
     }
     // Moved up now and then: each time would cost as much as is kept.

@@ -1,10 +1,8 @@
 /** P4 beyond the broker: whatever was acknowledged while the primary host could not hear it comes again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { UplinkConfig } from "../../config/config.ts";
-import { hostClock, sleep } from "../../core/clock.ts";
+import { afterCollection } from "../../testing/garbage.ts";
 import type { Heard } from "../../testing/sparkplug-host.ts";
 import { OTHER_SERVER, SparkplugRig } from "../../testing/sparkplug-rig.ts";
 
@@ -182,8 +180,6 @@ test("P4: a reload forgets nothing of what the same host may have missed", async
 });
 
 test("P7: of the uplinks before a reload nothing is kept but what a host may have missed", async () => {
-  setFlagsFromString("--expose_gc");
-  const collectGarbage: () => void = runInNewContext("gc");
   const rig = await connected();
   const former: WeakRef<object>[] = [];
   const note = () => former.push(new WeakRef(rig.uplink));
@@ -191,14 +187,7 @@ test("P7: of the uplinks before a reload nothing is kept but what a host may hav
     note();
     await rig.reload();
   }
-  for (let turn = 0; turn < 3; turn++) {
-    await sleep(hostClock, 0);
-    collectGarbage();
-  }
-  assert.deepEqual(
-    former.map((reference) => reference.deref() === undefined),
-    [true, true, true],
-  );
+  assert.deepEqual(await afterCollection(former), [true, true, true]);
 });
 
 test("P3: a device that is lost after a host got again what it missed dies, in later sessions, too", async () => {
