@@ -26,8 +26,14 @@ const samples: fc.Arbitrary<readonly NumberedSample[]> = fc.array(
 test("P4: samples that were packed come back as they were", () => {
   fc.assert(
     fc.property(samples, (given) => {
-      assert.deepEqual(packSamples(given)(), given);
-      assert.deepEqual(packSamples(given.map((one) => ({ ...one, takenInMs: 5 })))(), given);
+      const timely = given.map(({ readBefore, ...one }) => one);
+      const alike = timely.map((one) => ({ ...one, status: "Good", epoch: 3 }) as const);
+      const unlike = [
+        timely.map((one) => ({ ...one, epoch: 3 })),
+        timely.map((one) => ({ ...one, status: "Good" as const })),
+      ];
+      for (const each of [given, alike, ...unlike]) assert.deepEqual(packSamples(each)(), each);
+      assert.deepEqual(packSamples(alike.map((one) => ({ ...one, takenInMs: 5 })))(), alike);
     }),
   );
 });
