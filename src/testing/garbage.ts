@@ -3,10 +3,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { hostClock, sleep } from "../core/clock.ts";
 
-/** A WeakRef holds what it refers to until the end of the turn in which it was made. */
+/** A WeakRef holds what it refers to until its turn ends, so each collection has one of its own; one may free what another held. */
 const TURNS = 3;
 
-/** Of each whether it is gone, after collections that leave nothing behind. */
+/** @returns for each reference whether what it refers to is gone */
 export async function afterCollection(references: readonly WeakRef<object>[]): Promise<readonly boolean[]> {
   setFlagsFromString("--expose_gc");
   const collectGarbage: () => void = runInNewContext("gc");

@@ -3,14 +3,14 @@
  * something is missing gets it again: twice rather than never. What went out again is kept like what went out first.
  */
 import type { Loss, NumberedSample, UnsyncedCopy } from "../pipeline.ts";
-import { packSamples } from "./packed-samples.ts";
+import { columnsOf } from "./sample-columns.ts";
 
 /** Two keep-alives of a host, after which a broker knows that it is gone. */
 export const WINDOW_MS = 120_000;
 export const WINDOW_MAX_BYTES = 16_000_000;
 /** Who asks again and again gets the same no more often: a slow host would be buried under what it could not take. */
 export const AGAIN_AFTER_MS = 60_000;
-/** What a sample takes in memory once it is owed, about, but for a text as its value. As long as it is kept, a third. */
+/** About what a sample takes in memory once it is owed, but for a text as its value. In columns it takes a third. */
 const SAMPLE_BYTES = 200;
 const LOSS_BYTES = 200;
 /** A tag in a loss. */
@@ -25,7 +25,7 @@ export const MISSES_NOTHING = Number.POSITIVE_INFINITY;
 export type Acknowledged = (nowMs: number) => void;
 
 export class RollingWindow {
-  readonly samples = new Rolling(bytesOfSample, WINDOW_MAX_BYTES, packSamples);
+  readonly samples = new Rolling(bytesOfSample, WINDOW_MAX_BYTES, columnsOf);
   readonly losses = new Rolling<Loss>(bytesOfLoss, LOSSES_MAX_BYTES, (losses) => () => losses);
 
   /** These go out. What has no identity yet is not kept. */
@@ -84,7 +84,7 @@ export class Rolling<T> {
   #turn = 0;
   #beganMs = Number.NEGATIVE_INFINITY;
 
-  /** @param pack what is kept, until somebody misses it */
+  /** @param pack makes of items what is kept of them; called, that gives them back */
   constructor(bytesOf: (item: T) => number, maxBytes: number, pack: (items: readonly T[]) => () => readonly T[]) {
     this.#bytesOf = bytesOf;
     this.#maxBytes = maxBytes;
