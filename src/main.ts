@@ -12,7 +12,7 @@ const CTRL_C = "\x03";
 
 // Where there is room V8 lets its heap grow to several times of what lives before it collects. Told so, to 1.3 times.
 setFlagsFromString("--optimize-for-size");
-// What outlived its youth once, while the first connection was made, V8 would take for old from its birth on, for ever.
+// Samples that waited for the first connection teach V8 to make all later ones old from their birth; it never unlearns.
 setFlagsFromString("--no-allocation-site-pretenuring");
 
 const stopping = new AbortController();

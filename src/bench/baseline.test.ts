@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BenchBaseline, baselineOf, compare, comparisonText, isWorse, marginOf } from "./baseline.ts";
-import { atLeast, atMost, context, type Figure, told } from "./figure.ts";
+import { atLeast, atMost, context, type Figure, heldTo, told } from "./figure.ts";
 import { type Measured, measuredOver } from "./noise.ts";
 
 const HERE = { machine: "a board × 4, arm64", node: "v24.18.0" };
@@ -45,6 +45,15 @@ test("ratios and bytes are held to less, and on every machine; times and memory 
   assert.equal(outcome(cpu, [100, 101, 99], [200, 201, 199], other), "other machine");
   assert.equal(outcome(cpu, [100, 101, 99], [200, 201, 199], { ...HERE, node: "v20.1.0" }), "other machine");
   assert.equal(outcome(cpu, [100, 101, 99], [200, 201, 199], { ...HERE, node: "v24.19.1" }), "WORSE");
+});
+
+test("a ratio without a limit is held in its own direction, and by what machines differ", () => {
+  const more = (value: number) => heldTo("speed", value, "ratio", { better: "more", marginShare: 0.3 });
+  const less = (value: number) => heldTo("cpu", value, "ratio", { better: "less", marginShare: 0.3 });
+  assert.equal(outcome(more, [0.5, 0.5, 0.5], [0.34, 0.34, 0.34]), "WORSE");
+  assert.equal(outcome(more, [0.5, 0.5, 0.5], [0.36, 0.36, 0.36]), "same");
+  assert.equal(outcome(less, [2, 2, 2], [2.7, 2.7, 2.7]), "WORSE");
+  assert.equal(outcome(less, [2, 2, 2], [1.3, 1.3, 1.3]), "better");
 });
 
 test("one fault where there was none is worse; a few milliseconds of nothing are not", () => {

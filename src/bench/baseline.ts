@@ -86,9 +86,9 @@ function outcomeOf(
 }
 
 /** The noise of both measurements together, and never less than what a day changes. */
-export function marginOf({ unit, mad }: Measured, before: BaselineFigure): number {
+export function marginOf({ unit, mad, held }: Measured, before: BaselineFigure): number {
   const noise = SIGMAS * SIGMA_PER_MAD * Math.hypot(mad, before.mad);
-  const share = PORTABLE.has(unit) ? RATIO_MARGIN : ABSOLUTE_MARGIN;
+  const share = held?.marginShare ?? (PORTABLE.has(unit) ? RATIO_MARGIN : ABSOLUTE_MARGIN);
   return Math.max(noise, share * Math.abs(before.value), LEAST_MARGIN[unit] ?? 0);
 }
 

@@ -9,6 +9,14 @@ export interface Figure {
   readonly verdict: "pass" | "FAIL" | "disturbed" | "";
   /** Of the machine, of somebody else's program, or of the run itself: told for those who read, not ours to keep. */
   readonly isContext?: true;
+  readonly held?: Held;
+}
+
+/** How a figure without a limit is held to what it was, where its unit does not say that. */
+export interface Held {
+  readonly better: "more" | "less";
+  /** By so large a share it differs between machines: that is never called a change. */
+  readonly marginShare: number;
 }
 
 /** What a benchmark prints with `--json`; it may hold more. */
@@ -33,6 +41,10 @@ const LOWER_IS_BETTER = new Set(["ms", "MB", "%", "µs/sample", "ns/sample", "B/
 
 export function told(name: string, value: number, unit: string): Figure {
   return { name, value, unit, limit: "", verdict: "" };
+}
+
+export function heldTo(name: string, value: number, unit: string, held: Held): Figure {
+  return { ...told(name, value, unit), held };
 }
 
 export function context(name: string, value: number, unit: string): Figure {
@@ -62,7 +74,8 @@ function verdictOf(value: number, holds: boolean): Figure["verdict"] {
 }
 
 /** 1: more is better; -1: less is; 0: neither. */
-export function directionOf({ limit, unit }: Pick<Figure, "limit" | "unit">): 1 | 0 | -1 {
+export function directionOf({ limit, unit, held }: Pick<Figure, "limit" | "unit" | "held">): 1 | 0 | -1 {
+  if (held !== undefined) return held.better === "more" ? 1 : -1;
   if (limit.startsWith(">")) return 1;
   if (limit.startsWith("<")) return -1;
   if (HIGHER_IS_BETTER.has(unit)) return 1;
