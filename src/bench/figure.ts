@@ -12,7 +12,7 @@ export interface Figure {
   readonly held?: Held;
 }
 
-/** How a figure without a limit is held to what it was, where its unit does not say that. */
+/** How a figure is held to what it was, where its unit does not say that. */
 export interface Held {
   readonly better: "more" | "less";
   /** By so large a share it differs between machines: that is never called a change. */

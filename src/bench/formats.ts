@@ -44,8 +44,8 @@ const TAGS = 10;
 const SAMPLES = 400_000;
 const WARM_UP_SAMPLES = 200_000;
 const RATIO_MIN = 0.8;
-/** Between machines of one name these ratios were a quarter apart. */
-const RATIO_MARGIN_SHARE = 0.3;
+/** Between machines of one name these ratios were a third apart. */
+const RATIO_MARGIN_SHARE = 0.4;
 const MORE: Held = { better: "more", marginShare: RATIO_MARGIN_SHARE };
 const LESS: Held = { better: "less", marginShare: RATIO_MARGIN_SHARE };
 const LOOK_MS = 1;
@@ -106,7 +106,7 @@ async function measure(format: (typeof FORMATS)[number]): Promise<readonly Figur
   return [
     ...figuresOf(`${format}_uplink`, ours),
     ...figuresOf(`${format}_mqttjs_made_before`, madeBefore),
-    atLeast(`${format}_ratio_to_made_before`, ratio(ours, madeBefore, rateOf), "ratio", RATIO_MIN),
+    { ...atLeast(`${format}_ratio_to_made_before`, ratio(ours, madeBefore, rateOf), "ratio", RATIO_MIN), held: MORE },
     ...figuresOf(`${format}_mqttjs_made_with_least_work`, madeWithLeast),
     context(`${format}_least_work_to_made_before`, ratio(madeWithLeast, madeBefore, rateOf), "ratio"),
     heldTo(`${format}_ratio_to_least_work`, ratio(ours, madeWithLeast, rateOf), "ratio", MORE),
