@@ -21,6 +21,8 @@ packages_of() {
     # Its plugins' libraries are suggestions of the package only.
     collectd) echo collectd-core libmodbus5 libmosquitto1 ;;
     protoc) echo protobuf-compiler ;;
+    # Its package only recommends what opens serial ports.
+    python3-pymodbus) echo python3-pymodbus python3-serial ;;
     script) echo bsdutils ;;
     sfdisk) echo fdisk ;;
     mkfs.fat) echo dosfstools ;;

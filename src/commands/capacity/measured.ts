@@ -9,18 +9,18 @@ interface Measured {
 }
 
 /**
- * `npm run bench:footprint` on 2026-11-22: the release on Node 20.20, two x86-64 cores; the most of four runs, between
- * which the machine's own speed changed by half.
+ * `npm run bench:footprint` on 2026-11-22 and 23: the release on Node 20.20, two x86-64 cores; the most of four runs,
+ * each beside a soak or two.
  */
 export const FOOTPRINT: readonly Measured[] = [
-  { tags: 1, rssBytes: 80e6, cpu: 0.7 },
-  { tags: 100, rssBytes: 81e6, cpu: 1.6 },
-  { tags: 1_000, rssBytes: 90e6, cpu: 5.8 },
-  { tags: 10_000, rssBytes: 104e6, cpu: 24.2 },
+  { tags: 1, rssBytes: 76e6, cpu: 0.5 },
+  { tags: 100, rssBytes: 79e6, cpu: 1.5 },
+  { tags: 1_000, rssBytes: 85e6, cpu: 5.6 },
+  { tags: 10_000, rssBytes: 107e6, cpu: 19.8 },
 ];
 /** Node 24 took 19 to 25 MB more, by the short form on a machine at work. */
 export const FOOTPRINT_MEASURED =
-  "npm run bench:footprint, 2026-11-22, Node 20 on x86-64; Node 24, which images bring, takes some 25 MB more";
+  "npm run bench:footprint, 2026-11-23, Node 20 on x86-64; Node 24, which images bring, takes some 25 MB more";
 
 /** By how much a backlog of millions grows the process while it drains: `npm run bench:replay` on 2026-11-22. */
 export const DRAIN_BYTES = 17.3e6;
