@@ -22,7 +22,7 @@ packages_of() {
     collectd) echo collectd-core libmodbus5 libmosquitto1 ;;
     protoc) echo protobuf-compiler ;;
     # Its package only recommends what opens serial ports.
-    python3-pymodbus) echo python3-pymodbus python3-serial ;;
+    python3-pymodbus) echo python3-pymodbus python3-serial-asyncio ;;
     script) echo bsdutils ;;
     sfdisk) echo fdisk ;;
     mkfs.fat) echo dosfstools ;;
@@ -46,7 +46,7 @@ present() {
   case $1 in
     cc) echo '#include <stdio.h>' | cc -xc -fsyntax-only - 2>/dev/null ;;
     libmodbus) pkg-config --exists libmodbus 2>/dev/null ;;
-    python3-pymodbus) /usr/bin/python3 -c 'import pymodbus, serial' 2>/dev/null ;;
+    python3-pymodbus) /usr/bin/python3 -c 'import pymodbus, serial_asyncio' 2>/dev/null ;;
     *) command -v "$1" >/dev/null ;;
   esac
 }
