@@ -18,7 +18,7 @@ export const FOOTPRINT: readonly Measured[] = [
   { tags: 1_000, rssBytes: 85e6, cpu: 5.6 },
   { tags: 10_000, rssBytes: 107e6, cpu: 19.8 },
 ];
-/** Node 24 took 19 to 25 MB more, by the short form on a machine at work. */
+/** Node 24.21 took 15 to 23 MB more, beside a soak. */
 export const FOOTPRINT_MEASURED =
   "npm run bench:footprint, 2026-11-23, Node 20 on x86-64; Node 24, which images bring, takes some 25 MB more";
 
