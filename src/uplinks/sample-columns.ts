@@ -6,7 +6,7 @@ import { assert } from "../core/errors.ts";
 import type { NumberedSample } from "../pipeline.ts";
 
 /** Fewer samples take less as they are. */
-const COLUMNS_FROM = 4;
+const COLUMNS_FROM = 3;
 
 /** What is alike in most messages. */
 type Marks = Pick<NumberedSample, "status" | "epoch" | "readBefore">;

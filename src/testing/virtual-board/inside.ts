@@ -15,13 +15,13 @@ export async function lookInside(life: Life, tell: (line: string) => void): Prom
   const failed = (await machine.run("systemctl --failed --plain --no-legend")).trim();
   const watchdog = (await machine.run("systemctl show --property WatchdogLastPingTimestamp --value")).trim();
   const writable = (await machine.run("touch /etc/try /usr/try 2>/dev/null; ls /etc/try /usr/try 2>/dev/null")).trim();
-  const state = (await machine.run("ls /var/lib/sallyport/state.db /var/lib/sallyport/*/state.db 2>/dev/null")).trim();
+  const kept = await machine.run("ls /var/lib/sallyport");
   tell(`memory of the service: ${await residentMb(life)} MB`);
   return [
     ...sockets.map((socket) => `a socket that nobody gave a reason for: ${socket}`),
     ...(failed === "" ? [] : [`failed: ${failed}`]),
     ...(watchdog === "" ? ["the watchdog is not armed"] : []),
-    ...(state.includes("state.db") ? [] : ["nothing is kept on the card: no state.db"]),
+    ...(kept.includes("state.db") ? [] : ["nothing is kept on the card: no state.db"]),
     ...(writable === "" ? [] : [`could be written: ${writable}`]),
   ];
 }
